@@ -1,0 +1,64 @@
+"""The plan's operations: number and signature of each, as in ``csrc/plan.h``."""
+
+from __future__ import annotations
+
+VERSION = 1
+MAGIC = b"CRWP"
+
+OPS: dict[str, tuple[int, str]] = {
+    "cgroup_join": (1, "s"),
+    "cgroup_devices": (2, "sb"),
+    "oom_score_adj": (3, "u"),
+    "ns_enter": (4, "us"),
+    "ns_enter_pidfd": (5, "uu"),
+    "ns_unshare": (6, "u"),
+    "userns_map": (7, ""),
+    "time_offsets": (8, "s"),
+    "fork": (9, "u"),
+    "loopback_up": (10, ""),
+    "setsid": (11, ""),
+    "engine_open": (12, "ss"),
+    "root_propagation": (20, "u"),
+    "rootfs": (21, "s"),
+    "mount": (22, "sssusu"),
+    "mount_propagation": (23, "su"),
+    "mount_setattr": (24, "suuu"),
+    "mknod": (25, "suuuuu"),
+    "symlink": (26, "ss"),
+    "sysctl": (27, "ss"),
+    "hostname": (28, "s"),
+    "domainname": (29, "s"),
+    "hooks_barrier": (30, ""),
+    "hook": (31, "sSSuss"),
+    "pivot_root": (40, "u"),
+    "console": (41, "uuu"),
+    "mask": (42, "s"),
+    "readonly": (43, "s"),
+    "root_readonly": (44, ""),
+    "keyring": (50, "s"),
+    "rlimit": (51, "uuu"),
+    "personality": (52, "u"),
+    "cwd": (53, "su"),
+    "credentials": (54, "uuUuuuuuu"),
+    "umask": (55, "u"),
+    "no_new_privs": (56, ""),
+    "seccomp": (57, "buub"),
+    "lsm_label": (58, "ss"),
+    "close_from": (59, "u"),
+    "process": (60, "SS"),
+    "exec_find": (61, ""),
+    "ready": (62, ""),
+    "wait_start": (63, "uu"),
+    "exec": (64, ""),
+    "wasm_load": (70, "sS"),
+    "wasm_run": (71, ""),
+}
+
+MOUNT_COPY_UP = 1
+MOUNT_OPTIONAL = 2
+
+REPORT_PID = 1
+REPORT_USERNS = 2
+REPORT_HOOKS = 3
+REPORT_READY = 4
+REPORT_ERROR = 5

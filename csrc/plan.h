@@ -1,0 +1,162 @@
+/* The wire format between crunw (Python, which decides) and crunw-init (C, which executes).
+ *
+ * A plan is a flat, ordered list of steps. All integers are little-endian.
+ *
+ *   header   4 bytes "CRWP" | u32 version | u32 number of records | u32 bytes that follow
+ *   record   u16 op | u16 zero | u32 payload bytes | payload
+ *
+ * A payload is the op's fields in order, as its signature says:
+ *
+ *   u   u64 (a negative number as two's complement)
+ *   s   string: u32 length, the bytes, one NUL that the length does not count; no NUL inside
+ *   b   bytes: u32 length, the bytes
+ *   S   list of strings: u32 count, then each as s
+ *   U   list of u64: u32 count, then each as u
+ *
+ * The whole plan is checked against the signatures before its first step runs. crunw/plan/ops.py
+ * holds the same table for Python; a test compares the two.
+ */
+#ifndef CRUNW_PLAN_H
+#define CRUNW_PLAN_H
+
+#define PLAN_MAGIC "CRWP"
+#define PLAN_VERSION 1u
+#define PLAN_MAX_BYTES (16u << 20)
+
+/* op, number, signature. Steps run in the order of the plan; the comment says what each does and
+ * where it must stand. "Host" steps run before FORK in a short-lived parent, all others in the
+ * process that becomes the container's. */
+#define PLAN_OPS(X)                                                                               \
+    /* Host: write "0" to <directory>/cgroup.procs. s directory */                                \
+    X(CGROUP_JOIN, 1, "s")                                                                        \
+    /* Host: s cgroup v2 directory, b eBPF program (array of struct bpf_insn): attach as device   \
+     * filter, replacing what this runtime attached before. */                                    \
+    X(CGROUP_DEVICES, 2, "sb")                                                                    \
+    /* u value: /proc/self/oom_score_adj */                                                       \
+    X(OOM_SCORE_ADJ, 3, "u")                                                                      \
+    /* Host: u CLONE_NEW* type, s path of a namespace file: setns */                              \
+    X(NS_ENTER, 4, "us")                                                                          \
+    /* Host: u pidfd (inherited), u CLONE_NEW* flags: one setns for all of them */                \
+    X(NS_ENTER_PIDFD, 5, "uu")                                                                    \
+    /* Host: u CLONE_NEW* flags: unshare */                                                       \
+    X(NS_UNSHARE, 6, "u")                                                                         \
+    /* Host: after NS_UNSHARE(CLONE_NEWUSER): report REPORT_USERNS, wait for go, become 0:0 */    \
+    X(USERNS_MAP, 7, "")                                                                          \
+    /* Host: s text for /proc/self/timens_offsets, after NS_UNSHARE(CLONE_NEWTIME) */             \
+    X(TIME_OFFSETS, 8, "s")                                                                       \
+    /* u CLONE_NEW* flags: clone3 with them and CLONE_PARENT. The parent reports REPORT_PID and   \
+     * exits 0; the child goes on with the next step. Exactly once in a plan. */                  \
+    X(FORK, 9, "u")                                                                               \
+    /* bring the loopback interface of the network namespace up */                                \
+    X(LOOPBACK_UP, 10, "")                                                                        \
+    /* setsid */                                                                                  \
+    X(SETSID, 11, "")                                                                             \
+    /* s libwasmedge (path or soname), s LLVM stub path ("" for none): dlopen, while the host's   \
+     * files are still reachable */                                                               \
+    X(ENGINE_OPEN, 12, "ss")                                                                      \
+    /* u MS_* propagation flags for "/" of the new mount namespace */                             \
+    X(ROOT_PROPAGATION, 20, "u")                                                                  \
+    /* s host path: bind it to itself (recursively), make its parent mount private, keep the      \
+     * descriptor under which every later path before PIVOT_ROOT is resolved */                   \
+    X(ROOTFS, 21, "s")                                                                            \
+    /* s source, s target, s filesystem type, u MS_* flags, s data, u MOUNT_* bits (below).       \
+     * The target is resolved inside the rootfs and created if missing (a file for a bind of a    \
+     * non-directory, else a directory). With MS_BIND the other flags are applied too. */         \
+    X(MOUNT, 22, "sssusu")                                                                        \
+    /* s target, u MS_* propagation flags */                                                      \
+    X(MOUNT_PROPAGATION, 23, "su")                                                                \
+    /* s target, u attr_set, u attr_clr, u nonzero for AT_RECURSIVE: mount_setattr */             \
+    X(MOUNT_SETATTR, 24, "suuu")                                                                  \
+    /* s path, u mode with type, u major, u minor, u uid, u gid: mknod, or where that is          \
+     * forbidden (user namespace) a bind mount of the host's node of that path */                 \
+    X(MKNOD, 25, "suuuuu")                                                                        \
+    /* s link target, s path; an existing equal link is left alone */                             \
+    X(SYMLINK, 26, "ss")                                                                          \
+    /* s key as a path below /proc/sys, s value */                                                \
+    X(SYSCTL, 27, "ss")                                                                           \
+    /* s name */                                                                                  \
+    X(HOSTNAME, 28, "s")                                                                          \
+    /* s name */                                                                                  \
+    X(DOMAINNAME, 29, "s")                                                                        \
+    /* report REPORT_HOOKS (prestart and createRuntime run now), wait for go */                   \
+    X(HOOKS_BARRIER, 30, "")                                                                      \
+    /* s path, S argv, S environment, u timeout in s (0: none), s state JSON before and s after   \
+     * the pid: run, feed the state, fail on a non-zero exit */                                   \
+    X(HOOK, 31, "sSSuss")                                                                         \
+    /* u 0: pivot_root; u 1: MS_MOVE and chroot (--no-pivot) */                                   \
+    X(PIVOT_ROOT, 40, "u")                                                                        \
+    /* u inherited descriptor of a connected unix socket, u columns, u rows (0: leave). Opens     \
+     * /dev/ptmx, binds the slave on /dev/console, sends the master, makes the slave 0, 1, 2 and  \
+     * the controlling terminal */                                                                \
+    X(CONSOLE, 41, "uuu")                                                                         \
+    /* s path: /dev/null over a file, an empty read-only tmpfs over a directory; missing is fine */ \
+    X(MASK, 42, "s")                                                                              \
+    /* s path: read-only bind on itself; missing is fine */                                       \
+    X(READONLY, 43, "s")                                                                          \
+    /* remount "/" read-only */                                                                   \
+    X(ROOT_READONLY, 44, "")                                                                      \
+    /* s name of a new session keyring */                                                         \
+    X(KEYRING, 50, "s")                                                                           \
+    /* u resource, u soft, u hard */                                                              \
+    X(RLIMIT, 51, "uuu")                                                                          \
+    /* u persona */                                                                               \
+    X(PERSONALITY, 52, "u")                                                                       \
+    /* s path, u nonzero: create if missing */                                                    \
+    X(CWD, 53, "su")                                                                              \
+    /* u uid, u gid, U additional groups, u bounding, u effective, u permitted, u inheritable,    \
+     * u ambient capability masks, u keep: nonzero leaves all capabilities as they are */         \
+    X(CREDENTIALS, 54, "uuUuuuuuu")                                                               \
+    /* u mask */                                                                                  \
+    X(UMASK, 55, "u")                                                                             \
+    X(NO_NEW_PRIVS, 56, "")                                                                       \
+    /* b BPF program (array of struct sock_filter), u SECCOMP_FILTER_FLAG_*, u inherited socket   \
+     * for the listener + 1 (0: none), b metadata sent with it */                                 \
+    X(SECCOMP, 57, "buub")                                                                        \
+    /* s "apparmor" or "selinux", s label for the next exec */                                    \
+    X(LSM_LABEL, 58, "ss")                                                                        \
+    /* u first: every descriptor from it on is closed at exec */                                  \
+    X(CLOSE_FROM, 59, "u")                                                                        \
+    /* S argv, S environment */                                                                   \
+    X(PROCESS, 60, "SS")                                                                          \
+    /* find argv[0] ($PATH of the environment when it has no slash), check that it can be run */  \
+    X(EXEC_FIND, 61, "")                                                                          \
+    /* report REPORT_READY, wait for go; end of file (the runtime died) exits */                  \
+    X(READY, 62, "")                                                                              \
+    /* u inherited descriptor to read one byte from (FIFO opened read-write: `start` writes it),  \
+     * u inherited descriptor that stays open until exec or WASM_RUN: errors are reported on it   \
+     * from now on, its end of file says that the program runs */                                 \
+    X(WAIT_START, 63, "uu")                                                                       \
+    /* execve what EXEC_FIND found. Last step of a native plan. */                                \
+    X(EXEC, 64, "")                                                                               \
+    /* s path in the container, S preopens "guest:host[:readonly]": parse, validate and           \
+     * instantiate */                                                                             \
+    X(WASM_LOAD, 70, "sS")                                                                        \
+    /* run _start; exit with the program's status. Last step of a Wasm plan. */                   \
+    X(WASM_RUN, 71, "")
+
+#define PLAN_ENUM(name, number, signature) OP_##name = number,
+enum plan_op { PLAN_OPS(PLAN_ENUM) };
+#undef PLAN_ENUM
+
+/* MOUNT: bits of the last field. */
+#define MOUNT_COPY_UP 1u  /* tmpcopyup: the directory's content is copied into the new tmpfs */
+#define MOUNT_OPTIONAL 2u /* a source that does not exist is skipped */
+
+/* What crunw-init tells the runtime, on the descriptor it was given for it:
+ *
+ *   report   u32 type | u32 payload bytes | payload (fields as in a plan)
+ *
+ * and the runtime answers REPORT_USERNS, REPORT_HOOKS and REPORT_READY with one byte "g" (go).
+ * End of file instead of an answer: the runtime is gone; crunw-init exits.
+ *
+ * crunw-init is started as: crunw-init PLAN-FD REPORT-FD ANSWER-FD */
+enum plan_report {
+    REPORT_PID = 1,    /* u pid of the container process, in the runtime's pid namespace */
+    REPORT_USERNS = 2, /* write the uid and gid maps of the process that reports, then go */
+    REPORT_HOOKS = 3,
+    REPORT_READY = 4,
+    REPORT_ERROR = 5, /* s stage (the op's name, lower case), s operation, s path, u errno,
+                         s message ("" where errno says it all) */
+};
+
+#endif
