@@ -1,0 +1,1 @@
+"""``config.json`` → checked model. Pure Python; reads the one file it is given and nothing else."""
