@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "../plan.h"
 
@@ -40,7 +41,7 @@ typedef char **strings;
  * against the signatures, so they cannot fail. Strings point into the plan's mapping. */
 struct step {
     enum plan_op op;
-    const char *name; /* "mount" */
+    const char *name; /* "MOUNT"; in an error record it is in lower case */
     const uint8_t *next;
     const uint8_t *end;
 };
@@ -69,7 +70,47 @@ struct init {
     struct engine_module *module;
 };
 
+/* The whole plan, checked. */
+struct plan {
+    const uint8_t *next;
+    const uint8_t *end;
+};
+/* Map the plan (a memfd or a file) read-only and check all of it. */
+int plan_open(struct error *error, int descriptor, struct plan *plan);
+/* Cut the next step off the plan; false at its end. */
+bool plan_next(struct plan *plan, struct step *step);
+
+/* REPORT_PID. */
+int report_pid(struct init *init, pid_t pid);
+/* A report without fields, then wait for the answer. Exits when the runtime is gone. */
+int report_and_wait(struct init *init, enum plan_report type);
+/* REPORT_ERROR with init->error: on started_fd once there is one, else on report_fd; nowhere
+ * between READY's answer and WAIT_START. `step` is NULL for an error before the first one. */
+void report_error(struct init *init, const struct step *step);
+/* The program runs: end of file on all descriptors of reports (exec does it by itself). */
+void report_running(struct init *init);
+
 /* A step: 0, or -1 with init->error set. One for each op, named run_<op>. */
 typedef int step_function(struct init *init, struct step *step);
+
+/* cgroup.c */
+step_function run_cgroup_join, run_cgroup_devices;
+/* namespace.c */
+step_function run_oom_score_adj, run_ns_enter, run_ns_enter_pidfd, run_ns_unshare, run_userns_map,
+    run_time_offsets, run_fork, run_loopback_up, run_setsid, run_sysctl, run_hostname,
+    run_domainname, run_keyring;
+/* mount.c, device.c */
+step_function run_root_propagation, run_rootfs, run_mount, run_mount_propagation,
+    run_mount_setattr, run_mknod, run_symlink, run_pivot_root, run_console, run_mask,
+    run_readonly, run_root_readonly;
+/* hook.c */
+step_function run_hooks_barrier, run_hook;
+/* process.c */
+step_function run_rlimit, run_personality, run_cwd, run_umask, run_process, run_exec_find,
+    run_ready, run_wait_start, run_close_from, run_exec;
+/* seal.c */
+step_function run_credentials, run_no_new_privs, run_seccomp, run_lsm_label;
+/* wasm.c */
+step_function run_engine_open, run_wasm_load, run_wasm_run;
 
 #endif
