@@ -1,0 +1,43 @@
+"""Where the parts of this installation are. Imports nothing but ``os`` and ``sys``.
+
+Everything is found from where this file is, three directories below the prefix:
+``<prefix>/lib/pythonX.Y/site-packages/crunw``, or Debian's ``<prefix>/lib/python3/dist-packages/crunw``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def package_dir() -> str:
+    """The directory of the package ``crunw``."""
+    return os.path.dirname(os.path.abspath(__file__))
+
+
+def bin_dir() -> str:
+    """The directory of the programs ``crunw`` and ``crunw-init``."""
+    prefix = os.path.abspath(os.path.join(package_dir(), "..", "..", "..", ".."))
+    return os.path.join(prefix, "bin")
+
+
+def init_path() -> str:
+    """``crunw-init``, which executes plans."""
+    return os.path.join(bin_dir(), "crunw-init")
+
+
+def library_dir() -> str:
+    """The directory of the shared objects that are opened by path, such as the LLVM stub."""
+    return os.path.join(package_dir(), "lib")
+
+
+def enable_site_packages() -> None:
+    """Make the interpreter's installed packages importable.
+
+    ``crunw`` runs without ``site``, so only the standard library and the packages beside it can be
+    imported. A module that needs another one (cffi's run-time part, for the extension modules) calls
+    this first. No ``.pth`` file is read.
+    """
+    import site
+
+    sys.path.extend(path for path in site.getsitepackages() if path not in sys.path)
