@@ -1,0 +1,108 @@
+"""Read and check ``config.json`` and ``process.json``.
+
+The documents stay what JSON made of them, but completed: ``null`` members are gone, ``linux`` and
+``process.user`` with its ids are there, a mount's destination is absolute.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crunw.errors import SpecError
+from crunw.spec import check as walker
+from crunw.spec import jsontext, rules, schema
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crunw.spec.model import Process, Spec
+
+MAX_BYTES = 16 << 20
+
+
+def load(bundle: str) -> Spec:
+    """The checked ``config.json`` of the bundle directory. Raises SpecError."""
+    if not os.path.isdir(bundle):
+        problem = "is not a directory" if os.path.lexists(bundle) else "no such bundle directory"
+        raise SpecError(bundle, problem)
+    path = os.path.join(bundle, "config.json")
+    document = _read(path)
+    try:
+        return check(document)
+    except SpecError as error:
+        raise _named(path, error) from None
+
+
+def load_process(path: str) -> Process:
+    """The checked process of ``exec --process``: a file with a config.json's ``process``.
+
+    Raises SpecError; fields are named as in config.json (``process.args``).
+    """
+    document = {"process": _read(path)}
+    try:
+        walker.check(document, ("object", {"process": schema.PROCESS}, ("process",)))
+        process: Process = document["process"]
+        _complete_user(process)
+        rules.check_process(process)
+        rules.unsupported(document)
+    except SpecError as error:
+        raise _named(path, error) from None
+    return process
+
+
+def check(document: Any) -> Spec:
+    """Check a decoded ``config.json`` and complete it, in place. Raises SpecError."""
+    walker.check(document, schema.CONFIG)
+    spec: Spec = document
+    _complete(spec)
+    rules.check_spec(spec)
+    rules.unsupported(spec)
+    return spec
+
+
+def _complete(spec: Spec) -> None:
+    spec.setdefault("linux", {})
+    _complete_user(spec["process"])
+    for mount in spec.get("mounts", ()):
+        if not mount["destination"].startswith("/"):
+            # Not what the specification allows, but what crun and runc take.
+            mount["destination"] = "/" + mount["destination"]
+
+
+def _complete_user(process: Process) -> None:
+    user = process.setdefault("user", {"uid": 0, "gid": 0})
+    user.setdefault("uid", 0)
+    user.setdefault("gid", 0)
+
+
+def _named(path: str, error: SpecError) -> SpecError:
+    """An error of the document as a whole is named after its file."""
+    return error if error.field else SpecError(path, error.problem)
+
+
+def _read(path: str) -> Any:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            data = _read_all(file.fileno())
+    except OSError as error:
+        raise SpecError(path, f"can't be read: {error.strerror}") from None
+    if data is None:
+        raise SpecError(path, f"is larger than {MAX_BYTES >> 20} MiB")
+    try:
+        return jsontext.loads(data.decode())
+    except UnicodeDecodeError as error:
+        raise SpecError(path, f"is not UTF-8 text: byte {error.start + 1}") from None
+    except ValueError as error:
+        raise SpecError(path, str(error)) from None
+
+
+def _read_all(descriptor: int) -> bytes | None:
+    """All that is there to read, or None if that is more than MAX_BYTES."""
+    data = b""
+    while len(data) <= MAX_BYTES:
+        more = os.read(descriptor, 1 << 20)
+        if not more:
+            return data
+        data += more
+    return None

@@ -1,0 +1,237 @@
+"""Rules across fields: what no table of types can say. The types have been checked before.
+
+Every function raises SpecError with the field that has to change.
+"""
+
+from __future__ import annotations
+
+from crunw.errors import SpecError
+from crunw.spec.check import show
+from crunw.spec.resources import check_resources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from crunw.spec.model import IdMapping, Linux, Mount, Process, Seccomp, Spec
+
+# Fields this version knows but does not carry out: refused, rather than ignored in silence.
+UNSUPPORTED = (
+    "process.scheduler",
+    "process.ioPriority",
+    "process.execCPUAffinity",
+    "mounts[].uidMappings",
+    "linux.netDevices",
+    "linux.intelRdt",
+    "linux.memoryPolicy",
+    "linux.seccomp.listenerPath",
+)
+
+# Sysctls that belong to a namespace: runc's and crun's list.
+IPC_SYSCTLS = frozenset(
+    (
+        "kernel/msgmax",
+        "kernel/msgmnb",
+        "kernel/msgmni",
+        "kernel/sem",
+        "kernel/shmall",
+        "kernel/shmmax",
+        "kernel/shmmni",
+        "kernel/shm_rmid_forced",
+    )
+)
+
+
+def check_spec(spec: Spec) -> None:
+    """Check the whole document against every rule but ``unsupported``."""
+    _version(spec["ociVersion"])
+    check_process(spec["process"])
+    linux = spec["linux"]
+    namespaces = _namespaces(linux)
+    _names(spec, namespaces)
+    _mappings(linux, namespaces)
+    for index, mount in enumerate(spec.get("mounts", ())):
+        _mount(mount, f"mounts[{index}]")
+    for key in linux.get("sysctl", ()):
+        _sysctl(key, namespaces)
+    _devices(linux)
+    if ".." in linux.get("cgroupsPath", "").split("/"):
+        raise SpecError("linux.cgroupsPath", f"must not go up ('..'), is {linux['cgroupsPath']!r}")
+    if "seccomp" in linux:
+        _seccomp(linux["seccomp"])
+    if "resources" in linux:
+        check_resources(linux["resources"])
+
+
+def check_process(process: Process) -> None:
+    """Check ``process``, of config.json or of ``exec --process``."""
+    if not process["args"][0]:
+        raise SpecError("process.args[0]", "must not be empty")
+    seen: set[str] = set()
+    for index, limit in enumerate(process.get("rlimits", ())):
+        field = f"process.rlimits[{index}]"
+        if limit["type"] in seen:
+            raise SpecError(f"{field}.type", f"{limit['type']} stands twice")
+        seen.add(limit["type"])
+        if limit["soft"] > limit["hard"]:
+            raise SpecError(
+                f"{field}.soft", f"{limit['soft']} is above the hard limit {limit['hard']}"
+            )
+
+
+def unsupported(document: Mapping[str, Any]) -> None:
+    """Refuse a document (a Spec, or {"process": Process}) that asks for what crunw doesn't do."""
+    for field in UNSUPPORTED:
+        _refuse(document, field.split("."), "")
+    if "linux" in document and not any(
+        namespace["type"] == "mount" for namespace in document["linux"].get("namespaces", ())
+    ):
+        raise SpecError("linux.namespaces", "a mount namespace is required")
+
+
+def _refuse(value: Mapping[str, Any], steps: list[str], at: str) -> None:
+    step, rest = steps[0], steps[1:]
+    key = step.removesuffix("[]")
+    found = value.get(key)
+    if not found:
+        return
+    if not rest:
+        raise SpecError(at + step, "is not supported by this version of crunw")
+    if key == step:
+        _refuse(found, rest, f"{at}{key}.")
+    else:
+        for index, item in enumerate(found):
+            _refuse(item, rest, f"{at}{key}[{index}].")
+
+
+def _version(version: str) -> None:
+    core = version.partition("+")[0].partition("-")[0].split(".")
+    if len(core) != 3 or not all(part.isascii() and part.isdigit() for part in core):
+        raise SpecError("ociVersion", f"must be a version such as '1.2.0', is {show(version)}")
+    if core[0] != "1":
+        raise SpecError("ociVersion", f"version {show(version)} is not supported, only 1.x is")
+
+
+def _namespaces(linux: Linux) -> dict[str, str]:
+    """The namespaces by type, each with the path to join ("": a new one)."""
+    found: dict[str, str] = {}
+    for index, namespace in enumerate(linux.get("namespaces", ())):
+        if namespace["type"] in found:
+            raise SpecError(
+                f"linux.namespaces[{index}].type", f"namespace '{namespace['type']}' stands twice"
+            )
+        found[namespace["type"]] = namespace.get("path", "")
+    return found
+
+
+def _names(spec: Spec, namespaces: dict[str, str]) -> None:
+    for key, name in (
+        ("hostname", spec.get("hostname", "")),
+        ("domainname", spec.get("domainname", "")),
+    ):
+        if name and "uts" not in namespaces:
+            raise SpecError(key, "needs a uts namespace in linux.namespaces")
+        if len(name.encode()) > 64:
+            raise SpecError(key, f"must be at most 64 bytes long, is {show(name)}")
+
+
+def _mappings(linux: Linux, namespaces: dict[str, str]) -> None:
+    """user_namespaces(7): mappings belong to a user namespace. A new one may come without any: the
+    runtime then chooses them, as `crun spec --rootless` expects it to."""
+    uids, gids = linux.get("uidMappings", []), linux.get("gidMappings", [])
+    for key, mappings, other in (
+        ("linux.uidMappings", uids, gids),
+        ("linux.gidMappings", gids, uids),
+    ):
+        if mappings and "user" not in namespaces:
+            raise SpecError(key, "needs a user namespace in linux.namespaces")
+        if other and not mappings and "user" in namespaces:
+            raise SpecError(key, "is required with the other mapping")
+        _ranges(mappings, key)
+    offsets = linux.get("timeOffsets", {})
+    for clock in offsets:
+        if clock not in ("monotonic", "boottime"):
+            raise SpecError("linux.timeOffsets", f"unknown clock {show(clock)}")
+    if offsets and namespaces.get("time") != "":
+        raise SpecError("linux.timeOffsets", "needs a new time namespace in linux.namespaces")
+
+
+def _ranges(mappings: list[IdMapping], field: str) -> None:
+    inside = [(mapping["containerID"], mapping["size"]) for mapping in mappings]
+    outside = [(mapping["hostID"], mapping["size"]) for mapping in mappings]
+    for side, ranges in (("containerID", sorted(inside)), ("hostID", sorted(outside))):
+        end = 0
+        for first, size in ranges:
+            if first < end:
+                raise SpecError(field, f"ranges overlap at {side} {first}")
+            end = first + size
+        if end > 0xFFFFFFFF:
+            raise SpecError(field, f"a range ends above the last {side}, 4294967294")
+
+
+def _mount(mount: Mount, field: str) -> None:
+    options = mount.get("options", ())
+    if mount.get("type") == "bind" or "bind" in options or "rbind" in options:
+        if not mount.get("source"):
+            raise SpecError(f"{field}.source", "is required for a bind mount")
+    elif not mount.get("type") and "remount" not in options:
+        raise SpecError(f"{field}.type", "is required unless it is a bind mount")
+    uids, gids = bool(mount.get("uidMappings")), bool(mount.get("gidMappings"))
+    if uids != gids:
+        missing = "gidMappings" if uids else "uidMappings"
+        raise SpecError(f"{field}.{missing}", "is required with the other mapping")
+
+
+def sysctl_path(key: str) -> str:
+    """The path below /proc/sys of a sysctl, as sysctl(8) reads its name.
+
+    The separator is whichever of ``.`` and ``/`` comes first; the other one then stands for a ``.``
+    in a file name: ``net.ipv4.conf.eth0/1.forwarding`` is ``net/ipv4/conf/eth0.1/forwarding``.
+    """
+    dot, slash = key.find("."), key.find("/")
+    if dot >= 0 and (slash < 0 or dot < slash):
+        return key.translate({ord("."): "/", ord("/"): "."})
+    return key
+
+
+def _sysctl(key: str, namespaces: dict[str, str]) -> None:
+    field = f"linux.sysctl[{show(key)}]"
+    path = sysctl_path(key)
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        raise SpecError(field, "is not the name of a sysctl")
+    if path == "kernel/hostname":
+        raise SpecError(field, "belongs into the field hostname")
+    if path in IPC_SYSCTLS or path.startswith("fs/mqueue/"):
+        needed = "ipc"
+    elif path.startswith("net/"):
+        needed = "network"
+    elif path == "kernel/domainname":
+        needed = "uts"
+    else:
+        raise SpecError(field, "is not namespaced: it would change the host")
+    if needed not in namespaces:
+        raise SpecError(field, f"needs a {needed} namespace in linux.namespaces")
+
+
+def _devices(linux: Linux) -> None:
+    for index, device in enumerate(linux.get("devices", ())):
+        if device["type"] != "p":
+            for key in ("major", "minor"):
+                if key not in device:
+                    raise SpecError(f"linux.devices[{index}].{key}", "is required")
+
+
+def _seccomp(seccomp: Seccomp) -> None:
+    """seccomp_unotify(2): notifications need someone to receive them, and `write` to ask him."""
+    if seccomp["defaultAction"] == "SCMP_ACT_NOTIFY":
+        raise SpecError("linux.seccomp.defaultAction", "SCMP_ACT_NOTIFY can't be the default")
+    for index, rule in enumerate(seccomp.get("syscalls", ())):
+        if rule["action"] != "SCMP_ACT_NOTIFY":
+            continue
+        if not seccomp.get("listenerPath"):
+            raise SpecError("linux.seccomp.listenerPath", "is required for SCMP_ACT_NOTIFY")
+        if "write" in rule["names"]:
+            raise SpecError(
+                f"linux.seccomp.syscalls[{index}].names", "SCMP_ACT_NOTIFY can't be used for write"
+            )
