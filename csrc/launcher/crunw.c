@@ -9,11 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The first argument after the code is the directory that holds the package. */
-static const char bootstrap[] = "import sys\n"
+/* The first argument after the code is the directory that holds the package. Ending with os._exit()
+ * spares the interpreter taking itself apart, a tenth of a call's time. */
+static const char bootstrap[] = "import os, sys\n"
                                 "sys.path.insert(0, sys.argv.pop(1))\n"
                                 "from crunw.cli.main import main\n"
-                                "sys.exit(main())\n";
+                                "status = main()\n"
+                                "if sys.stdout is not None:\n"
+                                "    sys.stdout.flush()\n"
+                                "os._exit(status)\n";
 
 /* Where pip and CMake put packages below a prefix, for the interpreter CRUNW_PYTHON_NAME. */
 static const char *const package_directories[] = {
