@@ -29,7 +29,6 @@ class _Settings:
     parse_float = float
     parse_int = int
     parse_constant = staticmethod(_no_constant)
-    memo: dict[str, str] = {}
 
 
 _scan: Callable[[str, int], tuple[Any, int]]
@@ -38,11 +37,12 @@ try:
     from _json import encode_basestring_ascii as quote
     from _json import make_scanner
 
-    _scan = make_scanner(_Settings)
+    # typeshed gives the settings the type of the scanner.
+    _scan = make_scanner(_Settings)  # type: ignore[arg-type]
 except ImportError:
     import json
 
-    _scan = json.JSONDecoder(parse_constant=_no_constant).scan_once
+    _scan = json.JSONDecoder(parse_constant=_no_constant).scan_once  # type: ignore[attr-defined]
     quote = json.encoder.encode_basestring_ascii
 
 
@@ -59,10 +59,12 @@ def loads(text: str) -> Any:
     except RecursionError:
         raise ValueError("invalid JSON: nested too deep") from None
     except ValueError as error:
-        if not hasattr(error, "pos"):
+        problem = str(error).partition(": ")[0].removesuffix(" at")
+        position = getattr(error, "pos", None)
+        if position is None:
             # A constant, or a number with more digits than Python converts.
-            raise ValueError(f"invalid JSON: {error}") from None
-        raise _error(text, error.pos, error.msg[:1].lower() + error.msg[1:]) from None
+            raise ValueError(f"invalid JSON: {problem}") from None
+        raise _error(text, position, problem[:1].lower() + problem[1:]) from None
     rest = text[end:].lstrip(_SPACE)
     if rest:
         raise _error(text, len(text) - len(rest), "text after the document's end")
