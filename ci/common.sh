@@ -14,3 +14,9 @@ raise() {
     command -v sudo >/dev/null || die "this needs root, and there is no sudo to get it"
     exec sudo -E -- "$(realpath "$0")" "$@"
 }
+
+# enter_machine "$@": start the script again in the reference machine, unless it runs there.
+enter_machine() {
+    [[ -e /run/crunw-machine || ${CRUNW_MACHINE_HOST:-} ]] ||
+        exec "$project/ci/machine" -- "$(realpath "$0")" "$@"
+}

@@ -1,0 +1,39 @@
+"""``CRUNW_MUST_WORK=1``: a skipped test has failed, but for those in ``allowed-skips.toml``."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Generator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+MUST_WORK = os.environ.get("CRUNW_MUST_WORK") == "1"
+ALLOWED_SKIPS = tomllib.loads(Path(__file__).with_name("allowed-skips.toml").read_text())
+
+
+def fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn the report of a skip that is not on the list into that of a failure."""
+    expected_failure = hasattr(report, "wasxfail")
+    if not MUST_WORK or not report.skipped or expected_failure:
+        return
+    if not any(fnmatch(report.nodeid, pattern) for pattern in ALLOWED_SKIPS):
+        _path, _line, reason = report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"CRUNW_MUST_WORK=1, but {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    fail_if_skipped(report)
+    return report
