@@ -1,0 +1,1 @@
+"""Control groups through cgroupfs: the hierarchies (``layout``), one container (``group``)."""

@@ -1,0 +1,386 @@
+"""One container's cgroup: the directory of the same path in every hierarchy.
+
+Files and their rules: Documentation/admin-guide/cgroup-v1 and cgroup-v2 of the kernel.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from crunw.errors import KernelError, SpecError, StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Self
+
+    from crunw.effects.cgroups.layout import Layout
+    from crunw.plan.resources import Write
+
+_UNIFIED = ""  # as layout.UNIFIED, which the verbs that only read a record need not import
+_SIGKILL = 9
+_PATIENCE = 10.0  # s, for what the kernel does in its own time: ending processes, freezing
+
+
+class Cgroup:
+    """A container's cgroup; making the object touches nothing."""
+
+    __slots__ = ("_directories", "mode", "path")
+
+    def __init__(self, mode: str, path: str, directories: dict[str, str]) -> None:
+        self.mode = mode
+        self.path = path
+        self._directories = directories  # by hierarchy, keys as in Layout.tops
+
+    @classmethod
+    def at(cls, layout: Layout, path: str) -> Self:
+        """The cgroup of ``path`` (from :func:`crunw.effects.cgroups.layout.group_path`)."""
+        return cls(layout.mode, path, {key: top + path for key, top in layout.tops.items()})
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        """What :meth:`record` made, in a later process."""
+        return cls(record["mode"], record["path"], record["directories"])
+
+    def record(self) -> dict[str, Any]:
+        """A plain dict for the state file."""
+        return {"mode": self.mode, "path": self.path, "directories": self._directories}
+
+    @property
+    def unified(self) -> str:
+        """The cgroup v2 directory, or "" where none is mounted."""
+        return self._directories.get(_UNIFIED, "")
+
+    def v1_directories(self) -> list[tuple[str, str]]:
+        """``(controllers, directory)`` of each v1 hierarchy; "cpu,cpuacct", "name=systemd"."""
+        return [(key, path) for key, path in self._directories.items() if key]
+
+    def join_files(self) -> list[str]:
+        """The files to which a single-threaded process writes "0" to move itself in.
+
+        On v1 that is ``tasks``: moving just the calling thread takes no lock of its thread
+        group. ``cgroup.procs`` takes a system-wide one and waits for RCU grace periods, 5 to
+        20 ms in an idle system; cgroup v2 offers nothing else for joining, but clone3(2) with
+        CLONE_INTO_CGROUP and :attr:`unified` avoids it.
+        """
+        files = [f"{directory}/tasks" for _, directory in self.v1_directories()]
+        return [*files, f"{self.unified}/cgroup.procs"] if self.unified else files
+
+    def create(self, writes: list[Write]) -> None:
+        """Make the directories and apply ``writes``; on an error, remove what was made.
+
+        An empty directory left over from before is reused; one with processes in it is a
+        :class:`StateError`. Otherwise raises as :meth:`apply`, and :class:`KernelError`.
+        """
+        if not self._directories:
+            raise StateError("no cgroup hierarchy is mounted")
+        made: list[str] = []
+        try:
+            for key, directory in self._directories.items():
+                top = directory.removesuffix(self.path)
+                if not _make(directory, top, made) and (pids := _procs(directory)):
+                    raise StateError(f"cgroup {directory} is in use by {len(pids)} processes")
+                if key == _UNIFIED:
+                    wanted = {write.controller for write in writes}
+                    _enable_controllers(top, self.path, None if self.mode == "v2" else wanted)
+                    _check_domain(directory)
+                elif "cpuset" in key.split(","):
+                    _inherit_cpuset(directory, top)
+            self.apply(writes)
+        except BaseException as error:
+            _unmake(made)
+            if isinstance(error, OSError):
+                raise KernelError("cgroup", error.filename or self.path, error) from error
+            raise
+
+    def apply(self, writes: list[Write]) -> None:
+        """Write the limits, in order.
+
+        One that the kernel refuses because it does not fit the old value of a related file
+        (memory.limit_in_bytes and memsw, period and quota) is tried again after the others.
+        Raises :class:`SpecError` with the field for what the kernel refuses or does not have.
+        """
+        refused = []
+        for write in writes:
+            try:
+                self._write(write)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.EBUSY):
+                    raise self._spec_error(write, error) from error
+                refused.append(write)
+        for write in refused:
+            try:
+                self._write(write)
+            except OSError as error:
+                raise self._spec_error(write, error) from error
+
+    def _write(self, write: Write) -> None:
+        directory = self._directory(write.controller)
+        if not directory:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if write.usage_file:
+            usage = int(_read(f"{directory}/{write.usage_file}"))
+            if usage > int(write.value):
+                problem = f"{write.value} is less than is in use, {usage}"
+                raise SpecError(write.field, problem)
+        try:
+            _put(f"{directory}/{write.file}", write.value)
+        except FileNotFoundError:
+            if write.fallback:
+                self._write(write.fallback)
+            elif not write.optional or not self._has(write.controller, directory):
+                raise
+
+    def _directory(self, controller: str) -> str:
+        for key, directory in self._directories.items():
+            if controller in key.split(","):
+                return directory
+        return self.unified
+
+    def _has(self, controller: str, directory: str) -> bool:
+        if directory != self.unified:
+            return True
+        return controller in _read(f"{directory}/cgroup.controllers").split()
+
+    def _spec_error(self, write: Write, error: OSError) -> SpecError:
+        directory = self._directory(write.controller)
+        missing = isinstance(error, FileNotFoundError)
+        if missing and not (directory and self._has(write.controller, directory)):
+            problem = f"the cgroup controller {write.controller} is not available"
+        else:
+            problem = f"writing {write.value!r} to {write.file}: {error.strerror}"
+        return SpecError(write.field, problem)
+
+    def procs(self) -> list[int]:
+        """The pids of all processes in the cgroup and below it; none when it is gone."""
+        return _procs(self._main_directory())
+
+    def _main_directory(self) -> str:
+        """The hierarchy to look processes up in: they are in all of them."""
+        return self.unified or self._directory("freezer") or next(iter(self._directories.values()))
+
+    def kill(self) -> None:
+        """SIGKILL to every process in the cgroup and below it, also to those just being forked.
+
+        Raises :class:`KernelError`. Returns before they have ended.
+        """
+        if not os.path.isdir(self._main_directory()):
+            return
+        freezer = self._directory("freezer")
+        if self.unified and os.path.exists(f"{self.unified}/cgroup.kill"):
+            _put(f"{self.unified}/cgroup.kill", "1")
+        else:
+            if freezer:
+                self.freeze()
+            for pid in self.procs():
+                _kill(pid)
+        if freezer != self.unified:  # what is frozen on v1 does not end
+            self.thaw()
+
+    def freeze(self) -> None:
+        """Stop every process of the cgroup; returns when they have stopped (``pause``).
+
+        Raises :class:`KernelError`, with ETIMEDOUT when they do not.
+        """
+        self._set_frozen(True)
+
+    def thaw(self) -> None:
+        """Undo :meth:`freeze`."""
+        self._set_frozen(False)
+
+    def _set_frozen(self, frozen: bool) -> None:
+        directory = self._directory("freezer")
+        try:
+            if directory == self.unified:
+                _freeze_v2(directory, frozen)
+            else:
+                _freeze_v1(directory, frozen)
+        except OSError as error:
+            raise KernelError("freeze" if frozen else "thaw", directory, error) from error
+
+    def delete(self) -> None:
+        """Remove the directories and all below them; parents stay, as in runc and crun.
+
+        Waits for processes that are ending. Raises :class:`KernelError` (EBUSY) for those that
+        are not.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        for directory in self._directories.values():
+            _remove(directory, deadline)
+
+
+def _read(path: str) -> str:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = b""
+        while chunk := os.read(fd, 65536):
+            text += chunk
+        return text.decode()
+    finally:
+        os.close(fd)
+
+
+def _put(path: str, value: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, _SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _procs(directory: str) -> list[int]:
+    try:
+        text = _read(f"{directory}/cgroup.procs")
+    except OSError as error:
+        # Gone meanwhile, or a threaded cgroup, whose processes its domain lists.
+        if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+            raise
+        text = ""
+    pids = [int(pid) for pid in text.split() if pid != "0"]  # 0: outside of our pid namespace
+    for child in _children(directory):
+        pids += _procs(child)
+    return pids
+
+
+def _children(directory: str) -> list[str]:
+    try:
+        with os.scandir(directory) as entries:
+            return [e.path for e in entries if e.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+
+
+def _pauses(deadline: float) -> Iterator[None]:
+    """Come back after ever longer pauses, from 0.1 to 10 ms, until ``deadline``."""
+    pause = 0.0001
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(pause)
+        pause = min(pause * 2, 0.01)
+
+
+def _make(directory: str, top: str, made: list[str]) -> bool:
+    """mkdir with parents; what is new is appended to ``made``. False: it was there."""
+    try:
+        os.mkdir(directory, 0o755)
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        parent = os.path.dirname(directory)
+        if parent == top:
+            raise
+        _make(parent, top, made)
+        os.mkdir(directory, 0o755)
+    made.append(directory)
+    return True
+
+
+def _unmake(made: list[str]) -> None:
+    for directory in reversed(made):
+        try:
+            os.rmdir(directory)
+        except OSError:  # a parent that another container has begun to use
+            return
+
+
+def _remove(directory: str, deadline: float) -> None:
+    for _ in _pauses(deadline):
+        try:
+            os.rmdir(directory)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise KernelError("rmdir", directory, error) from error
+            for child in _children(directory):
+                _remove(child, deadline)
+        else:
+            return
+    raise KernelError("rmdir", directory, OSError(errno.EBUSY, os.strerror(errno.EBUSY)))
+
+
+def _inherit_cpuset(directory: str, top: str) -> None:
+    """A new v1 cpuset is empty, and no process can join it: take the parent's."""
+    for file in ("cpuset.cpus", "cpuset.mems"):
+        if directory == top or _read(f"{directory}/{file}").strip():
+            continue
+        parent = os.path.dirname(directory)
+        _inherit_cpuset(parent, top)
+        _put(f"{directory}/{file}", _read(f"{parent}/{file}").strip())
+
+
+def _enable_controllers(top: str, path: str, wanted: set[str] | None) -> None:
+    """Hand controllers down from ``top`` to the cgroup ``path`` (all if ``wanted`` is None).
+
+    What can't be enabled on the way (a parent with processes of its own) is left: only a limit
+    that needs it is an error, when it is written.
+    """
+    controllers = set(_read(f"{top}/cgroup.controllers").split())
+    if wanted is not None:
+        controllers &= wanted
+    directory = top
+    for part in path.split("/")[1:] if controllers else ():
+        control = f"{directory}/cgroup.subtree_control"
+        missing = sorted(controllers.difference(_read(control).split()))
+        if missing:
+            try:
+                _put(control, " ".join(f"+{name}" for name in missing))
+            except OSError:
+                for name in missing:
+                    try:
+                        _put(control, f"+{name}")
+                    except OSError:
+                        controllers.discard(name)
+        directory = f"{directory}/{part}"
+
+
+def _check_domain(directory: str) -> None:
+    """A cgroup below a threaded one can't hold processes unless it is made threaded itself."""
+    if _read(f"{directory}/cgroup.type").strip() == "domain invalid":
+        _put(f"{directory}/cgroup.type", "threaded")
+
+
+def _freeze_v2(directory: str, frozen: bool) -> None:
+    """``cgroup.freeze`` is a request; ``cgroup.events`` tells, with POLLPRI, when it is met."""
+    import select  # not on the lifecycle path
+
+    events = os.open(f"{directory}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _put(f"{directory}/cgroup.freeze", str(int(frozen)))
+        poll = select.poll()
+        poll.register(events, select.POLLPRI)
+        deadline = time.monotonic() + _PATIENCE
+        while f"frozen {int(frozen)}" not in os.pread(events, 4096, 0).decode():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            poll.poll(left * 1000)
+    finally:
+        os.close(events)
+
+
+def _freeze_v1(directory: str, frozen: bool) -> None:
+    """``freezer.state``: FREEZING goes on until every process has stopped, and may need a push.
+
+    A process that forks or is in a system call of another frozen one can keep it there; writing
+    FROZEN again tries the rest again, and on failure the cgroup is thawed.
+    """
+    state = f"{directory}/freezer.state"
+    if not frozen:
+        _put(state, "THAWED")
+        return
+    for _ in _pauses(time.monotonic() + _PATIENCE):
+        _put(state, "FROZEN")
+        if _read(state).strip() == "FROZEN":
+            return
+    _put(state, "THAWED")
+    raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
