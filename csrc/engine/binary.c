@@ -1,0 +1,148 @@
+/* The outer structure of a module: header and sections (WebAssembly core specification, 5.5).
+ * Everything is checked against the end of the file before it is used. */
+#include "internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEADER_LENGTH 8
+#define SECTION_CUSTOM 0
+#define SECTION_START 8
+
+/* WasmEdge looks for its native code under this name. */
+static const char aot_name[] = "wasmedge";
+
+struct reader {
+    uint8_t *bytes;
+    uint32_t at;
+    uint32_t end;
+};
+
+static bool read_u32(struct reader *reader, uint32_t *value) {
+    uint64_t result = 0;
+    for (unsigned shift = 0; shift < 35; shift += 7) {
+        if (reader->at == reader->end)
+            return false;
+        uint8_t byte = reader->bytes[reader->at++];
+        result |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80)) {
+            *value = (uint32_t)result;
+            return result <= UINT32_MAX;
+        }
+    }
+    return false;
+}
+
+/* An AOT section is renamed, so that no version of the library takes it for one. */
+static void inspect_custom(struct binary *binary, struct reader section) {
+    uint32_t length;
+    if (!read_u32(&section, &length) || length != sizeof(aot_name) - 1 ||
+        section.end - section.at < length)
+        return; /* a broken name is the library's to report */
+    if (memcmp(section.bytes + section.at, aot_name, length) != 0)
+        return;
+    section.bytes[section.at] = '-';
+    binary->has_native = true;
+}
+
+static int inspect_sections(struct binary *binary, struct engine_error *error) {
+    struct reader reader = {binary->bytes, HEADER_LENGTH, binary->length};
+    while (reader.at < reader.end) {
+        uint32_t start = reader.at;
+        uint8_t id = reader.bytes[reader.at++];
+        uint32_t length;
+        if (!read_u32(&reader, &length) || reader.end - reader.at < length)
+            return engine_fail(error,
+                               "the module is truncated or damaged: section %u at byte %" PRIu32
+                               " goes beyond the end of the file",
+                               id, start);
+        struct reader section = {reader.bytes, reader.at, reader.at + length};
+        reader.at = section.end;
+        if (id == SECTION_CUSTOM)
+            inspect_custom(binary, section);
+        else if (id == SECTION_START)
+            binary->has_start = true;
+    }
+    return 0;
+}
+
+static bool starts_with(const struct binary *binary, const char *text, size_t length) {
+    return binary->length >= length && memcmp(binary->bytes, text, length) == 0;
+}
+
+/* Refuses what is not a core module with a sentence that says what it is. */
+static int check_header(const struct binary *binary, struct engine_error *error) {
+    if (binary->length == 0)
+        return engine_fail(error, "the file is empty, not a WebAssembly module");
+    if (starts_with(binary, "\177ELF", 4))
+        return engine_fail(error, "this is native code (ELF), which is not run as a WebAssembly "
+                                  "module: give the .wasm file it was compiled from");
+    if (starts_with(binary, "(module", 7) || starts_with(binary, "(component", 10))
+        return engine_fail(error, "this is WebAssembly text: make a module of it, for example with "
+                                  "wat2wasm");
+    if (!starts_with(binary, "\0asm", 4))
+        return engine_fail(error, "this is not a WebAssembly module: it does not start with \\0asm");
+    if (binary->length < HEADER_LENGTH)
+        return engine_fail(error, "the module is truncated: %" PRIu32 " bytes", binary->length);
+    unsigned version = binary->bytes[4] | (unsigned)binary->bytes[5] << 8;
+    unsigned layer = binary->bytes[6] | (unsigned)binary->bytes[7] << 8;
+    if (layer == 1)
+        return engine_fail(error, "this is a WebAssembly component, which libwasmedge can't run: "
+                                  "build a core module for WASI preview 1 (for Rust: --target "
+                                  "wasm32-wasip1)");
+    if (layer != 0 || version != 1)
+        return engine_fail(error, "unknown version of WebAssembly: %u, layer %u", version, layer);
+    return 0;
+}
+
+static int read_all(struct binary *binary, int fd, struct engine_error *error) {
+    uint32_t done = 0;
+    while (done < binary->length) {
+        ssize_t count = pread(fd, binary->bytes + done, binary->length - done, done);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return engine_fail(error, "read: %s", strerror(errno));
+        if (count == 0)
+            return engine_fail(error, "the file shrank while it was read");
+        done += (uint32_t)count;
+    }
+    return 0;
+}
+
+int binary_read(struct binary *binary, int fd, struct engine_error *error) {
+    *binary = (struct binary){0};
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return engine_fail(error, "stat: %s", strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return engine_fail(error, "not a regular file");
+    if (status.st_size > UINT32_MAX)
+        return engine_fail(error, "the module is larger than 4 GiB");
+    binary->length = (uint32_t)status.st_size;
+    if (binary->length > 0) {
+        /* A mapping of its own goes back to the system whole. */
+        void *bytes = mmap(NULL, binary->length, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (bytes == MAP_FAILED)
+            return engine_fail(error, "no memory for a module of %" PRIu32 " bytes",
+                               binary->length);
+        binary->bytes = bytes;
+    }
+    if (read_all(binary, fd, error) == 0 && check_header(binary, error) == 0 &&
+        inspect_sections(binary, error) == 0)
+        return 0;
+    binary_free(binary);
+    return -1;
+}
+
+void binary_free(struct binary *binary) {
+    if (binary->bytes)
+        munmap(binary->bytes, binary->length);
+    binary->bytes = NULL;
+}

@@ -1,0 +1,59 @@
+/* Ahead-of-time compilation, for which the library needs LLVM. */
+#include "internal.h"
+
+#include <string.h>
+
+static const char levels[] = {
+    [WasmEdge_CompilerOptimizationLevel_O0] = '0', [WasmEdge_CompilerOptimizationLevel_O1] = '1',
+    [WasmEdge_CompilerOptimizationLevel_O2] = '2', [WasmEdge_CompilerOptimizationLevel_O3] = '3',
+    [WasmEdge_CompilerOptimizationLevel_Os] = 's', [WasmEdge_CompilerOptimizationLevel_Oz] = 'z',
+};
+
+static int configure(const struct engine *engine, WasmEdge_ConfigureContext *context,
+                     const struct engine_compile_options *options, struct engine_error *error) {
+    const struct engine_symbols *wasmedge = &engine->wasmedge;
+    const char *level = memchr(levels, options->level, sizeof(levels));
+    if (!level)
+        return engine_fail(error, "unknown optimization level %c", options->level);
+    wasmedge->ConfigureCompilerSetOptimizationLevel(
+        context, (enum WasmEdge_CompilerOptimizationLevel)(level - levels));
+    wasmedge->ConfigureCompilerSetOutputFormat(context,
+                                               options->native
+                                                   ? WasmEdge_CompilerOutputFormat_Native
+                                                   : WasmEdge_CompilerOutputFormat_Wasm);
+    wasmedge->ConfigureCompilerSetGenericBinary(context, options->generic);
+    wasmedge->ConfigureCompilerSetInterruptible(context, options->interruptible);
+    return 0;
+}
+
+int engine_compile(struct engine *engine, int fd, const char *output,
+                   const struct engine_compile_options *options, struct engine_error *error) {
+    const struct engine_symbols *wasmedge = &engine->wasmedge;
+    if (engine->uses_stub)
+        return engine_fail(error, "compiling needs LLVM: this engine was opened without");
+    /* Loading it first gives the good error messages. */
+    static const struct engine_options plain = {0};
+    struct engine_module *module = engine_load(engine, fd, &plain, error);
+    if (!module)
+        return -1;
+    engine_module_close(module);
+    struct binary binary;
+    if (binary_read(&binary, fd, error) != 0)
+        return -1;
+    int outcome = -1;
+    WasmEdge_ConfigureContext *context = configure_create(engine, 0, options->statistics);
+    WasmEdge_CompilerContext *compiler = NULL;
+    if (configure(engine, context, options, error) == 0) {
+        compiler = wasmedge->CompilerCreate(context);
+        WasmEdge_Bytes bytes = {.Length = binary.length, .Buf = binary.bytes};
+        WasmEdge_Result result = wasmedge->CompilerCompileFromBytes(compiler, bytes, output);
+        outcome = wasmedge->ResultOK(result)
+                      ? 0
+                      : engine_fail(error, "the module can't be compiled: %s",
+                                    wasmedge->ResultGetMessage(result));
+    }
+    wasmedge->CompilerDelete(compiler);
+    wasmedge->ConfigureDelete(context);
+    binary_free(&binary);
+    return outcome;
+}

@@ -1,0 +1,112 @@
+/* The one layer over libwasmedge: open the library, load a module, run it as a WASI program,
+ * compile it ahead of time. Linked into crunw-init and into the Python module crunw._engine.
+ *
+ * Functions that can fail return NULL or -1 with `error` filled in: one line that says what is
+ * wrong and, where the library knows it, at which byte of the module.
+ *
+ * Nothing here trusts the module: native code inside one (an AOT section, a shared object) is never
+ * executed. Not thread-safe: a failing load redirects the process's standard output for a moment,
+ * because that is where the library writes the only copy of the details. */
+#ifndef CRUNW_ENGINE_H
+#define CRUNW_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exit status of a module that trapped: 128 + SIGABRT, as a native program that aborts. */
+#define ENGINE_TRAP_STATUS 134
+
+struct engine_error {
+    char message[1024];
+};
+
+struct engine;
+struct engine_module;
+
+/* Opens libwasmedge, a path or a soname. `stub` is the path of the LLVM stub built with crunw, or
+ * NULL for the real LLVM (compiling needs it). A stub that does not fit the installed library is
+ * left aside. Versions before 0.14 are refused. */
+struct engine *engine_open(const char *library, const char *stub, struct engine_error *error);
+/* "0.14.1"; owned by the library. */
+const char *engine_version(const struct engine *engine);
+/* Whether libwasmedge runs on the stub, that is without LLVM. */
+bool engine_uses_stub(const struct engine *engine);
+/* After all modules are closed. */
+void engine_close(struct engine *engine);
+
+struct engine_options {
+    uint32_t max_memory_pages; /* of 64 KiB, for each linear memory; 0: what Wasm allows */
+    uint64_t cost_limit;       /* instructions until a trap; 0: none */
+    bool statistics;           /* count instructions and time */
+};
+
+enum engine_kind {
+    ENGINE_COMMAND, /* exports _start */
+    ENGINE_REACTOR, /* exports _initialize and functions to call */
+    ENGINE_LIBRARY, /* exports neither */
+};
+
+/* Reads all of `fd`, a regular file, then parses and validates it. `fd` stays open. */
+struct engine_module *engine_load(struct engine *engine, int fd,
+                                  const struct engine_options *options,
+                                  struct engine_error *error);
+void engine_module_close(struct engine_module *module);
+
+enum engine_kind engine_module_kind(const struct engine_module *module);
+/* Whether the file carries native code, which is not used. */
+bool engine_module_has_native_code(const struct engine_module *module);
+
+/* An import or export of a loaded module. Names are not NUL-terminated and point into the module,
+ * until engine_prepare. */
+struct engine_external {
+    const char *module; /* of an import; NULL for an export */
+    size_t module_length;
+    const char *name;
+    size_t name_length;
+    const char *type; /* "function", "table", "memory", "global" or "tag" */
+};
+/* Fill at most `size` entries; return how many there are. */
+size_t engine_module_imports(const struct engine_module *module, struct engine_external *list,
+                             size_t size);
+size_t engine_module_exports(const struct engine_module *module, struct engine_external *list,
+                             size_t size);
+
+/* NULL-terminated lists. A preopen is "guest:host" or "guest:host:readonly"; WASI numbers them
+ * in this order from 3 on. */
+struct engine_program {
+    const char *const *argv;
+    const char *const *envp;
+    const char *const *preopens;
+    const char *function; /* of a reactor or library, to call after _initialize; NULL: _start */
+};
+
+/* Makes the module ready to run: opens the preopens, checks the imports and the function,
+ * instantiates (but for a module with a start section, whose code may not run yet). Once. */
+int engine_prepare(struct engine_module *module, const struct engine_program *program,
+                   struct engine_error *error);
+/* Runs a prepared module to its end, once. 0: it ended by itself, `status` is what it gave to
+ * proc_exit, or 0. -1: it trapped; the error says why. */
+int engine_run(struct engine_module *module, uint32_t *status, struct engine_error *error);
+
+struct engine_statistics {
+    uint64_t instructions;
+    uint64_t cost;
+    double instructions_per_second;
+};
+/* Of a module loaded with options.statistics or a cost limit, during or after its run. */
+struct engine_statistics engine_module_statistics(const struct engine_module *module);
+
+struct engine_compile_options {
+    char level;         /* '0', '1', '2', '3', 's' or 'z' */
+    bool native;        /* a shared object instead of Wasm with an AOT section */
+    bool generic;       /* for any CPU of the architecture instead of this one */
+    bool interruptible;
+    bool statistics;    /* counters, as a run with statistics or a cost limit needs them */
+};
+/* Compiles the module in `fd` into the file `output`, which must not be readable by others while
+ * it grows: the caller renames it. Needs an engine opened without the stub. */
+int engine_compile(struct engine *engine, int fd, const char *output,
+                   const struct engine_compile_options *options, struct engine_error *error);
+
+#endif

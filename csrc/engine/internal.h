@@ -1,0 +1,58 @@
+/* Shared by the engine's files; not for its users. */
+#ifndef CRUNW_ENGINE_INTERNAL_H
+#define CRUNW_ENGINE_INTERNAL_H
+
+#include "engine.h"
+#include "symbols.h"
+
+struct engine {
+    struct engine_symbols wasmedge;
+    void *library;
+    void *stub;
+    bool uses_stub;
+};
+
+/* A module's bytes in memory of their own: a file can change while it is read. */
+struct binary {
+    uint8_t *bytes;
+    uint32_t length;
+    bool has_start;  /* a start section: instantiating runs code */
+    bool has_native; /* an AOT section; its name has been made unrecognisable */
+};
+
+struct engine_module {
+    struct engine *engine;
+    enum engine_kind kind;
+    bool has_native;
+    bool has_start;
+    uint64_t cost_limit; /* 0: none */
+    const char *function;
+    WasmEdge_ConfigureContext *configure;
+    WasmEdge_StatisticsContext *statistics;
+    WasmEdge_ASTModuleContext *ast;
+    WasmEdge_ExecutorContext *executor;
+    WasmEdge_StoreContext *store;
+    WasmEdge_ModuleInstanceContext *wasi;
+    WasmEdge_ModuleInstanceContext *instance;
+};
+
+int engine_fail(struct engine_error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* binary.c: read and check the outer structure; refuse what is no core module. */
+int binary_read(struct binary *binary, int fd, struct engine_error *error);
+void binary_free(struct binary *binary);
+
+/* module.c: whether a function is exported, and whether it can be called without arguments. */
+bool find_function(const struct engine_module *module, const char *name, bool *takes_nothing);
+
+/* configure.c: every proposal on, the interpreter forced. */
+WasmEdge_ConfigureContext *configure_create(const struct engine *engine, uint32_t max_memory_pages,
+                                            bool statistics);
+
+/* capture.c: what `call` makes the library log, at most `size` - 1 bytes and a NUL; "" where it
+ * cannot be had. */
+void capture_log(const struct engine *engine, void (*call)(void *argument), void *argument,
+                 char *text, size_t size);
+
+#endif

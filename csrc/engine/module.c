@@ -1,0 +1,212 @@
+/* Loading: bytes to a validated module, and what it imports and exports. */
+#include "internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COST_TABLE_LENGTH 65536 /* one entry for each opcode, as the library numbers them */
+
+struct parse {
+    struct engine_module *module;
+    const struct binary *binary;
+    const char *phase;
+    WasmEdge_Result result;
+};
+
+/* Parses and validates. Leaves module->ast set on success alone. */
+static void parse(void *argument) {
+    struct parse *parse = argument;
+    struct engine_module *module = parse->module;
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    WasmEdge_LoaderContext *loader = wasmedge->LoaderCreate(module->configure);
+    WasmEdge_ValidatorContext *validator = wasmedge->ValidatorCreate(module->configure);
+    WasmEdge_Bytes bytes = {.Length = parse->binary->length, .Buf = parse->binary->bytes};
+
+    parse->phase = "can't be parsed";
+    parse->result = wasmedge->LoaderParseFromBytes(loader, &module->ast, bytes);
+    if (wasmedge->ResultOK(parse->result)) {
+        parse->phase = "is not valid";
+        parse->result = wasmedge->ValidatorValidate(validator, module->ast);
+        if (!wasmedge->ResultOK(parse->result)) {
+            wasmedge->ASTModuleDelete(module->ast);
+            module->ast = NULL;
+        }
+    }
+    wasmedge->ValidatorDelete(validator);
+    wasmedge->LoaderDelete(loader);
+}
+
+/* "…, at byte 0x31": the log is written by the library, but about bytes of the module. Only the
+ * number is taken from it. */
+static void fail_parse(struct parse *failed, struct engine_error *error) {
+    const struct engine *engine = failed->module->engine;
+    static const char label[] = "Bytecode offset: 0x";
+    char log[4096];
+    capture_log(engine, parse, failed, log, sizeof(log));
+    const char *offset = strstr(log, label);
+    const char *reason = engine->wasmedge.ResultGetMessage(failed->result);
+    if (offset)
+        engine_fail(error, "the module %s: %s, at byte 0x%" PRIx64, failed->phase, reason,
+                    (uint64_t)strtoull(offset + sizeof(label) - 1, NULL, 16));
+    else
+        engine_fail(error, "the module %s: %s", failed->phase, reason);
+}
+
+static int create_statistics(struct engine_module *module, struct engine_error *error) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    uint64_t *costs = calloc(COST_TABLE_LENGTH, sizeof(*costs));
+    module->statistics = wasmedge->StatisticsCreate();
+    if (!costs || !module->statistics) {
+        free(costs);
+        return engine_fail(error, "out of memory");
+    }
+    for (size_t index = 0; index < COST_TABLE_LENGTH; index++)
+        costs[index] = 1;
+    wasmedge->StatisticsSetCostTable(module->statistics, costs, COST_TABLE_LENGTH);
+    free(costs);
+    return 0;
+}
+
+bool find_function(const struct engine_module *module, const char *name, bool *takes_nothing) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    uint32_t count = wasmedge->ASTModuleListExportsLength(module->ast);
+    const WasmEdge_ExportTypeContext **exports = calloc(count + 1u, sizeof(*exports));
+    bool found = false;
+    if (!exports)
+        return false;
+    wasmedge->ASTModuleListExports(module->ast, exports, count);
+    for (uint32_t index = 0; index < count && !found; index++) {
+        WasmEdge_String string = wasmedge->ExportTypeGetExternalName(exports[index]);
+        found =
+            wasmedge->ExportTypeGetExternalType(exports[index]) == WasmEdge_ExternalType_Function &&
+            string.Length == strlen(name) && memcmp(string.Buf, name, string.Length) == 0;
+        if (found)
+            *takes_nothing = wasmedge->FunctionTypeGetParametersLength(
+                                 wasmedge->ExportTypeGetFunctionType(module->ast,
+                                                                     exports[index])) == 0;
+    }
+    free(exports);
+    return found;
+}
+
+static enum engine_kind find_kind(const struct engine_module *module) {
+    bool takes_nothing;
+    if (find_function(module, "_start", &takes_nothing))
+        return ENGINE_COMMAND;
+    return find_function(module, "_initialize", &takes_nothing) ? ENGINE_REACTOR : ENGINE_LIBRARY;
+}
+
+static int load(struct engine_module *module, const struct binary *binary,
+                const struct engine_options *options, struct engine_error *error) {
+    const struct engine *engine = module->engine;
+    bool statistics = options->statistics || options->cost_limit > 0;
+    module->has_native = binary->has_native;
+    module->has_start = binary->has_start;
+    module->cost_limit = options->cost_limit;
+    module->configure = configure_create(engine, options->max_memory_pages, statistics);
+    if (!module->configure)
+        return engine_fail(error, "out of memory");
+    if (statistics && create_statistics(module, error) != 0)
+        return -1;
+    struct parse attempt = {.module = module, .binary = binary};
+    parse(&attempt);
+    if (!engine->wasmedge.ResultOK(attempt.result)) {
+        fail_parse(&attempt, error);
+        return -1;
+    }
+    module->kind = find_kind(module);
+    return 0;
+}
+
+struct engine_module *engine_load(struct engine *engine, int fd,
+                                  const struct engine_options *options,
+                                  struct engine_error *error) {
+    struct binary binary;
+    if (binary_read(&binary, fd, error) != 0)
+        return NULL;
+    struct engine_module *module = calloc(1, sizeof(*module));
+    if (!module) {
+        engine_fail(error, "out of memory");
+    } else {
+        module->engine = engine;
+        if (load(module, &binary, options, error) != 0) {
+            engine_module_close(module);
+            module = NULL;
+        }
+    }
+    binary_free(&binary);
+    return module;
+}
+
+void engine_module_close(struct engine_module *module) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    wasmedge->ModuleInstanceDelete(module->instance);
+    wasmedge->StoreDelete(module->store);
+    wasmedge->ModuleInstanceDelete(module->wasi);
+    wasmedge->ExecutorDelete(module->executor);
+    wasmedge->ASTModuleDelete(module->ast);
+    wasmedge->StatisticsDelete(module->statistics);
+    wasmedge->ConfigureDelete(module->configure);
+    free(module);
+}
+
+enum engine_kind engine_module_kind(const struct engine_module *module) { return module->kind; }
+
+bool engine_module_has_native_code(const struct engine_module *module) {
+    return module->has_native;
+}
+
+static const char *type_name(enum WasmEdge_ExternalType type) {
+    switch (type) {
+    case WasmEdge_ExternalType_Function:
+        return "function";
+    case WasmEdge_ExternalType_Table:
+        return "table";
+    case WasmEdge_ExternalType_Memory:
+        return "memory";
+    case WasmEdge_ExternalType_Global:
+        return "global";
+    case WasmEdge_ExternalType_Tag:
+        return "tag";
+    }
+    return "unknown";
+}
+
+size_t engine_module_imports(const struct engine_module *module, struct engine_external *list,
+                             size_t size) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    uint32_t count = wasmedge->ASTModuleListImportsLength(module->ast);
+    const WasmEdge_ImportTypeContext **imports = calloc(count + 1u, sizeof(*imports));
+    if (!imports)
+        return 0;
+    wasmedge->ASTModuleListImports(module->ast, imports, count);
+    for (size_t index = 0; index < count && index < size; index++) {
+        WasmEdge_String owner = wasmedge->ImportTypeGetModuleName(imports[index]);
+        WasmEdge_String name = wasmedge->ImportTypeGetExternalName(imports[index]);
+        list[index] = (struct engine_external){
+            owner.Buf, owner.Length, name.Buf, name.Length,
+            type_name(wasmedge->ImportTypeGetExternalType(imports[index]))};
+    }
+    free(imports);
+    return count;
+}
+
+size_t engine_module_exports(const struct engine_module *module, struct engine_external *list,
+                             size_t size) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    uint32_t count = wasmedge->ASTModuleListExportsLength(module->ast);
+    const WasmEdge_ExportTypeContext **exports = calloc(count + 1u, sizeof(*exports));
+    if (!exports)
+        return 0;
+    wasmedge->ASTModuleListExports(module->ast, exports, count);
+    for (size_t index = 0; index < count && index < size; index++) {
+        WasmEdge_String name = wasmedge->ExportTypeGetExternalName(exports[index]);
+        list[index] = (struct engine_external){
+            NULL, 0, name.Buf, name.Length,
+            type_name(wasmedge->ExportTypeGetExternalType(exports[index]))};
+    }
+    free(exports);
+    return count;
+}

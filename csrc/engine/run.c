@@ -1,0 +1,175 @@
+#define _GNU_SOURCE
+/* A validated module as a WASI program: arguments, environment, directories, exit status. */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RESULT_SUCCESS 0 /* proc_exit gives 1, "terminated" */
+
+static uint32_t list_length(const char *const *list) {
+    uint32_t length = 0;
+    while (list[length])
+        length++;
+    return length;
+}
+
+/* The library leaves out, silently, a preopen that it can't open. */
+static int check_preopen(const char *preopen, struct engine_error *error) {
+    const char *colon = strchr(preopen, ':');
+    if (!colon || colon == preopen || colon[1] == '\0')
+        return engine_fail(error, "preopen %s: not guest:host[:readonly]", preopen);
+    size_t length = strcspn(colon + 1, ":");
+    const char *mode = colon + 1 + length;
+    if (*mode && strcmp(mode, ":readonly") != 0)
+        return engine_fail(error, "preopen %s: %s is not readonly", preopen, mode + 1);
+    char *host = strndup(colon + 1, length);
+    if (!host)
+        return engine_fail(error, "out of memory");
+    int fd;
+    do
+        fd = open(host, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    int number = errno;
+    free(host);
+    if (fd < 0)
+        return engine_fail(error, "preopen %s: %s", preopen, strerror(number));
+    close(fd);
+    return 0;
+}
+
+static int create_wasi(struct engine_module *module, const struct engine_program *program,
+                       struct engine_error *error) {
+    for (const char *const *preopen = program->preopens; *preopen; preopen++)
+        if (check_preopen(*preopen, error) != 0)
+            return -1;
+    module->wasi = module->engine->wasmedge.ModuleInstanceCreateWASI(
+        program->argv, list_length(program->argv), program->envp, list_length(program->envp),
+        program->preopens, list_length(program->preopens));
+    if (!module->wasi)
+        return engine_fail(error, "WASI can't be set up");
+    return 0;
+}
+
+static bool is_provided(const struct engine_module *module, const struct engine_external *import) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    WasmEdge_String owner = wasmedge->ModuleInstanceGetModuleName(module->wasi);
+    WasmEdge_String name = {.Length = (uint32_t)import->name_length, .Buf = import->name};
+    return import->module_length == owner.Length &&
+           memcmp(import->module, owner.Buf, owner.Length) == 0 &&
+           strcmp(import->type, "function") == 0 &&
+           wasmedge->ModuleInstanceFindFunction(module->wasi, name);
+}
+
+/* Names all that is missing, as far as the message reaches; the library would say "unknown
+ * import". */
+static int check_imports(const struct engine_module *module, struct engine_error *error) {
+    size_t count = engine_module_imports(module, NULL, 0);
+    struct engine_external *imports = calloc(count + 1, sizeof(*imports));
+    if (!imports)
+        return engine_fail(error, "out of memory");
+    engine_module_imports(module, imports, count);
+    char missing[512] = "";
+    size_t length = 0;
+    for (size_t index = 0; index < count && length < sizeof(missing); index++) {
+        const struct engine_external *import = &imports[index];
+        if (is_provided(module, import))
+            continue;
+        length += (size_t)snprintf(missing + length, sizeof(missing) - length, "%s%s %.*s.%.*s",
+                                   length ? ", " : "", import->type, (int)import->module_length,
+                                   import->module, (int)import->name_length, import->name);
+    }
+    free(imports);
+    if (length)
+        return engine_fail(error, "the module imports what crunw does not provide: %s", missing);
+    return 0;
+}
+
+/* Which function to run, and whether it can be called as it is. */
+static int check_function(struct engine_module *module, const char *function,
+                          struct engine_error *error) {
+    bool takes_nothing;
+    module->function = function ? function : "_start";
+    if (!function && module->kind != ENGINE_COMMAND)
+        return engine_fail(error, "the module exports no _start: it is a %s, for which a function "
+                                  "to call must be named",
+                           module->kind == ENGINE_REACTOR ? "reactor" : "library");
+    if (!find_function(module, module->function, &takes_nothing))
+        return engine_fail(error, "the module exports no function %s", module->function);
+    if (!takes_nothing)
+        return engine_fail(error, "function %s can't be called without arguments",
+                           module->function);
+    return 0;
+}
+
+/* The parsed form is as large as the module several times over, and not needed any more. */
+static int instantiate(struct engine_module *module, struct engine_error *error) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    WasmEdge_Result result = wasmedge->ExecutorInstantiate(module->executor, &module->instance,
+                                                           module->store, module->ast);
+    wasmedge->ASTModuleDelete(module->ast);
+    module->ast = NULL;
+    if (!wasmedge->ResultOK(result))
+        return engine_fail(error, "the module can't be instantiated: %s",
+                           wasmedge->ResultGetMessage(result));
+    return 0;
+}
+
+int engine_prepare(struct engine_module *module, const struct engine_program *program,
+                   struct engine_error *error) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    if (check_function(module, program->function, error) != 0 ||
+        create_wasi(module, program, error) != 0 || check_imports(module, error) != 0)
+        return -1;
+    module->executor = wasmedge->ExecutorCreate(module->configure, module->statistics);
+    module->store = wasmedge->StoreCreate();
+    if (!module->executor || !module->store)
+        return engine_fail(error, "out of memory");
+    /* Creating the executor takes the limit away. */
+    if (module->cost_limit)
+        wasmedge->StatisticsSetCostLimit(module->statistics, module->cost_limit);
+    WasmEdge_Result result =
+        wasmedge->ExecutorRegisterImport(module->executor, module->store, module->wasi);
+    if (!wasmedge->ResultOK(result))
+        return engine_fail(error, "WASI can't be registered: %s",
+                           wasmedge->ResultGetMessage(result));
+    return module->has_start ? 0 : instantiate(module, error);
+}
+
+/* A call without arguments. Results are not looked at: _start has none, and of another function
+ * they are nobody's exit status. */
+static WasmEdge_Result invoke(struct engine_module *module, const char *name) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    WasmEdge_String string = {.Length = (uint32_t)strlen(name), .Buf = name};
+    return wasmedge->ExecutorInvoke(module->executor,
+                                    wasmedge->ModuleInstanceFindFunction(module->instance, string),
+                                    NULL, 0, NULL, 0);
+}
+
+int engine_run(struct engine_module *module, uint32_t *status, struct engine_error *error) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    if (!module->instance && instantiate(module, error) != 0)
+        return -1;
+    WasmEdge_Result result = {0};
+    if (module->kind == ENGINE_REACTOR)
+        result = invoke(module, "_initialize");
+    if (result.Code == RESULT_SUCCESS)
+        result = invoke(module, module->function);
+    if (!wasmedge->ResultOK(result))
+        return engine_fail(error, "trap: %s", wasmedge->ResultGetMessage(result));
+    *status = wasmedge->ModuleInstanceWASIGetExitCode(module->wasi);
+    return 0;
+}
+
+struct engine_statistics engine_module_statistics(const struct engine_module *module) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    return (struct engine_statistics){
+        .instructions = wasmedge->StatisticsGetInstrCount(module->statistics),
+        .cost = wasmedge->StatisticsGetTotalCost(module->statistics),
+        .instructions_per_second = wasmedge->StatisticsGetInstrPerSecond(module->statistics),
+    };
+}
