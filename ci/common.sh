@@ -4,7 +4,7 @@ project=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 export project
 
 die() {
-    echo "${0##*/}: $*" >&2
+    echo "ci/${0##*/}: $*" >&2
     exit 1
 }
 
