@@ -1,17 +1,19 @@
 /* crunw-init: shared declarations. One file per concern:
  *
- *   main.c      protect the binary, read the plan, run its steps, report
+ *   main.c      read the plan, run its steps, report
+ *   protect.c   run from where no container can overwrite the program
  *   plan.c      check the plan against the signatures; read fields
  *   report.c    the error record; reports and answers
  *   sys.c       one wrapper per system call: EINTR retry, operation and path in the error
  *   path.c      paths inside the rootfs, by descriptor only
  *   mount.c     rootfs, mounts, pivot, masks        device.c  nodes, links, console
- *   namespace.c namespaces, fork, maps, cgroup      process.c credentials, limits, cwd, exec
- *   seal.c      capabilities, seccomp, labels       hook.c    hooks run by the container side
+ *   namespace.c namespaces, fork, loopback, sysctl  cgroup.c  joining it, device filter
+ *   process.c   limits, cwd, finding, exec          hook.c    hooks run by the container side
+ *   seal.c      user, capabilities, seccomp, labels
  *   wasm.c      the engine's steps
  *
- * A function that can fail returns 0 (or a descriptor) or -1 with `error` filled in: set once, where
- * it happened, by error_set() or error_errno(). */
+ * A function that can fail returns 0 (or a descriptor) or -1 with `error` filled in: set once,
+ * where it happened, by error_set() or error_errno(). */
 #ifndef CRUNW_INIT_H
 #define CRUNW_INIT_H
 
@@ -59,11 +61,12 @@ struct init {
     struct error error;
     int report_fd;
     int answer_fd;
-    int started_fd;    /* WAIT_START: where errors go after READY, -1 before */
-    int root_fd;       /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
-    int proc_fd;       /* /proc of the host, O_PATH, opened before the rootfs is set up */
-    bool keep_caps_done;
-    strings argv;      /* PROCESS */
+    int started_fd; /* WAIT_START: where errors go after READY, -1 before */
+    int root_fd;    /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
+    int proc_fd;    /* /proc of the host, O_PATH, opened before the rootfs is set up */
+    bool credentials_done;
+    const char *late_cwd; /* CWD that only the user may enter: CREDENTIALS enters it */
+    strings argv;         /* PROCESS */
     strings envp;
     const char *executable; /* EXEC_FIND */
     struct engine *engine;
@@ -90,6 +93,16 @@ void report_error(struct init *init, const struct step *step);
 /* The program runs: end of file on all descriptors of reports (exec does it by itself). */
 void report_running(struct init *init);
 
+/* 0 if the program can't be overwritten; else it starts itself again, with `argv`, from where that
+ * holds, and returns only on failure. `again`: it has done so already. protect.c */
+int protect_program(struct error *error, char **argv, bool again);
+
+/* Enter a directory of the container, by no magic link. process.c */
+int change_directory(struct error *error, const char *path);
+
+/* For what a step doesn't need of its arguments. */
+#define UNUSED __attribute__((unused))
+
 /* A step: 0, or -1 with init->error set. One for each op, named run_<op>. */
 typedef int step_function(struct init *init, struct step *step);
 
@@ -100,9 +113,8 @@ step_function run_oom_score_adj, run_ns_enter, run_ns_enter_pidfd, run_ns_unshar
     run_time_offsets, run_fork, run_loopback_up, run_setsid, run_sysctl, run_hostname,
     run_domainname, run_keyring;
 /* mount.c, device.c */
-step_function run_root_propagation, run_rootfs, run_mount, run_mount_propagation,
-    run_mount_setattr, run_mknod, run_symlink, run_pivot_root, run_console, run_mask,
-    run_readonly, run_root_readonly;
+step_function run_root_propagation, run_rootfs, run_mount, run_mount_propagation, run_mount_setattr,
+    run_mknod, run_symlink, run_pivot_root, run_console, run_mask, run_readonly, run_root_readonly;
 /* hook.c */
 step_function run_hooks_barrier, run_hook;
 /* process.c */

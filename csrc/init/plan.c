@@ -101,8 +101,7 @@ static int next_record(struct plan *plan, struct step *step) {
     const uint8_t *end = skip(payload, plan->end, load32(plan->next + 4));
     if (end == NULL)
         return -1;
-    *step = (struct step){
-        .op = op, .name = shapes[op].name, .next = payload, .end = end};
+    *step = (struct step){.op = op, .name = shapes[op].name, .next = payload, .end = end};
     plan->next = end;
     return 0;
 }
@@ -139,8 +138,7 @@ int plan_open(struct error *error, int descriptor, struct plan *plan) {
     if (status.st_size < HEADER_BYTES || status.st_size > PLAN_MAX_BYTES)
         return error_set(error, "read", "plan", EINVAL, "not a plan");
     size_t size = (size_t)status.st_size;
-    const uint8_t *data =
-        mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, 0);
+    const uint8_t *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, 0);
     if (data == MAP_FAILED)
         return error_errno(error, "mmap", "plan");
     if (check_header(error, data, size) < 0)

@@ -11,7 +11,8 @@
 
 #include "sys.h"
 
-/* Both may be given strings of the record itself (to add to an error), so copy by way of a local. */
+/* Both may be given strings of the record itself (to add to an error), so copy by way of a local.
+ */
 static int fill(struct error *error, const char *operation, const char *path, int number) {
     struct error filled = {.number = number};
     snprintf(filled.operation, sizeof filled.operation, "%s", operation);

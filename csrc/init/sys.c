@@ -59,8 +59,7 @@ int sys_fstat(struct error *error, int descriptor, struct stat *status, const ch
     return check(fstat(descriptor, status), error, "fstat", name);
 }
 
-ssize_t sys_read(struct error *error, int descriptor, void *buffer, size_t size,
-                 const char *name) {
+ssize_t sys_read(struct error *error, int descriptor, void *buffer, size_t size, const char *name) {
     size_t done = 0;
     while (done < size) {
         ssize_t got = TEMP_FAILURE_RETRY(read(descriptor, (char *)buffer + done, size - done));
@@ -86,14 +85,24 @@ int sys_write_all(struct error *error, int descriptor, const void *data, size_t 
     return 0;
 }
 
-int sys_write_file(struct error *error, int directory, const char *path, const char *text) {
-    int descriptor = sys_openat(error, directory, path, O_WRONLY, 0);
+/* Write with one call, and close. */
+static int write_once(struct error *error, int descriptor, const char *path, const char *text) {
     if (descriptor < 0)
         return -1;
     ssize_t written = TEMP_FAILURE_RETRY(write(descriptor, text, strlen(text)));
     int result = written < 0 ? error_errno(error, "write", path) : 0;
     sys_close(&descriptor);
     return result;
+}
+
+int sys_write_file(struct error *error, int directory, const char *path, const char *text) {
+    return write_once(error, sys_openat(error, directory, path, O_WRONLY, 0), path, text);
+}
+
+int sys_write_proc(struct error *error, int directory, const char *path, const char *text) {
+    int descriptor = sys_openat2(error, directory, path, O_WRONLY, 0,
+                                 RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+    return write_once(error, descriptor, path, text);
 }
 
 int sys_send_descriptor(struct error *error, int socket, int descriptor, const void *data,
@@ -190,8 +199,8 @@ int sys_move_mount(struct error *error, int tree, int target, const char *name) 
 
 int sys_mount_setattr(struct error *error, int directory, const char *path, unsigned flags,
                       struct mount_attr *attributes, const char *name) {
-    long result = TEMP_FAILURE_RETRY(
-        mount_setattr(directory, path, flags, attributes, sizeof *attributes));
+    long result =
+        TEMP_FAILURE_RETRY(mount_setattr(directory, path, flags, attributes, sizeof *attributes));
     return check(result, error, "mount_setattr", name);
 }
 

@@ -1,5 +1,5 @@
-/* One wrapper per system call: retries EINTR, adds O_CLOEXEC, fills `error` with the call's name and
- * the path. Each returns what the call returns, or -1.
+/* One wrapper per system call: retries EINTR, adds O_CLOEXEC, fills `error` with the call's name
+ * and the path. Each returns what the call returns, or -1.
  *
  * A call on a descriptor takes as its last argument `name`: the path to show in the error. */
 #ifndef CRUNW_INIT_SYS_H
@@ -29,6 +29,9 @@ int sys_write_all(struct error *error, int descriptor, const void *data, size_t 
                   const char *name);
 /* Open an existing file and write `text` with a single write(2), as procfs and cgroupfs need it. */
 int sys_write_file(struct error *error, int directory, const char *path, const char *text);
+/* The same for a file of procfs: nothing mounted over it, no magic link, nothing outside of
+ * `directory`. */
+int sys_write_proc(struct error *error, int directory, const char *path, const char *text);
 /* Send one descriptor (SCM_RIGHTS) with `data`, which must not be empty. */
 int sys_send_descriptor(struct error *error, int socket, int descriptor, const void *data,
                         size_t size, const char *name);
@@ -38,8 +41,7 @@ int sys_mkdirat(struct error *error, int directory, const char *path, mode_t mod
 int sys_mknodat(struct error *error, int directory, const char *path, mode_t mode, dev_t device);
 int sys_symlinkat(struct error *error, const char *target, int directory, const char *path);
 /* The link's target, NUL-terminated, in `buffer`; too long is ENAMETOOLONG. */
-int sys_readlinkat(struct error *error, int directory, const char *path, char *buffer,
-                   size_t size);
+int sys_readlinkat(struct error *error, int directory, const char *path, char *buffer, size_t size);
 int sys_fchownat(struct error *error, int directory, const char *path, uid_t uid, gid_t gid,
                  int flags);
 int sys_fchmod(struct error *error, int descriptor, mode_t mode, const char *name);

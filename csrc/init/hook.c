@@ -1,0 +1,159 @@
+/* Hooks that run on the container's side, and the wait for those that the runtime runs
+ * (runtime-spec config.md "POSIX-platform Hooks"). */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+#define OUTPUT_SHOWN 400 /* bytes of a failed hook's output in the message */
+
+int run_hooks_barrier(struct init *init, UNUSED struct step *step) {
+    return report_and_wait(init, REPORT_HOOKS);
+}
+
+static int memory_file(struct error *error, const char *name) {
+    int descriptor = memfd_create(name, MFD_CLOEXEC);
+    return descriptor < 0 ? error_errno(error, "memfd_create", name) : descriptor;
+}
+
+/* Before, the pid as the container sees it (these hooks run in its namespaces), after. */
+static int write_state(struct error *error, int state, const char *before, const char *after) {
+    char pid[16];
+    int length = snprintf(pid, sizeof pid, "%d", getpid());
+    if (sys_write_all(error, state, before, strlen(before), "state") < 0 ||
+        sys_write_all(error, state, pid, (size_t)length, "state") < 0 ||
+        sys_write_all(error, state, after, strlen(after), "state") < 0)
+        return -1;
+    return lseek(state, 0, SEEK_SET) < 0 ? error_errno(error, "lseek", "state") : 0;
+}
+
+static pid_t spawn(struct error *error, const char *path, strings argv, strings envp, int state,
+                   int output) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    pid_t pid;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, state, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    errno = posix_spawn(&pid, path, &actions, &attributes, argv, envp);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return errno == 0 ? pid : error_errno(error, "exec", path);
+}
+
+/* Seconds left until `deadline` on CLOCK_MONOTONIC; never negative. */
+static struct timespec until(struct timespec deadline) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    struct timespec left = {deadline.tv_sec - now.tv_sec, deadline.tv_nsec - now.tv_nsec};
+    if (left.tv_nsec < 0) {
+        left.tv_nsec += 1000000000;
+        left.tv_sec--;
+    }
+    return left.tv_sec < 0 ? (struct timespec){0} : left;
+}
+
+/* Wait until the child has ended, or the deadline has passed: then kill it. It is not reaped
+ * before, so its pid can't have become another's. SIGCHLD is blocked: sigtimedwait sees it. */
+static int wait_or_kill(struct error *error, const char *path, pid_t pid, time_t timeout,
+                        int *status) {
+    struct timespec deadline;
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += timeout;
+    while (waitpid(pid, status, WNOHANG) == 0) {
+        struct timespec left = until(deadline);
+        if (sigtimedwait(&child, NULL, &left) >= 0 || errno == EINTR)
+            continue;
+        kill(pid, SIGKILL);
+        TEMP_FAILURE_RETRY(waitpid(pid, status, 0));
+        return error_set(error, "hook", path, ETIMEDOUT, "no end after %lld s", (long long)timeout);
+    }
+    return 0;
+}
+
+static int wait_for(struct error *error, const char *path, pid_t pid, time_t timeout, int *status) {
+    if (timeout > 0)
+        return wait_or_kill(error, path, pid, timeout, status);
+    TEMP_FAILURE_RETRY(waitpid(pid, status, 0));
+    return 0;
+}
+
+/* The last part of what the hook wrote, on one line and harmless to a terminal. */
+static void last_output(int output, char text[OUTPUT_SHOWN + 1]) {
+    off_t size = lseek(output, 0, SEEK_END);
+    off_t start = size > OUTPUT_SHOWN ? size - OUTPUT_SHOWN : 0;
+    ssize_t length = pread(output, text, OUTPUT_SHOWN, start);
+    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' '))
+        length--;
+    text[length > 0 ? length : 0] = '\0';
+    for (char *at = text; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = ' ';
+}
+
+static int check_status(struct error *error, const char *path, int status, int output) {
+    char text[OUTPUT_SHOWN + 1];
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    last_output(output, text);
+    const char *how = WIFSIGNALED(status) ? "signal" : "exit status";
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    return error_set(error, "hook", path, 0, "%s %d%s%s", how, number, *text == '\0' ? "" : ": ",
+                     text);
+}
+
+static int run(struct error *error, const char *path, strings argv, strings envp, time_t timeout,
+               int state) {
+    sigset_t child, before;
+    int status;
+    int result = -1;
+    int output = memory_file(error, "output");
+    if (output < 0)
+        return -1;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, &before);
+    pid_t pid = spawn(error, path, argv, envp, state, output);
+    if (pid >= 0)
+        result = wait_for(error, path, pid, timeout, &status);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (result == 0)
+        result = check_status(error, path, status, output);
+    sys_close(&output);
+    return result;
+}
+
+int run_hook(struct init *init, struct step *step) {
+    const char *path = step_string(step);
+    strings argv = step_strings(step);
+    strings envp = step_strings(step);
+    uint64_t timeout = step_u64(step);
+    const char *before = step_string(step);
+    const char *after = step_string(step);
+    int state = memory_file(&init->error, "state");
+    if (state < 0)
+        return -1;
+    int result = write_state(&init->error, state, before, after);
+    if (result == 0)
+        result = run(&init->error, path, argv, envp, (time_t)timeout, state);
+    sys_close(&state);
+    return result;
+}

@@ -1,0 +1,172 @@
+/* crunw-init PLAN-FD REPORT-FD ANSWER-FD: read the plan, perform its steps, report the first
+ * failure.
+ *
+ * Exit status: the program's own once it runs; 127 or 126 when it could not be executed, as a shell
+ * has it; 1 for every other step; 2 for wrong arguments. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+/* A fourth argument says that the program has started itself from a protected place. */
+enum { ARG_PLAN = 1, ARG_REPORT, ARG_ANSWER, ARG_AGAIN, ARG_MAX };
+static char again_mark[] = "protected";
+
+/* A switch, not a table: the compiler says which op of PLAN_OPS has no function. */
+static int run_step(struct init *init, struct step *step) {
+    switch (step->op) {
+#define RUN(name, function)                                                                        \
+    case OP_##name:                                                                                \
+        return function(init, step);
+        RUN(CGROUP_JOIN, run_cgroup_join)
+        RUN(CGROUP_DEVICES, run_cgroup_devices)
+        RUN(OOM_SCORE_ADJ, run_oom_score_adj)
+        RUN(NS_ENTER, run_ns_enter)
+        RUN(NS_ENTER_PIDFD, run_ns_enter_pidfd)
+        RUN(NS_UNSHARE, run_ns_unshare)
+        RUN(USERNS_MAP, run_userns_map)
+        RUN(TIME_OFFSETS, run_time_offsets)
+        RUN(FORK, run_fork)
+        RUN(LOOPBACK_UP, run_loopback_up)
+        RUN(SETSID, run_setsid)
+        RUN(ENGINE_OPEN, run_engine_open)
+        RUN(ROOT_PROPAGATION, run_root_propagation)
+        RUN(ROOTFS, run_rootfs)
+        RUN(MOUNT, run_mount)
+        RUN(MOUNT_PROPAGATION, run_mount_propagation)
+        RUN(MOUNT_SETATTR, run_mount_setattr)
+        RUN(MKNOD, run_mknod)
+        RUN(SYMLINK, run_symlink)
+        RUN(SYSCTL, run_sysctl)
+        RUN(HOSTNAME, run_hostname)
+        RUN(DOMAINNAME, run_domainname)
+        RUN(HOOKS_BARRIER, run_hooks_barrier)
+        RUN(HOOK, run_hook)
+        RUN(PIVOT_ROOT, run_pivot_root)
+        RUN(CONSOLE, run_console)
+        RUN(MASK, run_mask)
+        RUN(READONLY, run_readonly)
+        RUN(ROOT_READONLY, run_root_readonly)
+        RUN(KEYRING, run_keyring)
+        RUN(RLIMIT, run_rlimit)
+        RUN(PERSONALITY, run_personality)
+        RUN(CWD, run_cwd)
+        RUN(CREDENTIALS, run_credentials)
+        RUN(UMASK, run_umask)
+        RUN(NO_NEW_PRIVS, run_no_new_privs)
+        RUN(SECCOMP, run_seccomp)
+        RUN(LSM_LABEL, run_lsm_label)
+        RUN(CLOSE_FROM, run_close_from)
+        RUN(PROCESS, run_process)
+        RUN(EXEC_FIND, run_exec_find)
+        RUN(READY, run_ready)
+        RUN(WAIT_START, run_wait_start)
+        RUN(EXEC, run_exec)
+        RUN(WASM_LOAD, run_wasm_load)
+        RUN(WASM_RUN, run_wasm_run)
+#undef RUN
+    }
+    abort(); /* plan_open has refused unknown ops */
+}
+
+static int run_plan(struct init *init, int descriptor) {
+    struct plan plan;
+    struct step step;
+    if (plan_open(&init->error, descriptor, &plan) < 0) {
+        report_error(init, NULL);
+        return EXIT_FAILURE;
+    }
+    close(descriptor);
+    while (plan_next(&plan, &step)) {
+        if (run_step(init, &step) == 0)
+            continue;
+        report_error(init, &step);
+        if (step.op == OP_EXEC)
+            return init->error.number == ENOENT ? 127 : 126;
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
+
+/* Descriptors 0, 1 and 2 must exist, or the next ones opened here would become them. */
+static int fill_standard_descriptors(struct error *error) {
+    for (int number = 0; number <= STDERR_FILENO; number++)
+        if (fcntl(number, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            return error_errno(error, "open", "/dev/null");
+    return 0;
+}
+
+/* Whatever the runtime or who called it has blocked or ignored is no affair of the container's. */
+static void reset_signals(void) {
+    sigset_t none;
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The host's procfs, whatever the container mounts on its own /proc. */
+static int open_proc(struct init *init) {
+    struct statfs status;
+    init->proc_fd = sys_openat(&init->error, AT_FDCWD, "/proc", O_PATH | O_DIRECTORY, 0);
+    if (init->proc_fd < 0)
+        return -1;
+    if (fstatfs(init->proc_fd, &status) < 0)
+        return error_errno(&init->error, "fstatfs", "/proc");
+    if (status.f_type != PROC_SUPER_MAGIC)
+        return error_set(&init->error, "fstatfs", "/proc", EINVAL, "not a procfs");
+    return 0;
+}
+
+static int prepare(struct init *init, char **argv, int plan) {
+    char *again[] = {argv[0], argv[ARG_PLAN], argv[ARG_REPORT], argv[ARG_ANSWER], again_mark, NULL};
+    struct error *error = &init->error;
+    if (fill_standard_descriptors(error) < 0)
+        return -1;
+    if (protect_program(error, again, argv[ARG_AGAIN] != NULL) < 0)
+        return -1;
+    if (sys_cloexec(error, plan) < 0 || sys_cloexec(error, init->report_fd) < 0 ||
+        sys_cloexec(error, init->answer_fd) < 0)
+        return -1;
+    reset_signals();
+    umask(0);                         /* modes are those that the plan says */
+    prctl(PR_SET_NAME, "crunw-init"); /* execveat has made it the descriptor's number */
+    return open_proc(init);
+}
+
+static int descriptor_number(const char *text) {
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && number >= 0 && number <= INT_MAX
+               ? (int)number
+               : -1;
+}
+
+int main(int argc, char **argv) {
+    static struct init init = {.started_fd = -1, .root_fd = -1, .proc_fd = -1};
+    int plan = -1;
+    if (argc == ARG_AGAIN || argc == ARG_MAX) {
+        plan = descriptor_number(argv[ARG_PLAN]);
+        init.report_fd = descriptor_number(argv[ARG_REPORT]);
+        init.answer_fd = descriptor_number(argv[ARG_ANSWER]);
+    }
+    if (plan < 0 || init.report_fd < 0 || init.answer_fd < 0) {
+        dprintf(STDERR_FILENO, "usage: crunw-init PLAN-FD REPORT-FD ANSWER-FD (crunw starts it)\n");
+        return 2;
+    }
+    if (prepare(&init, argv, plan) < 0) {
+        report_error(&init, NULL);
+        return EXIT_FAILURE;
+    }
+    return run_plan(&init, plan);
+}

@@ -1,0 +1,162 @@
+/* Namespaces, the fork, and what lives in a namespace: loopback, sysctl, names, keyring. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <linux/openat2.h>
+#include <linux/sched.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+int run_oom_score_adj(struct init *init, struct step *step) {
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)step_u64(step));
+    return sys_write_proc(&init->error, init->proc_fd, "self/oom_score_adj", text);
+}
+
+/* Become 0:0 of the user namespace just entered. The change clears the "dumpable" flag, by which
+ * /proc/self would belong to the host's root; nothing in the container can see us before FORK. */
+static int become_root(struct error *error) {
+    if (setresgid(0, 0, 0) < 0)
+        return error_errno(error, "setresgid", "0");
+    if (setresuid(0, 0, 0) < 0)
+        return error_errno(error, "setresuid", "0");
+    if (prctl(PR_SET_DUMPABLE, 1) < 0)
+        return error_errno(error, "prctl(PR_SET_DUMPABLE)", "");
+    return 0;
+}
+
+int run_ns_enter(struct init *init, struct step *step) {
+    int type = (int)step_u64(step);
+    const char *path = step_string(step);
+    int namespace = sys_openat(&init->error, AT_FDCWD, path, O_RDONLY, 0);
+    if (namespace < 0)
+        return -1;
+    int result = sys_setns(&init->error, namespace, type, path);
+    sys_close(&namespace);
+    if (result == 0 && type == CLONE_NEWUSER)
+        return become_root(&init->error);
+    return result;
+}
+
+int run_ns_enter_pidfd(struct init *init, struct step *step) {
+    int pidfd = (int)step_u64(step);
+    int types = (int)step_u64(step);
+    if (sys_setns(&init->error, pidfd, types, "the container's namespaces") < 0)
+        return -1;
+    sys_close(&pidfd);
+    return (types & CLONE_NEWUSER) != 0 ? become_root(&init->error) : 0;
+}
+
+int run_ns_unshare(struct init *init, struct step *step) {
+    return sys_unshare(&init->error, (int)step_u64(step));
+}
+
+int run_userns_map(struct init *init, UNUSED struct step *step) {
+    if (report_and_wait(init, REPORT_USERNS) < 0)
+        return -1;
+    return become_root(&init->error);
+}
+
+int run_time_offsets(struct init *init, struct step *step) {
+    return sys_write_proc(&init->error, init->proc_fd, "self/timens_offsets", step_string(step));
+}
+
+/* The pid of this process as the runtime sees it: its procfs tells. */
+static pid_t own_pid(struct init *init) {
+    char text[16];
+    if (sys_readlinkat(&init->error, init->proc_fd, "self", text, sizeof text) < 0)
+        return -1;
+    return atoi(text);
+}
+
+/* clone3 behind the C library's back: have the kernel renew the thread id that the library keeps
+ * (pthread mutexes compare it), as fork(3) does. */
+static void renew_thread_id(struct clone_args *arguments) {
+    pid_t *kept = NULL;
+    if (prctl(PR_GET_TID_ADDRESS, &kept) < 0) /* a kernel without CONFIG_CHECKPOINT_RESTORE */
+        return;
+    arguments->flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+    arguments->child_tid = (uintptr_t)kept;
+}
+
+/* The child reports, not the parent, so that its pid is always the first thing it says. */
+int run_fork(struct init *init, struct step *step) {
+    struct clone_args arguments = {.flags = step_u64(step) | CLONE_PARENT};
+    renew_thread_id(&arguments);
+    /* From here on processes of the container may see this one: they must not ptrace it or open
+     * its files in /proc. exec ends that. */
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return error_errno(&init->error, "prctl(PR_SET_DUMPABLE)", "");
+    long child = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (child < 0)
+        return error_errno(&init->error, "clone3", "");
+    if (child > 0)
+        _exit(EXIT_SUCCESS);
+    pid_t pid = own_pid(init);
+    return pid < 0 ? -1 : report_pid(init, pid);
+}
+
+int run_loopback_up(struct init *init, UNUSED struct step *step) {
+    struct ifreq request = {.ifr_name = "lo"};
+    int any = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (any < 0)
+        return error_errno(&init->error, "socket", "lo");
+    int result = ioctl(any, SIOCGIFFLAGS, &request);
+    if (result == 0) {
+        request.ifr_flags |= IFF_UP;
+        result = ioctl(any, SIOCSIFFLAGS, &request);
+    }
+    if (result < 0)
+        error_errno(&init->error, "ioctl(SIOCSIFFLAGS)", "lo");
+    sys_close(&any);
+    return result;
+}
+
+int run_setsid(struct init *init, UNUSED struct step *step) {
+    return setsid() < 0 ? error_errno(&init->error, "setsid", "") : 0;
+}
+
+int run_sysctl(struct init *init, struct step *step) {
+    const char *key = step_string(step);
+    const char *value = step_string(step);
+    int directory = sys_openat(&init->error, init->proc_fd, "sys", O_PATH | O_DIRECTORY, 0);
+    if (directory < 0)
+        return -1;
+    int result = sys_write_proc(&init->error, directory, key, value);
+    sys_close(&directory);
+    return result;
+}
+
+int run_hostname(struct init *init, struct step *step) {
+    const char *name = step_string(step);
+    return sethostname(name, strlen(name)) < 0 ? error_errno(&init->error, "sethostname", name) : 0;
+}
+
+int run_domainname(struct init *init, struct step *step) {
+    const char *name = step_string(step);
+    return setdomainname(name, strlen(name)) < 0 ? error_errno(&init->error, "setdomainname", name)
+                                                 : 0;
+}
+
+/* Without key support there is no keyring to part with. Over the user's quota, or where a filter
+ * around the runtime forbids keyctl, a container is better off in the old keyring than not started,
+ * as in crun. */
+int run_keyring(struct init *init, struct step *step) {
+    const char *name = step_string(step);
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) >= 0)
+        return 0;
+    if (errno == ENOSYS || errno == EDQUOT)
+        return 0;
+    return error_errno(&init->error, "keyctl(KEYCTL_JOIN_SESSION_KEYRING)", name);
+}

@@ -1,0 +1,198 @@
+/* Limits, working directory, the program: find it, wait for `start`, execute it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+#define DEFAULT_PATH "/bin:/usr/bin" /* execvp(3) */
+
+int run_rlimit(struct init *init, struct step *step) {
+    int resource = (int)step_u64(step);
+    struct rlimit limit;
+    limit.rlim_cur = step_u64(step);
+    limit.rlim_max = step_u64(step);
+    if (setrlimit((__rlimit_resource_t)resource, &limit) < 0) {
+        char name[32];
+        snprintf(name, sizeof name, "resource %d", resource);
+        return error_errno(&init->error, "setrlimit", name);
+    }
+    return 0;
+}
+
+int run_personality(struct init *init, struct step *step) {
+    return personality(step_u64(step)) < 0 ? error_errno(&init->error, "personality", "") : 0;
+}
+
+int run_umask(UNUSED struct init *init, struct step *step) {
+    umask((mode_t)step_u64(step));
+    return 0;
+}
+
+/* Make the directory and those above it, as mkdir -p. */
+static int make_directories(struct error *error, const char *path) {
+    char part[PATH_MAX];
+    size_t length = strlen(path);
+    if (length >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return error_errno(error, "mkdir", path);
+    }
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0755) < 0 && errno != EEXIST)
+            return error_errno(error, "mkdir", path);
+    }
+    return 0;
+}
+
+/* No magic link and no directory outside of the root: /proc/self/fd/N must not lead to the host
+ * (CVE-2024-21626). */
+int change_directory(struct error *error, const char *path) {
+    char seen[PATH_MAX];
+    int directory =
+        sys_openat2(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
+    if (directory < 0)
+        return -1;
+    int result = sys_fchdir(error, directory, path);
+    sys_close(&directory);
+    if (result == 0 && getcwd(seen, sizeof seen) == NULL)
+        return error_errno(error, "getcwd", path);
+    return result;
+}
+
+int run_cwd(struct init *init, struct step *step) {
+    const char *path = step_string(step);
+    bool create = step_u64(step) != 0;
+    int result = change_directory(&init->error, path);
+    if (result < 0 && create && init->error.number == ENOENT) {
+        if (make_directories(&init->error, path) < 0)
+            return -1;
+        result = change_directory(&init->error, path);
+    }
+    if (result < 0 && init->error.number == EACCES && !init->credentials_done) {
+        init->late_cwd = path;
+        return 0;
+    }
+    return result;
+}
+
+int run_process(struct init *init, struct step *step) {
+    init->argv = step_strings(step);
+    init->envp = step_strings(step);
+    if (init->argv[0] == NULL)
+        return error_set(&init->error, "exec", "", EINVAL, "no arguments");
+    return 0;
+}
+
+/* 0 if `path` is a regular file that this process may execute, else an errno. */
+static int may_execute(const char *path) {
+    struct stat status;
+    if (stat(path, &status) < 0)
+        return errno;
+    if (!S_ISREG(status.st_mode))
+        return EACCES;
+    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? errno : 0;
+}
+
+static const char *search_path(strings envp) {
+    for (; *envp != NULL; envp++)
+        if (strncmp(*envp, "PATH=", 5) == 0)
+            return *envp + 5;
+    return DEFAULT_PATH;
+}
+
+/* The first file on `search` that can be executed, in `found`; 0 or an errno, as execvp(3) has it:
+ * EACCES where one was found but none may be executed. */
+static int find_on_path(const char *name, const char *search, char found[PATH_MAX]) {
+    int problem = ENOENT;
+    for (const char *next = search; next != NULL;) {
+        const char *end = strchrnul(next, ':');
+        int length = snprintf(found, PATH_MAX, "%.*s%s%s", (int)(end - next), next,
+                              end == next ? "" : "/", name);
+        int result = length < PATH_MAX ? may_execute(found) : ENAMETOOLONG;
+        if (result == 0)
+            return 0;
+        if (result == EACCES)
+            problem = EACCES;
+        next = *end == ':' ? end + 1 : NULL;
+    }
+    return problem;
+}
+
+/* The host's procfs and the rootfs descriptor: a path of the container must not reach them by way
+ * of /proc/self/fd (CVE-2024-21626), and a Wasm program stays in this process. */
+static void forget_host(struct init *init) {
+    sys_close(&init->proc_fd);
+    sys_close(&init->root_fd);
+}
+
+int run_exec_find(struct init *init, UNUSED struct step *step) {
+    static char found[PATH_MAX];
+    if (init->argv == NULL)
+        return error_set(&init->error, "exec", "", EINVAL, "the plan names no process");
+    forget_host(init);
+    const char *name = init->argv[0];
+    int problem;
+    if (strchr(name, '/') != NULL) {
+        problem = may_execute(name);
+        init->executable = name;
+    } else {
+        problem = *name == '\0' ? ENOENT : find_on_path(name, search_path(init->envp), found);
+        init->executable = found;
+        if (problem == ENOENT)
+            return error_set(&init->error, "exec", name, ENOENT,
+                             "executable file not found in $PATH");
+    }
+    errno = problem;
+    return problem == 0 ? 0 : error_errno(&init->error, "exec", name);
+}
+
+int run_ready(struct init *init, UNUSED struct step *step) {
+    if (report_and_wait(init, REPORT_READY) < 0)
+        return -1;
+    sys_close(&init->report_fd);
+    sys_close(&init->answer_fd);
+    return 0;
+}
+
+int run_wait_start(struct init *init, struct step *step) {
+    int start = (int)step_u64(step);
+    init->started_fd = (int)step_u64(step);
+    if (sys_cloexec(&init->error, start) < 0 || sys_cloexec(&init->error, init->started_fd) < 0)
+        return -1;
+    forget_host(init);
+    char byte;
+    ssize_t got = sys_read(&init->error, start, &byte, 1, "start");
+    if (got == 0)
+        _exit(EXIT_FAILURE);
+    sys_close(&start);
+    return got < 0 ? -1 : 0;
+}
+
+/* Descriptors below were inherited for the program (--preserve-fds) or are this program's own,
+ * which have O_CLOEXEC already. */
+int run_close_from(struct init *init, struct step *step) {
+    unsigned first = (unsigned)step_u64(step);
+    if (close_range(first, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+        return error_errno(&init->error, "close_range", "");
+    return 0;
+}
+
+int run_exec(struct init *init, UNUSED struct step *step) {
+    if (init->executable == NULL)
+        return error_set(&init->error, "exec", "", EINVAL, "the plan finds no program");
+    execve(init->executable, init->argv, init->envp);
+    return error_errno(&init->error, "exec", init->argv[0]);
+}

@@ -1,0 +1,241 @@
+/* What the process may do: user, groups, capabilities, no_new_privs, seccomp, labels. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+/* Capability sets as masks (capabilities(7)). */
+struct capabilities {
+    uint64_t bounding;
+    uint64_t effective;
+    uint64_t permitted;
+    uint64_t inheritable;
+    uint64_t ambient;
+};
+
+static int sys_prctl(struct error *error, const char *operation, int option, unsigned long second,
+                     unsigned long third) {
+    int result = prctl(option, second, third, 0, 0);
+    return result < 0 ? error_errno(error, operation, "") : result;
+}
+
+static int capget_all(struct error *error, struct capabilities *have) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, data) < 0)
+        return error_errno(error, "capget", "");
+    *have = (struct capabilities){
+        .effective = (uint64_t)data[1].effective << 32 | data[0].effective,
+        .permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted,
+        .inheritable = (uint64_t)data[1].inheritable << 32 | data[0].inheritable,
+    };
+    return 0;
+}
+
+static int capset_all(struct error *error, const struct capabilities *want) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    for (int word = 0; word < _LINUX_CAPABILITY_U32S_3; word++) {
+        data[word].effective = (uint32_t)(want->effective >> 32 * word);
+        data[word].permitted = (uint32_t)(want->permitted >> 32 * word);
+        data[word].inheritable = (uint32_t)(want->inheritable >> 32 * word);
+    }
+    return syscall(SYS_capset, &header, data) < 0 ? error_errno(error, "capset", "") : 0;
+}
+
+/* Drop every capability outside of `keep` from the bounding set; the kernel says EINVAL past the
+ * last one that it knows. */
+static int drop_bounding(struct error *error, uint64_t keep) {
+    for (unsigned capability = 0; capability < 64; capability++) {
+        int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+        if (held < 0)
+            return 0;
+        if (held == 0 || (keep >> capability & 1) != 0)
+            continue;
+        if (sys_prctl(error, "prctl(PR_CAPBSET_DROP)", PR_CAPBSET_DROP, capability, 0) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int raise_ambient(struct error *error, uint64_t capabilities) {
+    if (sys_prctl(error, "prctl(PR_CAP_AMBIENT_CLEAR_ALL)", PR_CAP_AMBIENT,
+                  PR_CAP_AMBIENT_CLEAR_ALL, 0) < 0)
+        return -1;
+    for (unsigned capability = 0; capability < 64; capability++) {
+        if ((capabilities >> capability & 1) == 0)
+            continue;
+        if (sys_prctl(error, "prctl(PR_CAP_AMBIENT_RAISE)", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE,
+                      capability) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* In a user namespace mapped without privilege, setgroups is denied for good
+ * (user_namespaces(7)). */
+static bool setgroups_denied(struct init *init) {
+    char text[8] = "";
+    struct error unheard;
+    int descriptor = sys_openat(&unheard, init->proc_fd, "self/setgroups", O_RDONLY, 0);
+    if (descriptor < 0)
+        return false;
+    sys_read(&unheard, descriptor, text, sizeof text - 1, "setgroups");
+    sys_close(&descriptor);
+    return strncmp(text, "deny", 4) == 0;
+}
+
+static int set_groups(struct init *init, const uint64_t *groups, size_t count) {
+    /* Not on the stack, which RLIMIT may have made small. */
+    gid_t *list = calloc(count + 1, sizeof *list);
+    if (list == NULL)
+        return error_errno(&init->error, "setgroups", "");
+    for (size_t i = 0; i < count; i++)
+        list[i] = (gid_t)groups[i];
+    int result = setgroups(count, list) < 0 ? error_errno(&init->error, "setgroups", "") : 0;
+    free(list);
+    if (result < 0 && count == 0 && init->error.number == EPERM && setgroups_denied(init))
+        return 0;
+    return result;
+}
+
+/* -1 means "leave as it is" to setresuid: such an id must not keep root. */
+static int set_ids(struct error *error, uint64_t uid, uint64_t gid) {
+    if (uid >= UINT32_MAX || gid >= UINT32_MAX)
+        return error_set(error, "setresuid", "", EINVAL, "no such uid or gid: %llu:%llu",
+                         (unsigned long long)uid, (unsigned long long)gid);
+    char name[12];
+    snprintf(name, sizeof name, "%u", (unsigned)gid);
+    if (setresgid((gid_t)gid, (gid_t)gid, (gid_t)gid) < 0)
+        return error_errno(error, "setresgid", name);
+    snprintf(name, sizeof name, "%u", (unsigned)uid);
+    if (setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid) < 0)
+        return error_errno(error, "setresuid", name);
+    return 0;
+}
+
+/* The kernel refuses what the runtime itself does not have. As in runc and crun such a capability
+ * is left out: a container asks for its usual set on hosts that forbid some. */
+static struct capabilities within(struct capabilities want, struct capabilities have) {
+    uint64_t inheritable = have.permitted | have.inheritable;
+    want.permitted &= have.permitted;
+    want.effective &= have.permitted;
+    want.inheritable &= inheritable;
+    want.ambient &= want.permitted & want.inheritable; /* the kernel's own rule */
+    return want;
+}
+
+static int change_user(struct init *init, uint64_t uid, uint64_t gid, const uint64_t *groups,
+                       size_t count) {
+    if (set_groups(init, groups, count) < 0 || set_ids(&init->error, uid, gid) < 0)
+        return -1;
+    init->credentials_done = true;
+    /* fs.suid_dumpable may have turned it on. */
+    return sys_prctl(&init->error, "prctl(PR_SET_DUMPABLE)", PR_SET_DUMPABLE, 0, 0);
+}
+
+static int change_user_and_capabilities(struct init *init, uint64_t uid, uint64_t gid,
+                                        const uint64_t *groups, size_t count,
+                                        struct capabilities want) {
+    struct error *error = &init->error;
+    struct capabilities have = {0};
+    if (capget_all(error, &have) < 0)
+        return -1;
+    want = within(want, have);
+    if (drop_bounding(error, want.bounding) < 0)
+        return -1;
+    if (sys_prctl(error, "prctl(PR_SET_KEEPCAPS)", PR_SET_KEEPCAPS, 1, 0) < 0)
+        return -1;
+    if (change_user(init, uid, gid, groups, count) < 0)
+        return -1;
+    if (sys_prctl(error, "prctl(PR_SET_KEEPCAPS)", PR_SET_KEEPCAPS, 0, 0) < 0)
+        return -1;
+    if (capset_all(error, &want) < 0)
+        return -1;
+    return raise_ambient(error, want.ambient);
+}
+
+int run_credentials(struct init *init, struct step *step) {
+    uint64_t uid = step_u64(step);
+    uint64_t gid = step_u64(step);
+    size_t count;
+    uint64_t *groups = step_u64s(step, &count);
+    struct capabilities want;
+    want.bounding = step_u64(step);
+    want.effective = step_u64(step);
+    want.permitted = step_u64(step);
+    want.inheritable = step_u64(step);
+    want.ambient = step_u64(step);
+    bool keep = step_u64(step) != 0;
+    int result = keep ? change_user(init, uid, gid, groups, count)
+                      : change_user_and_capabilities(init, uid, gid, groups, count, want);
+    free(groups);
+    if (result == 0 && init->late_cwd != NULL)
+        return change_directory(&init->error, init->late_cwd);
+    return result;
+}
+
+int run_no_new_privs(struct init *init, UNUSED struct step *step) {
+    return sys_prctl(&init->error, "prctl(PR_SET_NO_NEW_PRIVS)", PR_SET_NO_NEW_PRIVS, 1, 0);
+}
+
+int run_seccomp(struct init *init, struct step *step) {
+    size_t size, metadata_size;
+    const uint8_t *code = step_bytes(step, &size);
+    unsigned flags = (unsigned)step_u64(step);
+    int receiver = (int)step_u64(step) - 1;
+    const uint8_t *metadata = step_bytes(step, &metadata_size);
+    size_t count = size / sizeof(struct sock_filter);
+    if (count > BPF_MAXINSNS)
+        return error_set(&init->error, "seccomp", "", EINVAL, "filter of %zu instructions", count);
+    struct sock_fprog program = {
+        .len = (unsigned short)count,
+        .filter = (struct sock_filter *)code,
+    };
+    if (receiver >= 0)
+        flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    int listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+    if (listener < 0)
+        return error_errno(&init->error, "seccomp", "");
+    if (receiver < 0)
+        return 0;
+    int result = sys_send_descriptor(&init->error, receiver, listener, metadata, metadata_size,
+                                     "seccomp listener");
+    sys_close(&listener);
+    sys_close(&receiver);
+    return result;
+}
+
+/* Since AppArmor can be stacked it has a directory of its own; a kernel without it has one file for
+ * whichever module is active. */
+static int label_apparmor(struct init *init, const char *label) {
+    char text[PATH_MAX];
+    if ((size_t)snprintf(text, sizeof text, "exec %s", label) >= sizeof text) {
+        errno = ENAMETOOLONG;
+        return error_errno(&init->error, "write", label);
+    }
+    int result = sys_write_proc(&init->error, init->proc_fd, "self/attr/apparmor/exec", text);
+    if (result < 0 && init->error.number == ENOENT)
+        result = sys_write_proc(&init->error, init->proc_fd, "self/attr/exec", text);
+    return result;
+}
+
+int run_lsm_label(struct init *init, struct step *step) {
+    const char *module = step_string(step);
+    const char *label = step_string(step);
+    if (strcmp(module, "apparmor") == 0)
+        return label_apparmor(init, label);
+    return sys_write_proc(&init->error, init->proc_fd, "self/attr/exec", label);
+}
