@@ -1,0 +1,247 @@
+/* Mounts: made detached, given their attributes, and then attached to the descriptor of the target.
+ * No path is resolved twice, so there is nothing to exchange between a check and its use. */
+#define _GNU_SOURCE
+#include "mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "copyup.h"
+#include "filesystem.h"
+#include "path.h"
+#include "sys.h"
+#include "sysmount.h"
+
+/* The fields of MOUNT. */
+struct request {
+    struct filesystem filesystem;
+    const char *target;
+    uint64_t bits; /* MOUNT_* */
+};
+
+int mount_attach(struct error *error, int tree, int target, const char *name) {
+    struct stat above, below;
+    int result = -1;
+    if (sys_fstat(error, tree, &above, name) == 0 && sys_fstat(error, target, &below, name) == 0) {
+        if (S_ISDIR(above.st_mode) && !S_ISDIR(below.st_mode))
+            error_set(error, "mount", name, ENOTDIR, "a directory cannot be mounted on a file");
+        else if (!S_ISDIR(above.st_mode) && S_ISDIR(below.st_mode))
+            error_set(error, "mount", name, EISDIR, "a file cannot be mounted on a directory");
+        else
+            result = sys_move_mount(error, tree, target, name);
+    }
+    sys_close(&tree);
+    sys_close(&target);
+    return result;
+}
+
+int mount_add_flags(struct error *error, int mounted, unsigned long flags, unsigned scope,
+                    const char *name) {
+    struct mount_attr attributes = {.attr_set = filesystem_attributes(flags)};
+    if (flags & (MS_NOATIME | MS_STRICTATIME | MS_RELATIME))
+        attributes.attr_clr = MOUNT_ATTR__ATIME; /* the kernel wants the old mode cleared */
+    if (attributes.attr_set == 0 && attributes.attr_clr == 0)
+        return 0;
+    return sys_mount_setattr(error, mounted, "", AT_EMPTY_PATH | scope, &attributes, name);
+}
+
+int mount_propagate(struct error *error, int mounted, unsigned long flags, const char *name) {
+    struct mount_attr attributes = {
+        .propagation = flags & (MS_SHARED | MS_SLAVE | MS_PRIVATE | MS_UNBINDABLE),
+    };
+    unsigned scope = flags & MS_REC ? AT_RECURSIVE : 0;
+    return sys_mount_setattr(error, mounted, "", AT_EMPTY_PATH | scope, &attributes, name);
+}
+
+/* Open the target; what is missing is created. crunw.plan judges a mount inside procfs by its path
+ * (CVE-2019-19921), so on procfs the path must be the plain truth: no link may have led there. */
+static int open_target(struct init *init, const struct request *request, mode_t type) {
+    struct error *error = &init->error;
+    struct statfs below;
+    int target = path_make(init, request->target, type, 0);
+    if (target < 0 || sys_fstatfs(error, target, &below, request->target) < 0 ||
+        below.f_type != PROC_SUPER_MAGIC)
+        return target;
+    sys_close(&target);
+    target = path_open(init, request->target, RESOLVE_NO_SYMLINKS);
+    if (target < 0 && error->number == ELOOP)
+        error_set(error, "mount", request->target, ELOOP,
+                  "a symbolic link in the path leads into /proc");
+    return target;
+}
+
+/* procfs and sysfs go on real directories only: a link in the rootfs must not decide which
+ * directory the container's /proc is (CVE-2019-16884, CVE-2023-27561). */
+static int open_plain_target(struct init *init, const struct request *request) {
+    int target = path_make(init, request->target, S_IFDIR, RESOLVE_NO_SYMLINKS);
+    if (target < 0 && init->error.number == ELOOP)
+        error_set(&init->error, "mount", request->target, ELOOP,
+                  "%s must be mounted on a directory, not on a symbolic link",
+                  request->filesystem.type);
+    return target;
+}
+
+static int bind(struct init *init, const struct request *request) {
+    struct error *error = &init->error;
+    const char *source = request->filesystem.source;
+    unsigned long flags = request->filesystem.flags;
+    struct stat status;
+    int tree = sys_open_tree(error, AT_FDCWD, source,
+                             OPEN_TREE_CLONE | (flags & MS_REC ? AT_RECURSIVE : 0), source);
+    if (tree < 0)
+        return request->bits & MOUNT_OPTIONAL && error->number == ENOENT ? 0 : -1;
+    int target = -1;
+    if (sys_fstat(error, tree, &status, source) == 0 &&
+        mount_add_flags(error, tree, flags, 0, request->target) == 0)
+        target = open_target(init, request, S_ISDIR(status.st_mode) ? S_IFDIR : S_IFREG);
+    if (target < 0) {
+        sys_close(&tree);
+        return -1;
+    }
+    return mount_attach(error, tree, target, request->target);
+}
+
+/* MS_REMOUNT: of the mount alone with MS_BIND, else of its file system too. */
+static int remount(struct init *init, const struct request *request) {
+    struct error *error = &init->error;
+    const struct filesystem *filesystem = &request->filesystem;
+    int target = path_open(init, request->target, 0);
+    if (target < 0)
+        return -1;
+    int result = 0;
+    if (!(filesystem->flags & MS_BIND))
+        result = filesystem_reconfigure(error, target, filesystem, request->target);
+    if (result == 0)
+        result = mount_add_flags(error, target, filesystem->flags, 0, request->target);
+    sys_close(&target);
+    return result;
+}
+
+/* sysfs belongs to a network namespace: a user namespace without one of its own may not mount it,
+ * and gets the host's, which shows the same. What is asked for /sys holds for the mounts in it too.
+ */
+static int clone_host_sysfs(struct error *error, unsigned long flags, const char *name) {
+    int tree = sys_open_tree(error, AT_FDCWD, "/sys", OPEN_TREE_CLONE | AT_RECURSIVE, name);
+    if (tree >= 0 && (mount_propagate(error, tree, MS_SLAVE | MS_REC, name) < 0 ||
+                      mount_add_flags(error, tree, flags, AT_RECURSIVE, name) < 0))
+        sys_close(&tree);
+    return tree;
+}
+
+/* A detached mount of the file system, with what MOUNT_COPY_UP finds in the directory `target`. */
+static int make_tree(struct init *init, const struct request *request, int target) {
+    struct error *error = &init->error;
+    struct filesystem wanted = request->filesystem;
+    bool copy_up = request->bits & MOUNT_COPY_UP;
+    if (copy_up)
+        wanted.flags &= ~(unsigned long)MS_RDONLY; /* until the copy is made */
+    int tree = filesystem_new(error, &wanted, request->target);
+    if (tree < 0 && error->number == EPERM && strcmp(wanted.type, "sysfs") == 0)
+        return clone_host_sysfs(error, wanted.flags, request->target);
+    if (tree >= 0 && copy_up &&
+        (copy_up_directory(error, target, tree, request->target) < 0 ||
+         mount_add_flags(error, tree, request->filesystem.flags, 0, request->target) < 0))
+        sys_close(&tree);
+    return tree;
+}
+
+/* mount(2), for what fsconfig(2) cannot say; the target is the descriptor here, too. */
+static int mount_by_descriptor(struct error *error, const struct request *request, int target) {
+    const struct filesystem *wanted = &request->filesystem;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", target);
+    int result = sys_mount(error, wanted->source, path, wanted->type, wanted->flags, wanted->data,
+                           request->target);
+    sys_close(&target);
+    return result;
+}
+
+static int mount_on(struct init *init, const struct request *request, int target) {
+    bool copy_up = request->bits & MOUNT_COPY_UP;
+    if (!copy_up && !filesystem_expressible(&request->filesystem))
+        return mount_by_descriptor(&init->error, request, target);
+    int tree = make_tree(init, request, target);
+    if (tree < 0) {
+        sys_close(&target);
+        return -1;
+    }
+    return mount_attach(&init->error, tree, target, request->target);
+}
+
+/* A tmpfs over a directory has that directory's mode, unless the data says another one. */
+static int mount_tmpfs(struct init *init, struct request *request) {
+    struct stat status;
+    int target = path_open(init, request->target, 0);
+    if (target < 0 && init->error.number != ENOENT)
+        return -1;
+    bool existed = target >= 0;
+    sys_close(&target);
+    target = open_target(init, request, S_IFDIR);
+    if (target < 0)
+        return -1;
+    if (!existed)
+        return mount_on(init, request, target);
+    if (sys_fstat(&init->error, target, &status, request->target) < 0) {
+        sys_close(&target);
+        return -1;
+    }
+    char *data;
+    if (asprintf(&data, "mode=%o,%s", status.st_mode & 07777, request->filesystem.data) < 0) {
+        sys_close(&target);
+        return error_errno(&init->error, "malloc", request->target);
+    }
+    request->filesystem.data = data;
+    int result = mount_on(init, request, target);
+    free(data);
+    return result;
+}
+
+int run_mount(struct init *init, struct step *step) {
+    struct request request = {.filesystem.source = step_string(step)};
+    request.target = step_string(step);
+    request.filesystem.type = step_string(step);
+    request.filesystem.flags = step_u64(step);
+    request.filesystem.data = step_string(step);
+    request.bits = step_u64(step);
+    const char *type = request.filesystem.type;
+    if (request.filesystem.flags & MS_REMOUNT)
+        return remount(init, &request);
+    if (request.filesystem.flags & MS_BIND)
+        return bind(init, &request);
+    if (strcmp(type, "tmpfs") == 0)
+        return mount_tmpfs(init, &request);
+    bool plain = strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0;
+    int target = plain ? open_plain_target(init, &request) : open_target(init, &request, S_IFDIR);
+    return target < 0 ? -1 : mount_on(init, &request, target);
+}
+
+int run_mount_propagation(struct init *init, struct step *step) {
+    const char *path = step_string(step);
+    uint64_t flags = step_u64(step);
+    int target = path_open(init, path, 0);
+    if (target < 0)
+        return -1;
+    int result = mount_propagate(&init->error, target, flags, path);
+    sys_close(&target);
+    return result;
+}
+
+int run_mount_setattr(struct init *init, struct step *step) {
+    const char *path = step_string(step);
+    struct mount_attr attributes = {.attr_set = step_u64(step)};
+    attributes.attr_clr = step_u64(step);
+    unsigned scope = step_u64(step) != 0 ? AT_RECURSIVE : 0;
+    int target = path_open(init, path, 0);
+    if (target < 0)
+        return -1;
+    int result =
+        sys_mount_setattr(&init->error, target, "", AT_EMPTY_PATH | scope, &attributes, path);
+    sys_close(&target);
+    return result;
+}

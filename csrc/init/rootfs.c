@@ -1,0 +1,192 @@
+/* The root: prepared before the mounts, changed to after them. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "filesystem.h"
+#include "mount.h"
+#include "sys.h"
+
+int run_root_propagation(struct init *init, struct step *step) {
+    int root = sys_openat(&init->error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+    if (root < 0)
+        return -1;
+    int result = mount_propagate(&init->error, root, step_u64(step), "/");
+    sys_close(&root);
+    return result;
+}
+
+/* Make the mount that the directory lies on private: pivot_root(2) demands that the parent of the
+ * new root is not shared, and nothing mounted from now on may reach another namespace. */
+static int isolate(struct error *error, int directory, const char *name) {
+    int current = sys_openat(error, directory, ".", O_PATH | O_DIRECTORY, 0);
+    while (current >= 0 && mount_propagate(error, current, MS_PRIVATE, name) < 0) {
+        int parent = -1;
+        if (error->number == EINVAL) /* not the root of a mount: look further up */
+            parent = sys_openat(error, current, "..", O_PATH | O_DIRECTORY, 0);
+        sys_close(&current);
+        current = parent;
+    }
+    if (current < 0)
+        return -1;
+    sys_close(&current);
+    return 0;
+}
+
+int run_rootfs(struct init *init, struct step *step) {
+    struct error *error = &init->error;
+    const char *path = step_string(step);
+    int directory = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+    if (directory < 0)
+        return error_set(error, "open root filesystem", path, error->number, "%s", "");
+    int tree = -1;
+    if (isolate(error, directory, path) == 0)
+        tree = sys_open_tree(error, directory, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH,
+                             path);
+    if (tree >= 0 && sys_move_mount(error, tree, directory, path) < 0)
+        sys_close(&tree);
+    sys_close(&directory);
+    init->root_fd = tree;
+    return tree < 0 ? -1 : 0;
+}
+
+/* The old root ends up below the new one, on the same place, and is detached there. It becomes a
+ * slave first: the host's mounts must not be unmounted with ours, and private ones could keep a
+ * mount of the host busy. */
+static int pivot(struct init *init) {
+    struct error *error = &init->error;
+    int old = sys_openat(error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+    if (old < 0)
+        return -1;
+    int result = -1;
+    if (sys_fchdir(error, init->root_fd, "rootfs") == 0 && sys_pivot_root(error, ".", ".") == 0 &&
+        sys_fchdir(error, old, "/") == 0 &&
+        mount_propagate(error, old, MS_SLAVE | MS_REC, "/") == 0)
+        result = sys_umount(error, ".", MNT_DETACH);
+    sys_close(&old);
+    return result;
+}
+
+/* One line of mountinfo (proc_pid_mountinfo(5)). */
+struct mountinfo {
+    const char *root;
+    char *point;
+    const char *type;
+};
+
+/* Undo \040 and the like, in place. */
+static void unescape(char *text) {
+    char *out = text;
+    for (const char *in = text; *in != '\0'; out++) {
+        if (in[0] == '\\' && in[1] != '\0' && in[2] != '\0' && in[3] != '\0') {
+            *out = (char)((in[1] - '0') << 6 | (in[2] - '0') << 3 | (in[3] - '0'));
+            in += 4;
+        } else {
+            *out = *in++;
+        }
+    }
+    *out = '\0';
+}
+
+/* Cut a line into what we need; false where it has not the form it should have. */
+static bool parse_mountinfo(char *line, struct mountinfo *info) {
+    char *rest = NULL;
+    char *fields[5];
+    char *dash = strstr(line, " - ");
+    if (dash == NULL)
+        return false;
+    for (int i = 0; i < 5; i++)
+        if ((fields[i] = strtok_r(i == 0 ? line : NULL, " ", &rest)) == NULL)
+            return false;
+    unescape(fields[4]);
+    char *type = strtok_r(dash + 3, " ", &rest);
+    *info = (struct mountinfo){.root = fields[3], .point = fields[4], .type = type};
+    return type != NULL;
+}
+
+/* Take a mount away, or where the namespace's owner does not let us, hide it below a tmpfs. */
+static int remove_mount(struct error *error, const char *path) {
+    int mounted = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+    if (mounted < 0)
+        return error->number == ENOENT ? 0 : -1;
+    if (mount_propagate(error, mounted, MS_SLAVE | MS_REC, path) < 0) {
+        sys_close(&mounted);
+        return error->number == EINVAL ? 0 : -1; /* went away with the mount above it */
+    }
+    if (sys_umount(error, path, MNT_DETACH) == 0) {
+        sys_close(&mounted);
+        return 0;
+    }
+    struct filesystem empty = {.type = "tmpfs", .source = "tmpfs", .data = ""};
+    int tree = -1;
+    if (error->number == EINVAL || error->number == EPERM)
+        tree = filesystem_new(error, &empty, path);
+    if (tree < 0) {
+        sys_close(&mounted);
+        return -1;
+    }
+    return mount_attach(error, tree, mounted, path);
+}
+
+/* Without pivot_root the host's mounts stay in the namespace, above the chroot. A whole procfs or
+ * sysfs among them would let the kernel permit a new, unmasked one inside a user namespace. */
+static int remove_kernel_filesystems(struct init *init, const char *rootfs) {
+    struct error *error = &init->error;
+    int descriptor = sys_openat(error, init->proc_fd, "self/mountinfo", O_RDONLY, 0);
+    if (descriptor < 0)
+        return -1;
+    FILE *file = fdopen(descriptor, "re");
+    if (file == NULL) {
+        sys_close(&descriptor);
+        return error_errno(error, "fdopen", "mountinfo");
+    }
+    char *line = NULL;
+    size_t size = 0;
+    size_t prefix = strlen(rootfs);
+    int result = 0;
+    struct mountinfo info;
+    while (result == 0 && getline(&line, &size, file) >= 0) {
+        if (!parse_mountinfo(line, &info) || strcmp(info.root, "/") != 0 ||
+            (strcmp(info.type, "proc") != 0 && strcmp(info.type, "sysfs") != 0))
+            continue;
+        bool inside = strncmp(info.point, rootfs, prefix) == 0 && info.point[prefix] == '/';
+        if (!inside)
+            result = remove_mount(error, info.point);
+    }
+    free(line);
+    fclose(file);
+    return result;
+}
+
+/* --no-pivot, for a host root on which pivot_root(2) does not work (an initramfs). */
+static int move_and_chroot(struct init *init) {
+    struct error *error = &init->error;
+    char link[64];
+    char rootfs[PATH_MAX];
+    snprintf(link, sizeof link, "self/fd/%d", init->root_fd);
+    if (sys_readlinkat(error, init->proc_fd, link, rootfs, sizeof rootfs) < 0 ||
+        remove_kernel_filesystems(init, rootfs) < 0)
+        return -1;
+    int root = sys_openat(error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+    if (root < 0)
+        return -1;
+    int result = sys_move_mount(error, init->root_fd, root, rootfs);
+    sys_close(&root);
+    if (result < 0 || sys_fchdir(error, init->root_fd, rootfs) < 0)
+        return -1;
+    return sys_chroot(error, ".");
+}
+
+int run_pivot_root(struct init *init, struct step *step) {
+    int result = step_u64(step) == 0 ? pivot(init) : move_and_chroot(init);
+    return result < 0 ? -1 : sys_chdir(&init->error, "/");
+}
+
+int run_root_readonly(struct init *init, UNUSED struct step *step) {
+    return mount_add_flags(&init->error, init->root_fd, MS_RDONLY, 0, "/");
+}
