@@ -61,7 +61,7 @@ struct init {
     struct error error;
     int report_fd;
     int answer_fd;
-    int started_fd; /* WAIT_START: where errors go after READY, -1 before */
+    int started_fd; /* WAIT_START: where errors go from then on; -1 before */
     int root_fd;    /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
     int proc_fd;    /* /proc of the host, O_PATH, opened before the rootfs is set up */
     bool credentials_done;
@@ -87,8 +87,8 @@ bool plan_next(struct plan *plan, struct step *step);
 int report_pid(struct init *init, pid_t pid);
 /* A report without fields, then wait for the answer. Exits when the runtime is gone. */
 int report_and_wait(struct init *init, enum plan_report type);
-/* REPORT_ERROR with init->error: on started_fd once there is one, else on report_fd; nowhere
- * between READY's answer and WAIT_START. `step` is NULL for an error before the first one. */
+/* REPORT_ERROR with init->error: on started_fd once there is one, else on report_fd. `step` is NULL
+ * for an error before the first one. */
 void report_error(struct init *init, const struct step *step);
 /* The program runs: end of file on all descriptors of reports (exec does it by itself). */
 void report_running(struct init *init);

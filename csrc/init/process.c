@@ -160,11 +160,7 @@ int run_exec_find(struct init *init, UNUSED struct step *step) {
 }
 
 int run_ready(struct init *init, UNUSED struct step *step) {
-    if (report_and_wait(init, REPORT_READY) < 0)
-        return -1;
-    sys_close(&init->report_fd);
-    sys_close(&init->answer_fd);
-    return 0;
+    return report_and_wait(init, REPORT_READY);
 }
 
 int run_wait_start(struct init *init, struct step *step) {
@@ -172,6 +168,8 @@ int run_wait_start(struct init *init, struct step *step) {
     init->started_fd = (int)step_u64(step);
     if (sys_cloexec(&init->error, start) < 0 || sys_cloexec(&init->error, init->started_fd) < 0)
         return -1;
+    sys_close(&init->report_fd); /* `create` has ended */
+    sys_close(&init->answer_fd);
     forget_host(init);
     char byte;
     ssize_t got = sys_read(&init->error, start, &byte, 1, "start");
