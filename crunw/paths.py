@@ -31,6 +31,17 @@ def library_dir() -> str:
     return os.path.join(package_dir(), "lib")
 
 
+def engine_library() -> str:
+    """libwasmedge, as ``dlopen`` finds it."""
+    return "libwasmedge.so.0"
+
+
+def engine_stub() -> str:
+    """The stand-in for LLVM with which libwasmedge starts fast; ``""``: none was built."""
+    path = os.path.join(library_dir(), "libLLVM-stub.so")
+    return path if os.path.exists(path) else ""
+
+
 def enable_site_packages() -> None:
     """Make the interpreter's installed packages importable.
 

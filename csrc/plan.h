@@ -27,7 +27,7 @@
  * where it must stand. "Host" steps run before FORK in a short-lived parent, all others in the
  * process that becomes the container's. */
 #define PLAN_OPS(X)                                                                               \
-    /* Host: write "0" to <directory>/cgroup.procs. s directory */                                \
+    /* Host: s file, tasks or cgroup.procs of a cgroup: write "0" to it */                        \
     X(CGROUP_JOIN, 1, "s")                                                                        \
     /* Host: s cgroup v2 directory, b eBPF program (array of struct bpf_insn): attach as device   \
      * filter, replacing what this runtime attached before. */                                    \
@@ -85,10 +85,10 @@
     X(HOOK, 31, "sSSuss")                                                                         \
     /* u 0: pivot_root; u 1: MS_MOVE and chroot (--no-pivot) */                                   \
     X(PIVOT_ROOT, 40, "u")                                                                        \
-    /* u inherited descriptor of a connected unix socket, u columns, u rows (0: leave). Opens     \
-     * /dev/ptmx, binds the slave on /dev/console, sends the master, makes the slave 0, 1, 2 and  \
-     * the controlling terminal */                                                                \
-    X(CONSOLE, 41, "uuu")                                                                         \
+    /* u inherited descriptor of a connected unix socket, u columns, u rows (0: leave), u nonzero:    \
+     * bind the slave on /dev/console. Opens /dev/ptmx, sends the master, makes the slave 0, 1, 2 \
+     * and the controlling terminal */                                                            \
+    X(CONSOLE, 41, "uuuu")                                                                        \
     /* s path: /dev/null over a file, an empty read-only tmpfs over a directory; missing is fine */ \
     X(MASK, 42, "s")                                                                              \
     /* s path: read-only bind on itself; missing is fine */                                       \

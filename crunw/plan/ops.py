@@ -31,7 +31,7 @@ OPS: dict[str, tuple[int, str]] = {
     "hooks_barrier": (30, ""),
     "hook": (31, "sSSuss"),
     "pivot_root": (40, "u"),
-    "console": (41, "uuu"),
+    "console": (41, "uuuu"),
     "mask": (42, "s"),
     "readonly": (43, "s"),
     "root_readonly": (44, ""),

@@ -211,7 +211,7 @@ def _sysctl(key: str, namespaces: dict[str, str]) -> None:
     else:
         raise SpecError(field, "is not namespaced: it would change the host")
     if needed not in namespaces:
-        raise SpecError(field, f"needs a {needed} namespace in linux.namespaces")
+        raise SpecError(field, f"needs its own {needed} namespace in linux.namespaces")
 
 
 def _devices(linux: Linux) -> None:

@@ -175,9 +175,24 @@ class Cgroup:
             if freezer:
                 self.freeze()
             for pid in self.procs():
-                _kill(pid)
+                _kill(pid, _SIGKILL)
         if freezer != self.unified:  # what is frozen on v1 does not end
             self.thaw()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to every process in the cgroup and below it."""
+        for pid in self.procs():
+            _kill(pid, number)
+
+    def frozen(self) -> bool:
+        """Whether the cgroup is frozen or being frozen."""
+        directory = self._directory("freezer")
+        try:
+            if directory == self.unified:
+                return _read(f"{directory}/cgroup.freeze").strip() == "1"
+            return _read(f"{directory}/freezer.state").strip() != "THAWED"
+        except FileNotFoundError:
+            return False
 
     def freeze(self) -> None:
         """Stop every process of the cgroup; returns when they have stopped (``pause``).
@@ -230,9 +245,9 @@ def _put(path: str, value: str) -> None:
         os.close(fd)
 
 
-def _kill(pid: int) -> None:
+def _kill(pid: int, number: int) -> None:
     try:
-        os.kill(pid, _SIGKILL)
+        os.kill(pid, number)
     except ProcessLookupError:
         pass
 

@@ -1,0 +1,25 @@
+"""``crunw kill``."""
+
+from __future__ import annotations
+
+from crunw.cli.options import Option, Parsed
+from crunw.effects.store import default_root
+from crunw.errors import UsageError
+from crunw.lifecycle.kill import kill, signal_number
+
+USAGE = "[OPTION…] ID [SIGNAL]"
+ABOUT = "Send a signal (default: TERM) to the first process of a container."
+INTERSPERSED = True
+OPTIONS = (
+    Option("all", "to every process of the container", short="a"),
+)
+
+
+def run(parsed: Parsed, given: Parsed) -> int:
+    """Send the signal."""
+    words = parsed.arguments
+    if len(words) not in (1, 2):
+        raise UsageError("a container id and at most one signal are needed")
+    number = signal_number(words[1] if len(words) == 2 else "TERM")
+    kill(given.text("root") or default_root(), words[0], number, parsed.flag("all"))
+    return 0

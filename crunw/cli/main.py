@@ -1,0 +1,102 @@
+"""The program ``crunw``: global options, then the verb's module, then its errors, printed once."""
+
+from __future__ import annotations
+
+import sys
+
+from crunw import __version__
+from crunw.cli.options import Option, Parsed, help_text, parse
+from crunw.errors import CrunwError, UsageError
+
+_VERBS = {
+    "create": "create a container from a bundle",
+    "delete": "delete a container",
+    "exec": "run a further process in a container",
+    "features": "print what this build supports",
+    "kill": "send a signal to a container",
+    "list": "list containers",
+    "plan": "print what `create` would do, step by step",
+    "ps": "list the processes of a container",
+    "run": "create and start a container, wait for its end",
+    "spec": "write an example config.json",
+    "start": "start a created container",
+    "state": "print the state of a container",
+}
+
+_GLOBALS = (
+    Option("root", "directory of the containers' states (default: /run/crunw)", "DIR"),
+    Option("log", "write errors to FILE too", "FILE"),
+    Option("log-format", "text (default) or json", "FORMAT"),
+    Option("debug", "more detail in the log"),
+    Option("systemd-cgroup", "let systemd manage the cgroups"),
+    Option("cgroup-manager", "cgroupfs (default), systemd or disabled", "MANAGER"),
+    Option("rootless", "accepted for compatibility: decided by the user id", "MODE"),
+    Option("version", "print the version", short="v"),
+    Option("help", "print this help", short="h"),
+)
+_USAGE = "crunw [OPTION…] VERB [ARGUMENT…]"
+
+
+def main() -> int:
+    """Run the command line in ``sys.argv``; return the exit status."""
+    given = Parsed()
+    try:
+        given = parse(_GLOBALS, sys.argv[1:], interspersed=False)
+        status = _dispatch(given)
+        sys.stdout.flush()
+        return status
+    except CrunwError as error:
+        return _report(str(error), error.exit_code, given)
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:  # one that no layer below gave a meaning
+        place = f" {error.filename}" if error.filename else ""
+        return _report(f"unexpected error:{place} {error.strerror or error}", 1, given)
+
+
+def _dispatch(given: Parsed) -> int:
+    if given.flag("version"):
+        from crunw.cli.version import version_text
+
+        sys.stdout.write(version_text(__version__))
+        return 0
+    words = given.arguments
+    if given.flag("help") or not words or words[0] == "help":
+        sys.stdout.write(_overview())
+        return 0 if given.flag("help") or words else 1
+    verb = words[0]
+    if verb not in _VERBS:
+        raise UsageError(f"unknown verb {verb!r}; see crunw --help")
+    if given.text("log-format", "text") not in ("text", "json"):
+        raise UsageError(f"--log-format: {given.text('log-format')!r} is neither text nor json")
+    # "exec" is a fine name for a verb and for a module, "list" shadows nothing that is used here
+    module = __import__(f"crunw.cli.{verb}", fromlist=("run",))
+    options = (*module.OPTIONS, Option("help", "print this help", short="h"))
+    parsed = parse(options, words[1:], interspersed=module.INTERSPERSED)
+    if parsed.flag("help"):
+        sys.stdout.write(help_text(f"crunw {verb} {module.USAGE}", module.ABOUT, options))
+        return 0
+    status: int = module.run(parsed, given)
+    return status
+
+
+def _overview() -> str:
+    text = help_text(_USAGE, "An OCI runtime for WebAssembly and Linux containers.", _GLOBALS)
+    width = max(map(len, _VERBS))
+    verbs = "".join(f"  {verb:<{width}}  {about}\n" for verb, about in _VERBS.items())
+    return f"{text}\nverbs (crunw VERB --help tells more):\n{verbs}"
+
+
+def _report(message: str, status: int, given: Parsed) -> int:
+    """Print the error to the caller, and to ``--log`` where engines look for it."""
+    line = " ".join(message.split("\n"))
+    sys.stdout.flush()
+    sys.stderr.write(f"crunw: {line}\n")
+    path = given.text("log")
+    if path:
+        from crunw.effects.log import append_error
+
+        append_error(path, given.text("log-format", "text"), line)
+    return status

@@ -1,0 +1,108 @@
+"""Command-line options, declared as data. ``argparse`` alone would double the time of a ``state``."""
+
+from __future__ import annotations
+
+from crunw.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Option:
+    """``--name`` (and ``-short``). ``value`` names its argument in the help, ``""``: a switch.
+
+    ``many``: may be given repeatedly; the values make a list.
+    """
+
+    __slots__ = ("help", "many", "name", "short", "value")
+
+    def __init__(
+        self, name: str, help: str, value: str = "", short: str = "", *, many: bool = False
+    ) -> None:
+        self.name = name
+        self.help = help
+        self.value = value
+        self.short = short
+        self.many = many
+
+
+class Parsed:
+    """The result: text by option name, and what is no option."""
+
+    __slots__ = ("_values", "arguments")
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[str]] = {}
+        self.arguments: list[str] = []
+
+    def add(self, name: str, value: str) -> None:
+        """Note that ``--name`` was given."""
+        self._values.setdefault(name, []).append(value)
+
+    def text(self, name: str, default: str = "") -> str:
+        """The value given last."""
+        return self._values[name][-1] if name in self._values else default
+
+    def texts(self, name: str) -> list[str]:
+        """All values of a repeatable option."""
+        return self._values.get(name, [])
+
+    def flag(self, name: str) -> bool:
+        """Whether the switch was given (``--name=false``: no)."""
+        return name in self._values and self._values[name][-1] != "false"
+
+    def number(self, name: str, default: int = 0) -> int:
+        """The value as a non-negative integer. Raises :class:`UsageError`."""
+        text = self.text(name)
+        if not text:
+            return default
+        if not text.isdecimal():
+            raise UsageError(f"--{name}: {text!r} is not a number")
+        return int(text)
+
+
+def parse(options: Sequence[Option], words: list[str], *, interspersed: bool) -> Parsed:
+    """Sort ``words`` into options and arguments, as Go's and GNU's parsers both accept them:
+    ``--name value``, ``--name=value``, ``-n value``, ``--`` ends the options.
+
+    Without ``interspersed`` the first argument ends them too. Raises :class:`UsageError`.
+    """
+    by_word = {f"--{option.name}": option for option in options}
+    by_word.update({f"-{option.short}": option for option in options if option.short})
+    parsed = Parsed()
+    rest = list(reversed(words))
+    while rest:
+        word = rest.pop()
+        if word == "--":
+            parsed.arguments += reversed(rest)
+            break
+        if not word.startswith("-") or word == "-":
+            parsed.arguments.append(word)
+            if not interspersed:
+                parsed.arguments += reversed(rest)
+                break
+            continue
+        name, equals, value = word.partition("=")
+        option = by_word.get(name)
+        if option is None:
+            raise UsageError(f"unknown option {name}; see --help")
+        if option.value and not equals:
+            if not rest:
+                raise UsageError(f"{name} needs a value: {option.value}")
+            value = rest.pop()
+        parsed.add(option.name, value)
+    return parsed
+
+
+def help_text(usage: str, about: str, options: Sequence[Option]) -> str:
+    """The text of ``--help``."""
+    rows = []
+    for option in options:
+        short = f"-{option.short}, " if option.short else "    "
+        rows.append((f"{short}--{option.name} {option.value}".rstrip(), option.help))
+    width = max((len(left) for left, _ in rows), default=0)
+    lines = [f"usage: {usage}", "", about]
+    if rows:
+        lines += ["", "options:", *(f"  {left:<{width}}  {right}" for left, right in rows)]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,49 @@
+"""``crunw ps``."""
+
+from __future__ import annotations
+
+import sys
+
+from crunw.cli.options import Option, Parsed
+from crunw.effects.store import default_root
+from crunw.errors import CrunwError, UsageError
+from crunw.lifecycle.listing import pids
+
+USAGE = "[OPTION…] ID [PS-OPTION…]"
+ABOUT = "List the processes of a container, with the options of ps(1) (default: -ef)."
+INTERSPERSED = False
+OPTIONS = (Option("format", "table (default) or json: the process ids", "FORMAT", "f"),)
+
+
+def run(parsed: Parsed, given: Parsed) -> int:
+    """Print the processes."""
+    if not parsed.arguments:
+        raise UsageError("a container id is needed")
+    wanted = parsed.text("format", "table")
+    if wanted not in ("table", "json"):
+        raise UsageError(f"--format: {wanted!r} is neither table nor json")
+    found = pids(given.text("root") or default_root(), parsed.arguments[0])
+    if wanted == "json":
+        sys.stdout.write(f"{found}\n")
+    else:
+        sys.stdout.write(_rows(found, parsed.arguments[1:] or ["-ef"]))
+    return 0
+
+
+def _rows(pids: list[int], options: list[str]) -> str:
+    """The lines of ps(1) that are about ``pids``, found by its PID column."""
+    import subprocess
+
+    try:
+        done = subprocess.run(["ps", *options], capture_output=True, text=True, check=True)
+    except FileNotFoundError:
+        raise CrunwError("ps: the program ps is not installed; --format json does without") from None
+    except subprocess.CalledProcessError as error:
+        raise CrunwError(f"ps {' '.join(options)}: {error.stderr.strip()}") from None
+    header, *lines = done.stdout.splitlines()
+    if "PID" not in header.split():
+        raise CrunwError(f"ps {' '.join(options)}: the output has no PID column")
+    column = header.split().index("PID")
+    wanted = {str(pid) for pid in pids}
+    kept = [line for line in lines if line.split()[column] in wanted]
+    return "\n".join([header, *kept]) + "\n"

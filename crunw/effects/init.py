@@ -1,0 +1,173 @@
+"""Start ``crunw-init`` with a plan and talk to it (``csrc/plan.h``, "enum plan_report")."""
+
+from __future__ import annotations
+
+import os
+
+from crunw.errors import CrunwError, InitError, KernelError
+from crunw.plan.encode import decode_fields, encode
+from crunw.plan.ops import (
+    REPORT_ERROR,
+    REPORT_HOOKS,
+    REPORT_PID,
+    REPORT_READY,
+    REPORT_USERNS,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from crunw.plan.encode import Step
+
+_HEADER = 8
+_PAYLOADS = {
+    REPORT_PID: "u",
+    REPORT_USERNS: "",
+    REPORT_HOOKS: "",
+    REPORT_READY: "",
+    REPORT_ERROR: "sssus",
+}
+
+
+class Init:
+    """A running ``crunw-init``: the short-lived parent and, once reported, the container's pid."""
+
+    __slots__ = ("_answer", "_parent", "_report", "pid")
+
+    def __init__(self, program: str, steps: Iterable[Step], inherit: Iterable[int]) -> None:
+        """Start ``program``. ``inherit``: the descriptors that the plan's steps name."""
+        self.pid = 0
+        plan = _memory_file(encode(steps))
+        self._report, report = os.pipe()
+        answer, self._answer = os.pipe()
+        passed = (plan, report, answer)
+        try:
+            for descriptor in (*passed, *inherit):
+                os.set_inheritable(descriptor, True)
+            argv = ["crunw-init", *map(str, passed)]
+            self._parent = os.posix_spawn(program, argv, {}, setsigmask=())
+        except OSError as error:
+            raise KernelError("execute", program, error) from error
+        finally:
+            for descriptor in passed:
+                os.close(descriptor)
+            for descriptor in inherit:
+                os.set_inheritable(descriptor, False)
+
+    def run(self, map_ids: Callable[[int], None], hooks: Callable[[int], None]) -> int:
+        """Follow the reports until the process is ready and waits for :meth:`commit`.
+
+        ``map_ids(pid)`` writes the id maps of a new user namespace, ``hooks(pid)`` runs the hooks
+        of the runtime namespace. Returns the pid. Raises :class:`InitError`.
+        """
+        while True:
+            kind, fields = self._receive()
+            if kind == REPORT_READY:
+                return self.pid
+            if kind == REPORT_PID:
+                self.pid = int(fields[0])
+                os.waitpid(self._parent, 0)
+                self._parent = 0
+                continue
+            if kind == REPORT_USERNS:
+                map_ids(self._parent)
+            elif kind == REPORT_HOOKS:
+                hooks(self.pid)
+            os.write(self._answer, b"g")
+
+    def commit(self) -> None:
+        """Let the process go on. If it isn't told, because this one died, it exits."""
+        try:
+            os.write(self._answer, b"g")
+        except BrokenPipeError:
+            pass  # it died meanwhile; the status will say so
+        os.close(self._answer)
+
+    def follow(self) -> None:
+        """Wait until the program runs; raise :class:`InitError` if it could not be executed.
+
+        For plans without ``wait_start``.
+        """
+        raise_report(read_all(self._report))
+
+    def abandon(self) -> None:
+        """End what is left of a failed start and reap it: closing the pipes makes it exit."""
+        for descriptor in (self._report, self._answer):
+            try:
+                os.close(descriptor)
+            except OSError:
+                pass  # closed already by commit
+        for pid in (self._parent, self.pid):
+            if pid:
+                _kill_and_reap(pid)
+
+    def _receive(self) -> tuple[int, list[int | str]]:
+        header = _read_exactly(self._report, _HEADER)
+        if len(header) < _HEADER:
+            raise CrunwError(f"crunw-init ended unexpectedly{self._how_it_ended()}")
+        kind, length = parse_header(header)
+        payload = _read_exactly(self._report, length)
+        if kind == REPORT_ERROR:
+            raise init_error(payload)
+        return kind, decode_fields(_PAYLOADS[kind], payload)  # type: ignore[return-value]
+
+    def _how_it_ended(self) -> str:
+        """Tell how the process ended that owed a report, for a person (``: killed by signal 9``)."""
+        pid = self._parent or self.pid
+        _, status = os.waitpid(pid, 0)
+        self._parent = self.pid = 0
+        code = os.waitstatus_to_exitcode(status)
+        return f": killed by signal {-code}" if code < 0 else f": exit status {code}"
+
+
+def read_all(descriptor: int) -> bytes:
+    """Read until end of file."""
+    data = b""
+    while chunk := os.read(descriptor, 65536):
+        data += chunk
+    return data
+
+
+def parse_header(header: bytes) -> tuple[int, int]:
+    """Return a report's type and the length of its payload."""
+    return int.from_bytes(header[:4], "little"), int.from_bytes(header[4:8], "little")
+
+
+def raise_report(data: bytes) -> None:
+    """Raise the :class:`InitError` that ``data`` holds; nothing when it is empty."""
+    if data:
+        raise init_error(data[_HEADER:])
+
+
+def init_error(payload: bytes) -> InitError:
+    """Make the exception of an error report."""
+    stage, operation, path, errno, message = decode_fields("sssus", payload)
+    where = f"{operation} {path}".rstrip()
+    cause = os.strerror(int(errno)) if errno else ""
+    parts = [part for part in (where, str(message), cause) if part]
+    return InitError(str(stage), str(operation), str(path), int(errno), ": ".join(parts))
+
+
+def _memory_file(data: bytes) -> int:
+    descriptor = os.memfd_create("plan")
+    os.write(descriptor, data)
+    return descriptor
+
+
+def _read_exactly(descriptor: int, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        chunk = os.read(descriptor, length - len(data))
+        if not chunk:
+            break
+        data += chunk
+    return data
+
+
+def _kill_and_reap(pid: int) -> None:
+    try:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass  # reaped already

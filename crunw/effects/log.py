@@ -1,0 +1,25 @@
+"""The log file that engines name with ``--log`` and read the cause of a failure from."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from crunw.spec.jsontext import dumps
+
+
+def append_error(path: str, log_format: str, message: str) -> None:
+    """Append one line: ``level``, ``msg``, ``time``, as logrus writes them (text or json).
+
+    A log that can't be written is told on standard error; the error itself was printed there.
+    """
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if log_format == "json":
+        line = dumps({"level": "error", "msg": message, "time": now})
+    else:
+        line = f"time={dumps(now)} level=error msg={dumps(message)}"
+    try:
+        with open(path, "a", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        sys.stderr.write(f"crunw: --log {path}: {error.strerror}\n")

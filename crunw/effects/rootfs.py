@@ -1,0 +1,134 @@
+"""Find a program inside a root filesystem that its owner may have made to mislead us.
+
+Paths are walked by descriptor, a component at a time; links are resolved inside the root as the
+container would (``openat2(2)`` RESOLVE_IN_ROOT, which Python does not offer). Only used to *decide*
+what runs: ``crunw-init`` opens the file again, inside the container.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_HEAD = 4
+_MAX_LINKS = 40
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Root:
+    """A root filesystem with the bind mounts that will cover parts of it."""
+
+    __slots__ = ("_binds", "_path")
+
+    def __init__(self, path: str, binds: Sequence[tuple[str, str]]) -> None:
+        """``binds``: (destination, source) in the order of mounting."""
+        self._path = path
+        self._binds = binds
+
+    def find_program(self, name: str, cwd: str, environment: Sequence[str]) -> tuple[str, bytes]:
+        """Return where ``args[0]`` is found, and the file's first four bytes.
+
+        ``("", b"")`` when it isn't. A name without a slash is looked for in $PATH, as execvp(3)
+        does, then in the working directory: images that hold one module name it so.
+        """
+        for candidate in _candidates(name, cwd, environment):
+            head = self._read_head(candidate)
+            if head is not None:
+                return candidate, head
+        return "", b""
+
+    def directories(self) -> list[str]:
+        """Names of the directories in "/", those that are only mount points included."""
+        names = {destination.split("/")[1] for destination, _ in self._binds}
+        with os.scandir(self._path) as entries:
+            names.update(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        return sorted(names)
+
+    def _read_head(self, path: str) -> bytes | None:
+        """The first bytes of the regular file at ``path`` in the container; None: there is none."""
+        try:
+            descriptor = self._open(path)
+        except OSError:
+            return None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            file = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.pread(file, _HEAD, 0)
+            finally:
+                os.close(file)
+        except OSError:
+            return b""  # there, but not readable
+        finally:
+            os.close(descriptor)
+
+    def _open(self, path: str) -> int:
+        """Return an O_PATH descriptor. Raises OSError."""
+        rest = [part for part in path.split("/") if part][::-1]
+        done: list[str] = []
+        links = 0
+        while rest:
+            part = rest.pop()
+            if part == ".":
+                continue
+            if part == "..":
+                del done[-1:]
+                continue
+            target = self._link([*done, part])
+            if target is None:
+                done.append(part)
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                raise OSError(f"{path}: too many links")
+            if target.startswith("/"):
+                done.clear()
+            rest += [piece for piece in target.split("/") if piece][::-1]
+        return self._open_parts(done)
+
+    def _link(self, parts: list[str]) -> str | None:
+        """The target of the symbolic link at ``parts``, None when it is none."""
+        descriptor = self._open_parts(parts)
+        try:
+            if not stat.S_ISLNK(os.fstat(descriptor).st_mode):
+                return None
+            return os.readlink("", dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _open_parts(self, parts: list[str]) -> int:
+        """Open a path without links in it, through the bind mount that covers it, if any."""
+        start, rest = self._path, parts
+        for destination, source in self._binds:
+            covered = destination.strip("/").split("/")
+            if parts[: len(covered)] == covered:
+                start, rest = source, parts[len(covered) :]
+        flags = os.O_PATH | os.O_CLOEXEC
+        descriptor = os.open(start, flags)
+        for part in rest:
+            try:
+                below = os.open(part, flags | os.O_NOFOLLOW, dir_fd=descriptor)
+            finally:
+                os.close(descriptor)
+            descriptor = below
+        return descriptor
+
+
+def _candidates(name: str, cwd: str, environment: Sequence[str]) -> list[str]:
+    if name.startswith("/"):
+        return [name]
+    here = f"{cwd.rstrip('/')}/{name}"
+    if "/" in name:
+        return [here]
+    search = _DEFAULT_PATH
+    for entry in environment:
+        if entry.startswith("PATH="):
+            search = entry[5:]
+    return [f"{directory.rstrip('/')}/{name}" for directory in search.split(":") if directory] + [
+        here
+    ]

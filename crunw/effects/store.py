@@ -1,0 +1,188 @@
+"""The state directory: one directory a container, ``<root>/<id>/``.
+
+``state.json``  the record; replaced by rename, so a reader never sees half of one
+``config.json`` the specification as it was at ``create``
+``lock``        flock(2)ed by whoever changes the container
+``start``       FIFO that the container's process waits on; removed by ``start``
+``started``     FIFO on which the process reports what went wrong at exec
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from fcntl import LOCK_EX, LOCK_NB, flock
+
+from crunw.errors import KernelError, StateError
+from crunw.spec.jsontext import dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    Record = dict[str, Any]
+
+_ID_CHARACTERS = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-."
+)
+_ID_LENGTH = 1024
+_RECORD = "state.json"
+
+
+def default_root() -> str:
+    """``/run/crunw``, or below $XDG_RUNTIME_DIR for an ordinary user."""
+    if os.geteuid() == 0:
+        return "/run/crunw"
+    runtime_dir = os.environ.get("XDG_RUNTIME_DIR")
+    return f"{runtime_dir}/crunw" if runtime_dir else f"/tmp/crunw-{os.geteuid()}"
+
+
+def check_id(container_id: str) -> None:
+    """Raise :class:`StateError` for an id that is no plain file name (as runc checks it)."""
+    if (
+        not container_id
+        or len(container_id) > _ID_LENGTH
+        or container_id in (".", "..")
+        or not _ID_CHARACTERS.issuperset(container_id)
+    ):
+        raise StateError(f"container id {container_id!r}: must be of letters, digits and _+-.")
+
+
+def container_ids(root: str) -> list[str]:
+    """The ids below ``root``, sorted."""
+    try:
+        names = os.listdir(root)
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in names if os.path.isdir(f"{root}/{name}"))
+
+
+class Container:
+    """The state directory of one container."""
+
+    __slots__ = ("_lock", "directory", "id")
+
+    def __init__(self, root: str, container_id: str) -> None:
+        check_id(container_id)
+        self.id = container_id
+        self.directory = f"{root}/{container_id}"
+        self._lock = -1
+
+    def make(self) -> None:
+        """Create the directory and lock it. Raises :class:`StateError` if the id is taken."""
+        try:
+            try:
+                os.mkdir(self.directory, 0o700)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(self.directory), 0o700, exist_ok=True)
+                os.mkdir(self.directory, 0o700)
+        except FileExistsError:
+            raise StateError(f"container {self.id} exists already") from None
+        except OSError as error:
+            raise KernelError("mkdir", self.directory, error) from error
+        self.lock()
+
+    def lock(self, *, wait: bool = True) -> bool:
+        """Take the lock (released by :meth:`unlock` or at exit). False: another process has it.
+
+        Raises :class:`StateError` when the container does not exist.
+        """
+        path = f"{self.directory}/lock"
+        try:
+            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            flock(self._lock, LOCK_EX if wait else LOCK_EX | LOCK_NB)
+            if os.fstat(self._lock).st_nlink:
+                return True
+        except (FileNotFoundError, NotADirectoryError):
+            raise self.missing() from None
+        except BlockingIOError:
+            self.unlock()
+            return False
+        except OSError as error:
+            raise KernelError("lock", path, error) from error
+        self.unlock()
+        raise self.missing()  # deleted while we waited
+
+    def unlock(self) -> None:
+        """Give the lock back."""
+        os.close(self._lock)
+        self._lock = -1
+
+    def missing(self) -> StateError:
+        """The error for a container that does not exist."""
+        return StateError(f"container {self.id} does not exist")
+
+    def read(self) -> Record:
+        """Return the record; empty when ``create`` died before its first."""
+        try:
+            with open(f"{self.directory}/{_RECORD}", "rb") as file:
+                text = file.read().decode("utf-8", "surrogateescape")
+        except (FileNotFoundError, NotADirectoryError):
+            if os.path.isdir(self.directory):
+                return {}
+            raise self.missing() from None
+        except OSError as error:
+            raise KernelError("read", f"{self.directory}/{_RECORD}", error) from error
+        record: Record = loads(text)
+        return record
+
+    def write(self, record: Record) -> None:
+        """Replace the record."""
+        write_file(f"{self.directory}/{_RECORD}", dumps(record))
+
+    def config(self) -> str:
+        """Return the path of the copy of the specification."""
+        return f"{self.directory}/config.json"
+
+    def make_fifos(self) -> tuple[int, int]:
+        """Create ``start`` and ``started``; return inheritable descriptors, open read-write."""
+        descriptors = []
+        for path in (self.start_fifo(), self.started_fifo()):
+            os.mkfifo(path, 0o600)
+            descriptors.append(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        return descriptors[0], descriptors[1]
+
+    def start_fifo(self) -> str:
+        """The FIFO the container's process waits on. It exists until the container is started."""
+        return f"{self.directory}/start"
+
+    def started_fifo(self) -> str:
+        """The FIFO that is at its end once the program has been executed."""
+        return f"{self.directory}/started"
+
+    def remove(self) -> None:
+        """Delete the directory. The lock goes last: who waits for it finds it gone."""
+        try:
+            names = os.listdir(self.directory)
+            for name in sorted(names, key="lock".__eq__):
+                os.unlink(f"{self.directory}/{name}")
+            os.rmdir(self.directory)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise KernelError("remove", self.directory, error) from error
+
+
+def write_file(path: str, text: str) -> None:
+    """Write ``text`` so that a reader sees either the old content or all of the new."""
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o600)
+        try:
+            data = text.encode("utf-8", "surrogateescape")
+            while data:
+                data = data[os.write(descriptor, data) :]
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+    except OSError as error:
+        raise KernelError("write", path, error) from error
+
+
+def containers(root: str) -> Iterator[Container]:
+    """All containers below ``root``."""
+    for name in container_ids(root):
+        yield Container(root, name)

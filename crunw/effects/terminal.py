@@ -1,0 +1,80 @@
+"""A container's terminal on our own: the master from ``crunw-init``, copied to and from 0 and 1."""
+
+from __future__ import annotations
+
+import os
+import termios
+import tty
+from _socket import AF_UNIX, MSG_CMSG_CLOEXEC, SOCK_STREAM, socket, socketpair
+from fcntl import ioctl
+from select import select
+
+from crunw.effects.processes import exit_status
+from crunw.errors import CrunwError
+
+_SIZE = 65536
+_SIGWINCH = 28
+
+
+class Terminal:
+    """The two ends over which the master comes, then the proxy."""
+
+    def __init__(self) -> None:
+        ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
+        self._socket: socket = ours
+        self.init_fd = theirs.detach()
+        self._master = -1
+        self._restore: list[object] | None = None
+
+    def receive(self) -> None:
+        """Take the master that ``crunw-init`` has sent by the time it is ready."""
+        os.close(self.init_fd)
+        _, ancillary, _, _ = self._socket.recvmsg(256, 256, MSG_CMSG_CLOEXEC)
+        if not ancillary:
+            raise CrunwError("crunw-init sent no terminal")
+        self._master = int.from_bytes(ancillary[0][2][:4], "little")
+
+    def wait(self, pid: int) -> int:
+        """Copy until our child ``pid`` has ended; return its exit status."""
+        import signal
+
+        signal.signal(signal.SIGWINCH, lambda *_: self._resize())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGWINCH])
+        self._resize()
+        if os.isatty(0):
+            self._restore = termios.tcgetattr(0)
+            tty.setraw(0)
+        try:
+            self._copy()
+            return exit_status(os.waitpid(pid, 0)[1])
+        finally:
+            if self._restore:
+                termios.tcsetattr(0, termios.TCSADRAIN, self._restore)
+
+    def _resize(self) -> None:
+        if os.isatty(0):
+            ioctl(self._master, termios.TIOCSWINSZ, ioctl(0, termios.TIOCGWINSZ, b"\0" * 8))
+
+    def _copy(self) -> None:
+        """Until the slave is closed by its last user (the master then reads EIO)."""
+        sources = [0, self._master]
+        while True:
+            ready, _, _ = select(sources, [], [])
+            if 0 in ready:
+                data = os.read(0, _SIZE)
+                if data:
+                    _write_all(self._master, data)
+                else:
+                    sources.remove(0)
+                    _write_all(self._master, b"\x04")  # ^D: the end of the input
+            if self._master in ready:
+                try:
+                    data = os.read(self._master, _SIZE)
+                except OSError:
+                    return
+                _write_all(1, data)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -1,0 +1,258 @@
+"""``create``: from a bundle to a process that waits for ``start``."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from crunw.effects import hooks, processes
+from crunw.effects.init import Init
+from crunw.effects.rootfs import Root
+from crunw.effects.store import Container, write_file
+from crunw.errors import CrunwError, KernelError, SpecError
+from crunw.lifecycle.resources import plan_cgroup
+from crunw.lifecycle.state import hook_state
+from crunw.paths import engine_library, engine_stub, init_path
+from crunw.plan.create import create_plan
+from crunw.plan.host import Host
+from crunw.plan.mounts import clean
+from crunw.spec.load import load
+from crunw.status import CREATED, CREATING
+from crunw.workload import decide
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.effects.cgroups.group import Cgroup
+    from crunw.effects.store import Record
+    from crunw.plan.encode import Step
+    from crunw.spec.model import Process, Spec
+
+
+class Request:
+    """What the command line asks of ``create`` and ``run``."""
+
+    __slots__ = (
+        "bundle",
+        "console_socket",
+        "id",
+        "no_new_keyring",
+        "no_pivot",
+        "pid_file",
+        "preserve_fds",
+        "root",
+        "cgroup_manager",
+    )
+
+    def __init__(self, root: str, container_id: str, bundle: str) -> None:
+        self.root = root
+        self.id = container_id
+        self.bundle = os.path.abspath(bundle)
+        self.console_socket = ""
+        self.pid_file = ""
+        self.preserve_fds = 0
+        self.no_pivot = False
+        self.no_new_keyring = False
+        self.cgroup_manager = "cgroupfs"
+
+
+def create(request: Request) -> None:
+    """Create the container. Raises :class:`CrunwError`; then nothing is left of it."""
+    spec = load(request.bundle)
+    console = connect_console(spec["process"], request.console_socket)
+    Creation(request, spec).run(console)
+
+
+class Creation:
+    """The making of one container; what it has made so far, so that it can be undone."""
+
+    def __init__(self, request: Request, spec: Spec) -> None:
+        self.request = request
+        self.spec = spec
+        self.container = Container(request.root, request.id)
+        self.record: Record = {}
+        self.cgroup: Cgroup | None = None
+        self.init: Init | None = None
+
+    def run(self, console_fd: int) -> Init:
+        """Do it; the process waits on the ``start`` FIFO when this returns."""
+        host = gather_host(self.spec, self.request)
+        host.console_fd = console_fd
+        cgroup, writes = plan_cgroup(self.spec, self.request, host)
+        create_plan(self.spec, host)  # what can be refused is refused before anything is made
+        self.container.make()
+        try:
+            self.record = self._first_record(cgroup)
+            self.container.write(self.record)
+            self._copy_config()
+            if cgroup:
+                cgroup.create(writes)
+                self.cgroup = cgroup
+            init = self._start_init(host)
+            self._commit(init)
+        except BaseException:
+            self._undo()
+            raise
+        self.container.unlock()
+        return init
+
+    def _first_record(self, cgroup: Cgroup | None) -> Record:
+        """The record before there is a process: enough for ``delete`` to clean up."""
+        spec_hooks = self.spec.get("hooks", {})
+        return {
+            "bundle": self.request.bundle,
+            "rootfs": _rootfs(self.spec, self.request.bundle),
+            "created": timestamp(),
+            "owner": _user_name(),
+            "annotations": self.spec.get("annotations", {}),
+            "cgroup": cgroup.record() if cgroup else None,
+            "hooks": {
+                name: spec_hooks[name]  # type: ignore[literal-required]
+                for name in ("poststart", "poststop")
+                if spec_hooks.get(name)
+            },
+        }
+
+    def _copy_config(self) -> None:
+        """Keep the specification as it is now: ``exec`` reads it when the bundle has changed."""
+        with open(f"{self.request.bundle}/config.json", "rb", buffering=0) as source:
+            text = source.readall().decode("utf-8", "surrogateescape")
+        write_file(self.container.config(), text)
+
+    def _start_init(self, host: Host) -> Init:
+        host.start_fd, host.started_fd = self.container.make_fifos()
+        inherited = [host.start_fd, host.started_fd]
+        if host.console_fd >= 0:
+            inherited.append(host.console_fd)
+        inherited += range(3, 3 + self.request.preserve_fds)
+        before, after = state_around_pid(self.container, self.record)
+        host.state_before_pid, host.state_after_pid = before, after
+        steps: list[Step] = create_plan(self.spec, host)
+        self.init = Init(init_path(), steps, inherited)
+        self.init.run(self._map_ids, self._run_hooks)
+        os.close(host.start_fd)
+        os.close(host.started_fd)
+        return self.init
+
+    def _map_ids(self, pid: int) -> None:
+        from crunw.effects.idmap import write_maps
+
+        linux = self.spec["linux"]
+        write_maps(pid, linux.get("uidMappings", []), linux.get("gidMappings", []))
+
+    def _run_hooks(self, pid: int) -> None:
+        state = hook_state(self.container, {**self.record, "pid": pid}, CREATING)
+        for name in ("prestart", "createRuntime"):
+            wanted = self.spec["hooks"].get(name, [])
+            hooks.run(name, wanted, state, self.request.bundle)  # type: ignore[arg-type]
+
+    def _commit(self, init: Init) -> None:
+        """Write the final record, then let the process go on."""
+        self.record["pid"] = init.pid
+        self.record["startTime"] = processes.start_time(init.pid)
+        self.container.write(self.record)
+        if self.request.pid_file:
+            write_file(self.request.pid_file, str(init.pid))
+        init.commit()
+
+    def _undo(self) -> None:
+        if self.init:
+            self.init.abandon()
+        if self.cgroup:
+            self.cgroup.kill()
+            self.cgroup.delete()
+        self.container.remove()
+
+
+def gather_host(spec: Spec, request: Request) -> Host:
+    """Collect what the plan needs to know of this host; changes nothing."""
+    rootfs = _rootfs(spec, request.bundle)
+    if not os.path.isdir(rootfs):
+        raise SpecError("root.path", f"{rootfs} is not a directory")
+    process = spec["process"]
+    root = Root(rootfs, _binds(spec, request.bundle))
+    path, head = root.find_program(process["args"][0], process["cwd"], process.get("env", ()))
+    workload = decide(spec.get("annotations", {}), path, head)
+    host = Host(id=request.id, bundle=request.bundle, rootfs=rootfs, workload=workload)
+    host.preserve_fds = request.preserve_fds
+    host.no_pivot = request.no_pivot
+    host.no_new_keyring = request.no_new_keyring
+    use_engine(host, root, process["cwd"])
+    seccomp_filter(host, spec)
+    return host
+
+
+def use_engine(host: Host, root: Root, cwd: str) -> None:
+    """For a Wasm workload: the engine's library, and the directories its WASI program is given."""
+    if host.workload.kind != "wasm":
+        return
+    host.engine_library = engine_library()
+    host.engine_stub = engine_stub()
+    if cwd != "/":
+        host.root_entries = root.directories()
+
+
+def seccomp_filter(host: Host, spec: Spec) -> None:
+    """``linux.seccomp`` as a compiled filter."""
+    filters = spec.get("linux", {}).get("seccomp")
+    if filters:
+        from crunw.effects import seccomp
+
+        host.seccomp_program, host.seccomp_flags = seccomp.program(filters)
+
+
+def state_around_pid(container: Container, record: Record) -> tuple[str, str]:
+    """The state for hooks that ``crunw-init`` runs, cut where it puts the pid."""
+    marker = 2**53
+    text = hook_state(container, {**record, "pid": marker}, CREATED)
+    before, _, after = text.partition(str(marker))
+    return before, after
+
+
+def timestamp() -> str:
+    """Now, as RFC 3339 in UTC with nanoseconds."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanoseconds:09d}Z"
+
+
+def _rootfs(spec: Spec, bundle: str) -> str:
+    path = spec["root"]["path"]
+    return path if path.startswith("/") else clean(f"{bundle}/{path}")
+
+
+def _binds(spec: Spec, bundle: str) -> list[tuple[str, str]]:
+    """(destination, source) of the bind mounts, for finding the program."""
+    binds = []
+    for mount in spec.get("mounts", ()):
+        if mount.get("type") == "bind" or {"bind", "rbind"}.intersection(mount.get("options", ())):
+            source = mount.get("source", "")
+            source = source if source.startswith("/") else f"{bundle}/{source}"
+            binds.append((clean(mount["destination"]), source))
+    return binds
+
+
+def _user_name() -> str:
+    from pwd import getpwuid
+
+    try:
+        return getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def connect_console(process: Process, path: str) -> int:
+    """Connect to ``--console-socket``; -1 without a terminal."""
+    terminal = process.get("terminal", False)
+    if terminal and not path:
+        raise CrunwError("process.terminal is true: --console-socket is required")
+    if not terminal:
+        if path:
+            raise CrunwError("--console-socket is given, but process.terminal is not true")
+        return -1
+    from _socket import AF_UNIX, SOCK_STREAM, socket
+
+    connection = socket(AF_UNIX, SOCK_STREAM)
+    try:
+        connection.connect(path)
+    except OSError as error:
+        raise KernelError("connect to the console socket", path, error) from error
+    return connection.detach()

@@ -1,0 +1,72 @@
+"""``delete``: remove what is left of a container."""
+
+from __future__ import annotations
+
+import os
+
+from crunw import status
+from crunw.effects import hooks, processes
+from crunw.effects.store import Container
+from crunw.errors import CrunwError, StateError
+from crunw.lifecycle.state import cgroup_of, current, hook_state
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.effects.store import Record
+
+_KILL_TIMEOUT = 10.0
+
+
+def delete(root: str, container_id: str, force: bool = False) -> None:
+    """Delete a stopped container; with ``force`` any, and a missing one is no error."""
+    container = Container(root, container_id)
+    try:
+        container.lock()
+        record = container.read()
+    except StateError:
+        if force and not os.path.exists(container.directory):
+            return
+        raise
+    now = _status(container, record)
+    if not force:
+        status.check("delete", container_id, now)
+    remove(container, record, running=now != status.STOPPED)
+
+
+def remove(container: Container, record: Record, *, running: bool) -> None:
+    """Kill what runs, remove cgroup and state, run the poststop hooks."""
+    if running:
+        end_process(record["pid"], record["startTime"])
+    group = cgroup_of(record)
+    if group:
+        group.kill()
+        group.delete()
+    state = hook_state(container, record, status.STOPPED)
+    container.remove()
+    try:
+        hooks.run("poststop", record.get("hooks", {}).get("poststop", ()), state,
+                  record.get("bundle", "/"))
+    except CrunwError as error:
+        # runtime.md: a failing poststop hook is a warning, the operation goes on
+        from sys import stderr
+
+        stderr.write(f"crunw: warning: {error}\n")
+
+
+def end_process(pid: int, started: int) -> None:
+    """SIGKILL, then wait until the process is gone. Raises :class:`CrunwError` after 10 s."""
+    from select import select
+
+    descriptor = processes.open_pidfd(pid, started)
+    if descriptor < 0:
+        return
+    processes.send_signal(pid, started, 9)
+    ended, _, _ = select([descriptor], [], [], _KILL_TIMEOUT)
+    os.close(descriptor)
+    if not ended:
+        raise CrunwError(f"process {pid} did not end within {_KILL_TIMEOUT:.0f} s of SIGKILL")
+
+
+def _status(container: Container, record: Record) -> str:
+    """The status, for the holder of the lock: nobody else is creating the container."""
+    return current(container, record) if record.get("pid") else status.STOPPED

@@ -1,0 +1,124 @@
+"""``exec``: a further process in a container."""
+
+from __future__ import annotations
+
+import os
+
+from crunw import status
+from crunw.effects import foreground, processes
+from crunw.effects.init import Init
+from crunw.effects.rootfs import Root
+from crunw.effects.store import Container, write_file
+from crunw.errors import CrunwError, StateError
+from crunw.lifecycle.create import connect_console, seccomp_filter, use_engine
+from crunw.lifecycle.state import cgroup_of, current
+from crunw.paths import init_path
+from crunw.plan.exec import exec_plan
+from crunw.plan.host import Host
+from crunw.spec.load import load
+from crunw.workload import decide
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crunw.effects.store import Record
+    from crunw.effects.terminal import Terminal
+    from crunw.spec.model import Process, Spec
+
+
+class Request:
+    """What the command line asks of ``exec``.
+
+    ``process`` makes the process to run out of the container's own.
+    """
+
+    __slots__ = (
+        "console_socket",
+        "detach",
+        "id",
+        "ignore_paused",
+        "pid_file",
+        "preserve_fds",
+        "process",
+        "root",
+    )
+
+    def __init__(self, root: str, container_id: str, process: Callable[[Process], Process]) -> None:
+        self.root = root
+        self.id = container_id
+        self.process = process
+        self.console_socket = ""
+        self.detach = False
+        self.ignore_paused = False
+        self.pid_file = ""
+        self.preserve_fds = 0
+
+
+def execute(request: Request) -> int:
+    """Run the process; return its exit status (0 at once with ``detach``)."""
+    container = Container(request.root, request.id)
+    record = container.read()
+    now = current(container, record)
+    if now != status.PAUSED or not request.ignore_paused:
+        status.check("exec", request.id, now)
+    spec = load(container.directory)
+    process = request.process(spec["process"])
+    terminal, console_fd = _terminal(process, request)
+    pidfd = processes.open_pidfd(record["pid"], record["startTime"])
+    if pidfd < 0:
+        raise StateError(f"exec {request.id}: the container is stopped")
+    host = _gather_host(container, record, spec, process)
+    host.console_fd = console_fd
+    host.preserve_fds = request.preserve_fds
+    if not request.detach:
+        foreground.hold_signals()
+    inherited = [pidfd, *([console_fd] if console_fd >= 0 else [])]
+    inherited += range(3, 3 + request.preserve_fds)
+    init = Init(init_path(), exec_plan(spec, process, host, pidfd), inherited)
+    try:
+        init.run(_no_maps, _no_maps)
+        if terminal:
+            terminal.receive()
+        if request.pid_file:
+            write_file(request.pid_file, str(init.pid))
+        started = processes.start_time(init.pid)
+        init.commit()
+        init.follow()
+    except BaseException:
+        init.abandon()
+        raise
+    if request.detach:
+        return 0
+    return terminal.wait(init.pid) if terminal else foreground.wait(init.pid, started)
+
+
+def _gather_host(container: Container, record: Record, spec: Spec, process: Process) -> Host:
+    """What the plan needs to know; the program is looked for as the container's processes see it."""
+    root = Root(f"/proc/{record['pid']}/root", ())
+    path, head = root.find_program(process["args"][0], process["cwd"], process.get("env", ()))
+    workload = decide({}, path, head)
+    host = Host(id=container.id, bundle="", rootfs="", workload=workload)
+    use_engine(host, root, process["cwd"])
+    seccomp_filter(host, spec)
+    group = cgroup_of(record)
+    if group:
+        host.cgroup_join = group.join_files()
+    return host
+
+
+def _terminal(process: Process, request: Request) -> tuple[Terminal | None, int]:
+    """The terminal of our own, if one is needed, and the socket for ``crunw-init``."""
+    if not process.get("terminal") or request.console_socket:
+        return None, connect_console(process, request.console_socket)
+    if request.detach:
+        raise CrunwError("--tty with --detach: --console-socket is required")
+    from crunw.effects.terminal import Terminal
+
+    terminal = Terminal()
+    return terminal, terminal.init_fd
+
+
+def _no_maps(pid: int) -> None:
+    """An exec's plan makes no user namespace and runs no hooks."""
+    raise AssertionError(pid)

@@ -1,0 +1,61 @@
+"""``features``: what this build supports (features.md of the runtime specification)."""
+
+from __future__ import annotations
+
+from crunw import __version__
+from crunw.plan import flags
+from crunw.spec import schema
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_HOOKS = (
+    "prestart",
+    "createRuntime",
+    "createContainer",
+    "startContainer",
+    "poststart",
+    "poststop",
+)
+_SECCOMP_OPERATORS = (
+    "SCMP_CMP_NE SCMP_CMP_LT SCMP_CMP_LE SCMP_CMP_EQ SCMP_CMP_GE SCMP_CMP_GT SCMP_CMP_MASKED_EQ"
+).split()
+
+
+def features() -> dict[str, Any]:
+    """Return the features document."""
+    from crunw.effects import seccomp
+
+    options = [*flags.MOUNT_FLAGS, *flags.PROPAGATION, *flags.RECURSIVE_ATTRIBUTES, "tmpcopyup"]
+    return {
+        "ociVersionMin": "1.0.0",
+        "ociVersionMax": "1.2.1",
+        "hooks": list(_HOOKS),
+        "mountOptions": sorted(options),
+        "linux": {
+            "namespaces": sorted(flags.NAMESPACES),
+            "capabilities": list(flags.CAPABILITIES),
+            "cgroup": {
+                "v1": True,
+                "v2": True,
+                "systemd": False,
+                "systemdUser": False,
+                "rdma": True,
+            },
+            "seccomp": seccomp.features(),
+            "apparmor": {"enabled": True},
+            "selinux": {"enabled": True},
+            "intelRdt": {"enabled": False},
+            "mountExtensions": {"idmap": {"enabled": False}},
+        },
+        "annotations": {
+            "io.crunw.version": __version__,
+            **_engine(),
+            "run.oci.crun.wasm": "true",
+        },
+        "potentiallyUnsafeConfigAnnotations": [
+            "module.wasm.image/variant",
+            "run.oci.handler",
+        ],
+    }

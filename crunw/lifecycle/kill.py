@@ -1,0 +1,47 @@
+"""``kill``: send a signal to a container."""
+
+from __future__ import annotations
+
+from crunw import status
+from crunw.effects import processes
+from crunw.effects.store import Container
+from crunw.errors import StateError, UsageError
+from crunw.lifecycle.state import cgroup_of, current
+
+# signal(7), x86-64 and most others.
+_SIGNALS = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP "
+    "TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+).split()
+_RTMIN, _RTMAX = 34, 64
+
+
+def signal_number(name: str) -> int:
+    """``15``, ``TERM``, ``SIGTERM``, ``RTMIN+1`` → number. Raises :class:`UsageError`."""
+    if name.isdecimal() and 0 <= int(name) <= _RTMAX:
+        return int(name)
+    plain = name.upper().removeprefix("SIG")
+    if plain in _SIGNALS:
+        return _SIGNALS.index(plain) + 1
+    for base, start, sign in (("RTMIN", _RTMIN, 1), ("RTMAX", _RTMAX, -1)):
+        offset = plain.removeprefix(base)
+        if plain.startswith(base) and (not offset or offset.lstrip("+-").isdecimal()):
+            number = start + sign * int(offset.lstrip("+-") or 0)
+            if _RTMIN <= number <= _RTMAX:
+                return number
+    raise UsageError(f"unknown signal {name!r}")
+
+
+def kill(root: str, container_id: str, number: int, everyone: bool = False) -> None:
+    """Send signal ``number`` to the container's first process, or to each of its processes."""
+    container = Container(root, container_id)
+    record = container.read()
+    now = current(container, record)
+    if everyone:
+        group = cgroup_of(record)
+        if group and (now != status.STOPPED or group.procs()):
+            group.signal(number)
+            return
+    status.check("kill", container_id, now)
+    if not processes.send_signal(record["pid"], record["startTime"], number):
+        raise StateError(f"kill {container_id}: the container is stopped")

@@ -1,0 +1,59 @@
+"""The container's cgroup: where it is, what is written to it, how its processes see it."""
+
+from __future__ import annotations
+
+import os
+
+from crunw.effects.cgroups.group import Cgroup
+from crunw.effects.cgroups.layout import UNIFIED, Layout, detect, group_path
+from crunw.errors import CrunwError, StateError
+from crunw.plan import device_rules, devices_bpf
+from crunw.plan.create import namespaces
+from crunw.plan.host import CgroupMount, Host
+from crunw.plan.resources import writes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.lifecycle.create import Request
+    from crunw.plan.resources import Write
+    from crunw.spec.model import Spec
+
+
+def plan_cgroup(
+    spec: Spec, request: Request, host: Host
+) -> tuple[Cgroup | None, list[Write]]:
+    """Decide on the cgroup and tell ``host`` about it; makes nothing.
+
+    Raises :class:`StateError` for a cgroup that has processes in it: they are not ours.
+    """
+    linux = spec["linux"]
+    if request.cgroup_manager == "systemd":
+        raise CrunwError("--systemd-cgroup: only the cgroupfs manager is available")
+    layout = detect()
+    if request.cgroup_manager == "disabled" or not layout.tops:
+        return None, []
+    group = Cgroup.at(layout, group_path(linux.get("cgroupsPath", ""), request.id))
+    if count := len(group.procs()):
+        raise StateError(f"cgroup {group.path} is in use by {count} processes")
+    resources = linux.get("resources", {})
+    host.cgroup_join = group.join_files()
+    host.cgroup_version = 2 if layout.mode == "v2" else 1
+    host.cgroup_namespace = namespaces(spec).get("cgroup") == ""
+    host.cgroup_mounts = _mounts(layout, group.path)
+    if layout.version("devices") == 2:
+        host.device_directory = group.unified
+        host.device_program = devices_bpf.program(device_rules.rules(resources.get("devices", ())))
+    return group, writes(resources, layout.version)
+
+
+def _mounts(layout: Layout, path: str) -> list[CgroupMount]:
+    """The hierarchies of v1 and hybrid layouts, for a mount of type cgroup."""
+    found = []
+    for key, top in layout.tops.items():
+        name = os.path.basename(top)
+        if key == UNIFIED:
+            found.append(CgroupMount(name, "", top + path, unified=True))
+        else:
+            data = f"none,{key}" if key.startswith("name=") else key
+            found.append(CgroupMount(name, data, top + path))
+    return found

@@ -1,0 +1,55 @@
+"""``run``: create, start, wait, delete."""
+
+from __future__ import annotations
+
+from crunw.effects import foreground
+from crunw.effects.store import Container
+from crunw.lifecycle.create import Creation, Request, connect_console
+from crunw.lifecycle.delete import remove
+from crunw.lifecycle.start import release, run_poststart
+from crunw.spec.load import load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.effects.store import Record
+    from crunw.effects.terminal import Terminal
+
+
+def run(request: Request, *, detach: bool, keep: bool) -> int:
+    """Run the bundle's process; return its exit status (0 at once with ``detach``).
+
+    ``keep``: the stopped container is not deleted. Raises :class:`CrunwError`.
+    """
+    spec = load(request.bundle)
+    terminal: Terminal | None = None
+    if spec["process"].get("terminal") and not request.console_socket and not detach:
+        from crunw.effects.terminal import Terminal
+
+        terminal = Terminal()
+        console_fd = terminal.init_fd
+    else:
+        console_fd = connect_console(spec["process"], request.console_socket)
+    if not detach:
+        foreground.hold_signals()
+    creation = Creation(request, spec)
+    init = creation.run(console_fd)
+    container, record = creation.container, creation.record
+    try:
+        if terminal:
+            terminal.receive()
+        release(container)
+        run_poststart(container, record)
+    except BaseException:
+        _remove(container, record, running=True)
+        raise
+    if detach:
+        return 0
+    status = terminal.wait(init.pid) if terminal else foreground.wait(init.pid, record["startTime"])
+    if not keep:
+        _remove(container, record, running=False)
+    return status
+
+
+def _remove(container: Container, record: Record, *, running: bool) -> None:
+    container.lock()
+    remove(container, record, running=running)

@@ -1,0 +1,64 @@
+"""``start``: let a created container's process execute the program."""
+
+from __future__ import annotations
+
+import os
+
+from crunw import status
+from crunw.effects import hooks
+from crunw.effects.init import raise_report, read_all
+from crunw.effects.store import Container
+from crunw.errors import CrunwError, KernelError, StateError
+from crunw.lifecycle.state import current, hook_state
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.effects.store import Record
+
+
+def start(root: str, container_id: str) -> None:
+    """Start the container. Raises :class:`CrunwError`, also when the program can't be executed."""
+    container = Container(root, container_id)
+    container.lock()
+    record = container.read()
+    status.check("start", container_id, current(container, record))
+    release(container)
+    run_poststart(container, record)
+
+
+def release(container: Container) -> None:
+    """Write to the ``start`` FIFO; return when the program runs."""
+    started = _open(container.started_fifo(), os.O_RDONLY)
+    go = _open(container.start_fifo(), os.O_WRONLY)
+    os.write(go, b"g")
+    os.close(go)
+    os.unlink(container.start_fifo())
+    os.set_blocking(started, True)
+    raise_report(read_all(started))
+    os.close(started)
+    os.unlink(container.started_fifo())
+
+
+def run_poststart(container: Container, record: Record) -> None:
+    """Run the poststart hooks. If one fails the container is stopped, as runc does."""
+    wanted = record["hooks"].get("poststart")
+    if not wanted:
+        return
+    try:
+        state = hook_state(container, record, status.RUNNING)
+        hooks.run("poststart", wanted, state, record["bundle"])
+    except CrunwError:
+        from crunw.effects.processes import send_signal
+
+        send_signal(record["pid"], record["startTime"], 9)
+        raise
+
+
+def _open(path: str, mode: int) -> int:
+    """Open a FIFO without waiting for the other side (ENXIO: there is none any more)."""
+    try:
+        return os.open(path, mode | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == 6:
+            raise StateError("the container's process has ended before it was started") from None
+        raise KernelError("open", path, error) from error

@@ -1,0 +1,70 @@
+"""``state``: what is known of a container, as the OCI state document."""
+
+from __future__ import annotations
+
+import os
+
+from crunw import status
+from crunw.effects import processes
+from crunw.spec.jsontext import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.effects.cgroups.group import Cgroup
+    from crunw.effects.store import Container, Record
+
+OCI_VERSION = "1.2.1"
+
+
+def current(container: Container, record: Record) -> str:
+    """Return the container's status now."""
+    pid = record.get("pid", 0)
+    if not pid:
+        return _without_pid(container)
+    if not processes.alive(pid, record["startTime"]):
+        return status.STOPPED
+    if os.path.exists(container.start_fifo()):
+        return status.CREATED
+    group = cgroup_of(record)
+    return status.PAUSED if group and group.frozen() else status.RUNNING
+
+
+def document(container: Container, record: Record, now: str) -> Record:
+    """Return the state document (runtime.md "State"), with the fields that runc and crun add."""
+    pid = record.get("pid", 0) if now != status.STOPPED else 0
+    return {
+        "ociVersion": OCI_VERSION,
+        "id": container.id,
+        "pid": pid,
+        "status": now,
+        "bundle": record.get("bundle", ""),
+        "rootfs": record.get("rootfs", ""),
+        "created": record.get("created", ""),
+        "owner": record.get("owner", ""),
+        "annotations": record.get("annotations", {}),
+    }
+
+
+def hook_state(container: Container, record: Record, now: str) -> str:
+    """Return the state as hooks read it on their standard input: the specification's fields."""
+    state = document(container, record, now)
+    for extra in ("rootfs", "created", "owner"):
+        del state[extra]
+    return dumps(state)
+
+
+def cgroup_of(record: Record) -> Cgroup | None:
+    """Return the container's cgroup, None if it has none."""
+    if not record.get("cgroup"):
+        return None
+    from crunw.effects.cgroups.group import Cgroup
+
+    return Cgroup.from_record(record["cgroup"])
+
+
+def _without_pid(container: Container) -> str:
+    """``creating`` while a ``create`` holds the lock, else that one died."""
+    if not container.lock(wait=False):
+        return status.CREATING
+    container.unlock()
+    return status.STOPPED

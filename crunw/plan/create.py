@@ -1,0 +1,177 @@
+"""The plan of a new container: which steps, in which order."""
+
+from __future__ import annotations
+
+from crunw.plan import flags
+from crunw.plan.encode import Step
+from crunw.plan.mounts import device_steps, late_steps, mount_steps
+from crunw.plan.process import (
+    label_steps,
+    limit_steps,
+    persona_steps,
+    process_step,
+    seal_steps,
+    seccomp_steps,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.plan.host import Host
+    from crunw.spec.model import Hook, Process, Spec
+
+_FIRST_FREE_FD = 3
+
+
+def create_plan(spec: Spec, host: Host) -> list[Step]:
+    """Return the steps that make the container's process out of ``spec`` on ``host``.
+
+    Raises :class:`crunw.errors.SpecError` for what the specification check alone can't see.
+    """
+    return [
+        *_host_steps(spec, host),
+        *_rootfs_steps(spec, host),
+        *_pivot_steps(spec, host),
+        *_process_steps(spec, host),
+    ]
+
+
+def namespaces(spec: Spec) -> dict[str, str]:
+    """Namespace type → path to join (``""``: a new one)."""
+    entries = spec.get("linux", {}).get("namespaces", ())
+    return {entry["type"]: entry.get("path", "") for entry in entries}
+
+
+def _host_steps(spec: Spec, host: Host) -> list[Step]:
+    """Until the container's process exists."""
+    wanted = namespaces(spec)
+    steps = []
+    score = spec.get("process", {}).get("oomScoreAdj")
+    if score is not None:
+        steps.append(Step("oom_score_adj", score))
+    steps += [Step("cgroup_join", path) for path in host.cgroup_join]
+    if host.device_program:
+        steps.append(Step("cgroup_devices", host.device_directory, host.device_program))
+    joined = [kind for kind in flags.NAMESPACES if wanted.get(kind)]
+    created = [kind for kind in flags.NAMESPACES if wanted.get(kind) == ""]
+    if "user" in created:
+        steps += [Step("ns_unshare", flags.CLONE_NEWUSER), Step("userns_map")]
+    steps += [Step("ns_enter", flags.NAMESPACES[kind][0], wanted[kind]) for kind in joined]
+    if "time" in created:
+        steps.append(Step("ns_unshare", flags.CLONE_NEWTIME))
+        steps += _time_offsets(spec)
+    by_fork = [flags.NAMESPACES[kind][0] for kind in created if kind not in ("user", "time")]
+    return [*steps, Step("fork", sum(by_fork))]
+
+
+def _time_offsets(spec: Spec) -> list[Step]:
+    offsets = spec.get("linux", {}).get("timeOffsets", {})
+    lines = [
+        f"{clock} {value.get('secs', 0)} {value.get('nanosecs', 0)}\n"
+        for clock, value in offsets.items()
+    ]
+    return [Step("time_offsets", "".join(lines))] if lines else []
+
+
+def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
+    """What happens while the host's files can still be reached."""
+    wanted = namespaces(spec)
+    linux = spec.get("linux", {})
+    steps = [Step("setsid")]
+    if wanted.get("network") == "":
+        steps.append(Step("loopback_up"))
+    if host.workload.kind == "wasm":
+        steps.append(Step("engine_open", host.engine_library, host.engine_stub))
+    propagation = flags.PROPAGATION[linux.get("rootfsPropagation") or "rslave"]
+    steps += [
+        Step("root_propagation", propagation),
+        Step("rootfs", host.rootfs),
+        *mount_steps(spec, host),
+        *device_steps(spec),
+    ]
+    steps += [Step("sysctl", _key(key), value) for key, value in linux.get("sysctl", {}).items()]
+    if spec.get("hostname"):
+        steps.append(Step("hostname", spec["hostname"]))
+    if spec.get("domainname"):
+        steps.append(Step("domainname", spec["domainname"]))
+    hooks = spec.get("hooks", {})
+    if hooks.get("prestart") or hooks.get("createRuntime"):
+        steps.append(Step("hooks_barrier"))
+    return steps + [_hook(hook, host) for hook in hooks.get("createContainer", ())]
+
+
+def _pivot_steps(spec: Spec, host: Host) -> list[Step]:
+    """The change of root and what is done to the new one."""
+    steps = [Step("pivot_root", int(host.no_pivot))]
+    propagation = spec.get("linux", {}).get("rootfsPropagation")
+    if propagation:
+        steps.append(Step("root_propagation", flags.PROPAGATION[propagation]))
+    return [*steps, *console_steps(spec["process"], host, bind=True), *late_steps(spec)]
+
+
+def console_steps(process: Process, host: Host, *, bind: bool) -> list[Step]:
+    """The terminal, if one is asked for; ``bind``: also as /dev/console."""
+    if host.console_fd < 0:
+        return []
+    size = process.get("consoleSize", {})
+    columns, rows = size.get("width", 0), size.get("height", 0)
+    return [Step("console", host.console_fd, columns, rows, int(bind))]
+
+
+def _process_steps(spec: Spec, host: Host) -> list[Step]:
+    """From a finished root filesystem to the running program."""
+    process = spec["process"]
+    steps = [] if host.no_new_keyring else [Step("keyring", f"_ses.{host.id}")]
+    hooks = [_hook(hook, host) for hook in spec.get("hooks", {}).get("startContainer", ())]
+    return [*steps, *persona_steps(spec), *program_steps(process, host, hooks)]
+
+
+def program_steps(process: Process, host: Host, hooks: list[Step]) -> list[Step]:
+    """Drop privileges, find or load the program, wait for ``start``, run it.
+
+    A module is untrusted input for the parser, so with Wasm the filter is in force before.
+    """
+    steps = [
+        *label_steps(process),
+        *limit_steps(process),
+        Step("close_from", _FIRST_FREE_FD + host.preserve_fds),
+        *seal_steps(process, host),
+        process_step(process),
+    ]
+    late = seccomp_steps(host) if process.get("noNewPrivileges") else []
+    wait = [Step("ready")]
+    if host.start_fd >= 0:
+        wait.append(Step("wait_start", host.start_fd, host.started_fd))
+    if host.workload.kind == "wasm":
+        load = Step("wasm_load", host.workload.path or process["args"][0], preopens(process, host))
+        return [*steps, *late, load, *wait, *hooks, Step("wasm_run")]
+    return [*steps, Step("exec_find"), *wait, *late, *hooks, Step("exec")]
+
+
+def preopens(process: Process, host: Host) -> list[str]:
+    """The directories a WASI program is given, as ``guest:host``.
+
+    wasi-libc takes "/" and "." for the same place: the longest matching prefix wins, among equals
+    the last one. So that both absolute and relative paths work with a working directory other
+    than "/", each directory in "/" is given by its name, and "." last.
+    """
+    cwd = process["cwd"]
+    if cwd == "/":
+        return ["/:/"]
+    return ["/:/", *(f"/{name}:/{name}" for name in host.root_entries), f".:{cwd}"]
+
+
+def _key(name: str) -> str:
+    """``net.ipv4.ip_forward`` → ``net/ipv4/ip_forward`` (a slash form stays as it is)."""
+    return name if "/" in name else name.replace(".", "/")
+
+
+def _hook(hook: Hook, host: Host) -> Step:
+    return Step(
+        "hook",
+        hook["path"],
+        list(hook.get("args") or [hook["path"]]),
+        list(hook.get("env", ())),
+        hook.get("timeout", 0),
+        host.state_before_pid,
+        host.state_after_pid,
+    )

@@ -1,0 +1,77 @@
+"""What a plan depends on besides the specification: facts that ``crunw.effects`` gathers."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.workload import Workload
+
+
+class CgroupMount:
+    """One hierarchy as a container's ``cgroup`` mount shows it (cgroup v1 and hybrid)."""
+
+    __slots__ = ("data", "name", "path", "unified")
+
+    def __init__(self, name: str, data: str, path: str, unified: bool = False) -> None:
+        self.name = name  # directory below /sys/fs/cgroup: "cpu,cpuacct"
+        self.data = data  # mount(2) data: "cpu,cpuacct" or "none,name=systemd"
+        self.path = path  # the container's own group on the host
+        self.unified = unified
+
+
+class Host:
+    """Everything in a plan that does not come from ``config.json``.
+
+    Descriptors are numbers that ``crunw-init`` inherits; -1 stands for none.
+    """
+
+    __slots__ = (
+        "bundle",
+        "cgroup_join",
+        "cgroup_mounts",
+        "cgroup_namespace",
+        "cgroup_version",
+        "console_fd",
+        "device_directory",
+        "device_program",
+        "engine_library",
+        "engine_stub",
+        "id",
+        "no_new_keyring",
+        "no_pivot",
+        "preserve_fds",
+        "rootfs",
+        "root_entries",
+        "seccomp_flags",
+        "seccomp_program",
+        "start_fd",
+        "started_fd",
+        "state_after_pid",
+        "state_before_pid",
+        "workload",
+    )
+
+    def __init__(self, *, id: str, bundle: str, rootfs: str, workload: Workload) -> None:
+        self.id = id
+        self.bundle = bundle
+        self.rootfs = rootfs
+        self.workload = workload
+        self.cgroup_version = 0
+        self.cgroup_join: list[str] = []
+        self.cgroup_mounts: list[CgroupMount] = []
+        self.cgroup_namespace = False
+        self.device_directory = ""  # cgroup v2: where the filter is attached
+        self.device_program = b""
+        self.seccomp_program = b""
+        self.seccomp_flags = 0
+        self.console_fd = -1
+        self.start_fd = -1
+        self.started_fd = -1
+        self.preserve_fds = 0
+        self.no_pivot = False
+        self.no_new_keyring = False
+        self.engine_library = ""
+        self.engine_stub = ""
+        self.root_entries: list[str] = []  # directories in "/" (Wasm with another cwd)
+        self.state_before_pid = ""  # the OCI state for hooks, around the pid
+        self.state_after_pid = ""

@@ -1,0 +1,232 @@
+"""``mounts``, devices and the other contents of the root filesystem, as steps.
+
+Follows config.md "Mounts" and config-linux.md "Default Filesystems", "Devices".
+"""
+
+from __future__ import annotations
+
+from crunw.errors import SpecError
+from crunw.plan import flags
+from crunw.plan.encode import Step
+from crunw.plan.ops import MOUNT_COPY_UP
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.plan.host import CgroupMount, Host
+    from crunw.spec.model import Device, Mount, Spec
+
+_ATTR_RDONLY = 0x1
+_CGROUP_FLAGS = flags.MS_NOSUID | flags.MS_NODEV | flags.MS_NOEXEC
+
+# What a mount below /proc may hide, as runc allows it: files that LXCFS and the like provide.
+_PROC_TARGETS = frozenset(
+    (
+        "/proc/cpuinfo",
+        "/proc/diskstats",
+        "/proc/loadavg",
+        "/proc/meminfo",
+        "/proc/net/dev",
+        "/proc/slabinfo",
+        "/proc/stat",
+        "/proc/swaps",
+        "/proc/sys/crypto/fips_enabled",
+        "/proc/sys/kernel/ns_last_pid",
+        "/proc/uptime",
+    )
+)
+
+# config-linux.md "Default Devices"; /dev/console and /dev/ptmx are made elsewhere.
+_DEFAULT_DEVICES = (
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/random", 1, 8),
+    ("/dev/urandom", 1, 9),
+    ("/dev/tty", 5, 0),
+)
+_DEVICE_TYPES = {"b": 0o060000, "c": 0o020000, "u": 0o020000, "p": 0o010000}
+
+_LINKS = (
+    ("/proc/self/fd", "/dev/fd"),
+    ("/proc/self/fd/0", "/dev/stdin"),
+    ("/proc/self/fd/1", "/dev/stdout"),
+    ("/proc/self/fd/2", "/dev/stderr"),
+    ("/proc/kcore", "/dev/core"),
+    ("pts/ptmx", "/dev/ptmx"),
+)
+
+
+class Options:
+    """The options of one mount, sorted into what the kernel calls need."""
+
+    __slots__ = ("attr_clr", "attr_set", "copy_up", "data", "flags", "propagation")
+
+    def __init__(self, options: list[str]) -> None:
+        self.flags = 0
+        self.propagation: list[int] = []
+        self.attr_set = 0
+        self.attr_clr = 0
+        self.copy_up = False
+        data: list[str] = []
+        for option in options:
+            if option in flags.MOUNT_FLAGS:
+                sets, bits = flags.MOUNT_FLAGS[option]
+                self.flags = self.flags | bits if sets else self.flags & ~bits
+            elif option in flags.PROPAGATION:
+                self.propagation.append(flags.PROPAGATION[option])
+            elif option in flags.RECURSIVE_ATTRIBUTES:
+                attr_set, attr_clr = flags.RECURSIVE_ATTRIBUTES[option]
+                self.attr_set = (self.attr_set & ~attr_clr) | attr_set
+                self.attr_clr = (self.attr_clr & ~attr_set) | attr_clr
+            elif option == "tmpcopyup":
+                self.copy_up = True
+            else:
+                data.append(option)
+        self.data = ",".join(data)
+
+
+def clean(path: str) -> str:
+    """Return ``path`` absolute and without ``.``, ``..`` and doubled slashes (as Go's Clean)."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def mount_steps(spec: Spec, host: Host) -> list[Step]:
+    """Return the steps for ``mounts``, in their order."""
+    steps: list[Step] = []
+    label = spec.get("linux", {}).get("mountLabel", "")
+    for index, mount in enumerate(spec.get("mounts", ())):
+        field = f"mounts[{index}]"
+        target = clean(mount["destination"])
+        options = Options(mount.get("options", []))
+        kind = mount.get("type", "")
+        if kind == "bind":
+            options.flags |= flags.MS_BIND
+        _check_proc(field, target, kind)
+        if options.flags & flags.MS_BIND:
+            steps += _bind(mount, target, options, host)
+        elif kind == "cgroup":
+            steps += _cgroup(field, target, options, host)
+        else:
+            steps += _filesystem(mount, kind, target, options, label)
+        steps += [Step("mount_propagation", target, bits) for bits in options.propagation]
+        if options.attr_set or options.attr_clr:
+            steps.append(
+                Step("mount_setattr", target, options.attr_set, options.attr_clr, 1)
+            )
+    return steps
+
+
+def device_steps(spec: Spec) -> list[Step]:
+    """Return the steps for the default devices, ``linux.devices`` and the links in /dev."""
+    if any(_is_bind_of_dev(mount) for mount in spec.get("mounts", ())):
+        return []
+    steps = [
+        Step("mknod", path, 0o020666, major, minor, 0, 0)
+        for path, major, minor in _DEFAULT_DEVICES
+    ]
+    steps += [_device(device) for device in spec.get("linux", {}).get("devices", ())]
+    return steps + [Step("symlink", target, path) for target, path in _LINKS]
+
+
+def late_steps(spec: Spec) -> list[Step]:
+    """Return the steps after pivot_root: masked and read-only paths, a read-only /dev and /."""
+    linux = spec.get("linux", {})
+    steps = [
+        Step("mount_setattr", "/dev", _ATTR_RDONLY, 0, 0)
+        for mount in spec.get("mounts", ())
+        if _is_read_only_dev(mount)
+    ]
+    if spec.get("root", {}).get("readonly", False):
+        steps.append(Step("root_readonly"))
+    steps += [Step("readonly", clean(path)) for path in linux.get("readonlyPaths", ())]
+    steps += [Step("mask", clean(path)) for path in linux.get("maskedPaths", ())]
+    return steps
+
+
+def _check_proc(field: str, target: str, kind: str) -> None:
+    if target.startswith("/proc/") and kind != "proc" and target not in _PROC_TARGETS:
+        raise SpecError(f"{field}.destination", f"{target}: mounting inside /proc is not allowed")
+
+
+def _bind(mount: Mount, target: str, options: Options, host: Host) -> list[Step]:
+    source = mount.get("source", "")
+    if not source.startswith("/"):
+        source = f"{host.bundle}/{source}"
+    return [Step("mount", source, target, "", options.flags, options.data, 0)]
+
+
+def _filesystem(mount: Mount, kind: str, target: str, options: Options, label: str) -> list[Step]:
+    bits = options.flags
+    if target == "/dev":
+        bits &= ~flags.MS_RDONLY  # the devices come first; late_steps makes it read-only
+    data = options.data
+    if label and kind not in ("proc", "sysfs"):
+        context = f'context="{label}"'
+        data = f"{data},{context}" if data else context
+    source = mount.get("source", "") or kind
+    extra = MOUNT_COPY_UP if options.copy_up and kind == "tmpfs" else 0
+    return [Step("mount", source, target, kind, bits, data, extra)]
+
+
+def _cgroup(field: str, target: str, options: Options, host: Host) -> list[Step]:
+    bits = options.flags | _CGROUP_FLAGS
+    if host.cgroup_version == 2:
+        return [Step("mount", "cgroup2", target, "cgroup2", bits, "", 0)]
+    if not host.cgroup_mounts:
+        raise SpecError(field, "a cgroup mount, but this host has no cgroups mounted")
+    steps = [Step("mount", "cgroup", target, "tmpfs", _CGROUP_FLAGS, "mode=755", 0)]
+    for controller in host.cgroup_mounts:
+        steps += _cgroup_v1(controller, target, bits, host.cgroup_namespace)
+    if bits & flags.MS_RDONLY:
+        steps.append(Step("mount_setattr", target, _ATTR_RDONLY, 0, 0))
+    return steps
+
+
+def _cgroup_v1(controller: CgroupMount, target: str, bits: int, private: bool) -> list[Step]:
+    """One v1 hierarchy: as its namespace shows it, or the container's own group bound there."""
+    path = f"{target}/{controller.name}"
+    if private:
+        kind = "cgroup2" if controller.unified else "cgroup"
+        steps = [Step("mount", kind, path, kind, bits, controller.data, 0)]
+    else:
+        steps = [Step("mount", controller.path, path, "", bits | flags.MS_BIND, "", 0)]
+    if "," in controller.name:
+        for alias in controller.name.split(","):
+            steps.append(Step("symlink", controller.name, f"{target}/{alias}"))
+    return steps
+
+
+def _device(device: Device) -> Step:
+    kind = device["type"]
+    mode = _DEVICE_TYPES[kind] | device.get("fileMode", 0o666) & 0o7777
+    return Step(
+        "mknod",
+        clean(device["path"]),
+        mode,
+        device.get("major", 0) if kind != "p" else 0,
+        device.get("minor", 0) if kind != "p" else 0,
+        device.get("uid", 0),
+        device.get("gid", 0),
+    )
+
+
+def _is_bind_of_dev(mount: Mount) -> bool:
+    if clean(mount["destination"]) != "/dev":
+        return False
+    return mount.get("type") == "bind" or bool(
+        {"bind", "rbind"}.intersection(mount.get("options", ()))
+    )
+
+
+def _is_read_only_dev(mount: Mount) -> bool:
+    return (
+        clean(mount["destination"]) == "/dev"
+        and not _is_bind_of_dev(mount)
+        and bool(Options(mount.get("options", [])).flags & flags.MS_RDONLY)
+    )

@@ -1,0 +1,93 @@
+"""``process`` as steps: limits, credentials, seccomp, environment (config.md "process")."""
+
+from __future__ import annotations
+
+from crunw.plan import flags
+from crunw.plan.encode import Step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.plan.host import Host
+    from crunw.spec.model import Process, Spec
+
+_DEFAULT_UMASK = 0o022
+
+
+def limit_steps(process: Process) -> list[Step]:
+    """Resource limits, which must be set before privileges are dropped."""
+    return [
+        Step("rlimit", flags.RLIMITS.index(limit["type"]), limit["soft"], limit["hard"])
+        for limit in process.get("rlimits", ())
+    ]
+
+
+def label_steps(process: Process) -> list[Step]:
+    """The AppArmor profile and SELinux label of the next exec."""
+    steps = []
+    if process.get("apparmorProfile"):
+        steps.append(Step("lsm_label", "apparmor", process["apparmorProfile"]))
+    if process.get("selinuxLabel"):
+        steps.append(Step("lsm_label", "selinux", process["selinuxLabel"]))
+    return steps
+
+
+def seal_steps(process: Process, host: Host) -> list[Step]:
+    """Working directory, credentials, no_new_privs.
+
+    Without no_new_privs, loading a seccomp filter needs CAP_SYS_ADMIN, so it comes before the
+    credentials; with it, :func:`seccomp_steps` loads it as late as possible.
+    """
+    steps = [
+        Step("cwd", process["cwd"], 1),
+        Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK)),
+    ]
+    if not process.get("noNewPrivileges"):
+        steps += seccomp_steps(host)
+    steps.append(credentials(process))
+    if process.get("noNewPrivileges"):
+        steps.append(Step("no_new_privs"))
+    return steps
+
+
+def seccomp_steps(host: Host) -> list[Step]:
+    """The filter, compiled by ``crunw.effects.seccomp``."""
+    if not host.seccomp_program:
+        return []
+    return [Step("seccomp", host.seccomp_program, host.seccomp_flags, 0, b"")]
+
+
+def credentials(process: Process) -> Step:
+    """User, groups and the five capability sets (no ``capabilities``: all sets empty)."""
+    user = process.get("user", {})
+    sets = process.get("capabilities") or {}
+    masks = (
+        _mask(sets.get("bounding", ())),
+        _mask(sets.get("effective", ())),
+        _mask(sets.get("permitted", ())),
+        _mask(sets.get("inheritable", ())),
+        _mask(sets.get("ambient", ())),
+    )
+    groups = list(user.get("additionalGids", ()))
+    return Step("credentials", user.get("uid", 0), user.get("gid", 0), groups, *masks, 0)
+
+
+def process_step(process: Process) -> Step:
+    """The program's arguments and its environment."""
+    return Step("process", list(process["args"]), list(process.get("env", ())))
+
+
+def persona_steps(spec: Spec) -> list[Step]:
+    """``linux.personality``."""
+    persona = spec.get("linux", {}).get("personality")
+    if not persona:
+        return []
+    return [Step("personality", flags.PERSONALITIES[persona["domain"]])]
+
+
+def _mask(names: list[str] | tuple[str, ...]) -> int:
+    """The set as a bit mask; names this kernel interface doesn't know are left out, as in runc."""
+    mask = 0
+    for name in names:
+        if name in flags.CAPABILITIES:
+            mask |= 1 << flags.CAPABILITIES.index(name)
+    return mask
