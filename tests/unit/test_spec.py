@@ -1,0 +1,190 @@
+"""Configs that are good load, and come out complete."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from crunw.spec import model, schema
+from crunw.spec import check as walker
+from crunw.spec.example import example
+from crunw.spec.load import check, load, load_process
+from crunw.spec.rules import UNSUPPORTED, check_spec, sysctl_path, unsupported
+from tests.bad_configs import config
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "tests/data/configs").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=[path.stem for path in CONFIGS])
+def test_config_of_another_program(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(path.read_bytes())
+    spec = load(str(tmp_path))
+    assert spec["process"]["args"] == json.loads(path.read_bytes())["process"]["args"]
+
+
+def test_example_is_what_runc_writes() -> None:
+    for rootless, name in ((False, "runc-spec.json"), (True, "runc-spec-rootless.json")):
+        expected = json.loads((ROOT / "tests/data/configs" / name).read_bytes())
+        assert example(rootless=rootless) == {**expected, "hostname": "crunw"}
+
+
+def test_rootless_example_maps_the_user() -> None:
+    linux = example(rootless=True, uid=1000, gid=100)["linux"]
+    assert linux["uidMappings"] == [{"containerID": 0, "hostID": 1000, "size": 1}]
+    assert linux["gidMappings"] == [{"containerID": 0, "hostID": 100, "size": 1}]
+
+
+def test_null_is_absent() -> None:
+    spec = check(
+        config({"mounts": None, "linux.sysctl": {"net.a": None}, "process.user.umask": None})
+    )
+    assert "mounts" not in spec
+    assert spec["linux"]["sysctl"] == {}
+    assert "umask" not in spec["process"]["user"]
+
+
+def test_user_is_completed() -> None:
+    document = config({"process.user": None})
+    assert check(document)["process"]["user"] == {"uid": 0, "gid": 0}
+    document = config({"process.user": {"uid": 5}})
+    assert check(document)["process"]["user"] == {"uid": 5, "gid": 0}
+
+
+def test_relative_destination_starts_at_the_root() -> None:
+    spec = check(config({"mounts[0].destination": "proc"}))
+    assert spec["mounts"][0]["destination"] == "/proc"
+
+
+def test_what_the_specification_does_not_know_is_ignored() -> None:
+    check(config({"windows": {"layerFolders": 1}, "vm": 2, "x": [], "linux.y": {"z": 0.5}}))
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.0.2-dev", "1.0.0-rc5", "1.3.0+build", "1.99.0"])
+def test_version(version: str) -> None:
+    check(config({"ociVersion": version}))
+
+
+@pytest.mark.parametrize("cpus", ["", "0", "0-3", "0-1,4,6-7", "0-3\n"])
+def test_cpu_list(cpus: str) -> None:
+    check(config({"linux.resources.cpu": {"cpus": cpus}}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"process.capabilities.bounding": ["CAP_OF_THE_FUTURE"]},
+        {"linux.namespaces[0].path": ""},
+        {"linux.namespaces[0].path": "/proc/1/ns/pid"},
+        {"linux.namespaces[0].type": "user"},
+        {"linux.resources.memory": {"limit": -1, "swap": -1}},
+        {"linux.resources.memory": {"swap": 100}},
+        {"linux.resources.cpu": {"shares": 0, "quota": -1, "period": 0}},
+        {"linux.resources.unified": {"memory.high": "1", "hugetlb.2MB.max": "1"}},
+        {"linux.sysctl": {"net/ipv4/ip_forward": "1", "fs.mqueue.msg_max": "5"}},
+        {"linux.devices": [{"type": "p", "path": "/run/fifo"}]},
+        {"linux.devices": [{"type": "c", "path": "/dev/a", "major": 1, "minor": 3, "uid": 0}]},
+        {"mounts[0]": {"destination": "/", "options": ["remount", "ro"]}},
+        {"linux.intelRdt": {}},
+        {"hooks": {"prestart": [], "poststop": [{"path": "/bin/true", "timeout": 1}]}},
+    ],
+)
+def test_good(changes: dict[str, Any]) -> None:
+    check(config(changes))
+
+
+FULL: dict[str, Any] = {
+    "process.consoleSize": {"height": 24, "width": 80},
+    "process.scheduler": {"policy": "SCHED_FIFO", "priority": 1, "flags": []},
+    "process.ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 4},
+    "process.execCPUAffinity": {"initial": "0", "final": "0-1"},
+    "mounts[0].uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}],
+    "mounts[0].gidMappings": [{"containerID": 0, "hostID": 1, "size": 1}],
+    "linux.netDevices": {"eth0": {"name": "eth1"}},
+    "linux.intelRdt": {"closID": "a", "schemata": ["L3:0=f"], "enableMonitoring": True},
+    "linux.memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]},
+    "linux.seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/s"},
+}
+
+
+@pytest.mark.parametrize("field", UNSUPPORTED)
+def test_unsupported_field_is_refused(field: str) -> None:
+    name = field.replace("[]", "[0]")
+    document = config(
+        {path: FULL[path] for path in FULL if path.startswith(name.rsplit(".", 1)[0])}
+    )
+    walker.check(document, schema.CONFIG)
+    check_spec(document)  # type: ignore[arg-type]
+    with pytest.raises(Exception, match="is not supported by this version of crunw"):
+        unsupported(document)
+    only = config({path: value for path, value in FULL.items() if name.startswith(path)})
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        unsupported(only)
+    assert str(caught.value) == f"{name}: is not supported by this version of crunw"
+
+
+def test_process_file(tmp_path: Path) -> None:
+    path = tmp_path / "process.json"
+    path.write_text('{"args": ["id"], "cwd": "/", "env": null, "user": {"uid": 7}}')
+    assert load_process(str(path)) == {"args": ["id"], "cwd": "/", "user": {"uid": 7, "gid": 0}}
+
+
+def test_sysctl_path() -> None:
+    assert sysctl_path("net.ipv4.ip_forward") == "net/ipv4/ip_forward"
+    assert sysctl_path("net/ipv4/ip_forward") == "net/ipv4/ip_forward"
+    assert sysctl_path("net.ipv4.conf.eth0/1.forwarding") == "net/ipv4/conf/eth0.1/forwarding"
+    assert sysctl_path("net/ipv4/conf/eth0.1/forwarding") == "net/ipv4/conf/eth0.1/forwarding"
+
+
+def _compare(node: walker.Node, hint: Any, at: str) -> None:
+    """A table's objects have the members of the TypedDict, and require what it requires."""
+    if node[0] == "list":
+        _compare(node[1], hint.__args__[0], f"{at}[]")
+    elif node[0] == "map":
+        _compare(node[1], hint.__args__[1], f"{at}[*]")
+    elif node[0] == "object":
+        hints = get_type_hints(hint)
+        assert set(node[1]) == set(hints), at
+        completed = (
+            {"user", "uid", "gid", "linux"} if at in ("", "process", "process.user") else set()
+        )
+        assert set(node[2]) == hint.__required_keys__ - completed, at
+        for key, member in node[1].items():
+            _compare(member, hints[key], f"{at}.{key}".lstrip("."))
+    else:
+        expected = {"bool": bool, "int": int, "strings": list[str]}.get(node[0], str)
+        assert hint is str or hint == expected or node[0] == "enum", at
+
+
+def test_schema_is_the_model() -> None:
+    # get_type_hints resolves names such as Required, but sees the keys' optionality only from
+    # annotations that are not strings: the module is compiled again without the future import.
+    source = Path(model.__file__).read_text().replace("from __future__ import annotations\n", "")
+    names: dict[str, Any] = {"__name__": "model"}
+    exec(compile(source, model.__file__, "exec", dont_inherit=True), names)  # noqa: S102
+    _compare(schema.CONFIG, names["Spec"], "")
+
+
+def test_nothing_but_builtin_modules_is_imported() -> None:
+    program = (
+        "import sys; sys.path.append(sys.argv[1]); before = set(sys.modules)\n"
+        "from crunw.spec.load import load\n"
+        "import os\n"
+        "for name in set(sys.modules) - before:\n"
+        "    origin = sys.modules[name].__spec__.origin\n"
+        "    if origin not in ('built-in', 'frozen') and not name.startswith('crunw'):\n"
+        "        print(name)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, str(ROOT)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # Debian has _json built in; other builds have it as a file.
+    assert set(result.stdout.split()) <= {"__future__", "_json"}

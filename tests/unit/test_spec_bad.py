@@ -1,0 +1,94 @@
+"""Every broken config gives exactly one line, which names the field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from crunw.errors import SpecError
+from crunw.spec.load import check, load, load_process
+from tests.bad_configs import CASES, CONFIGS, FILES, config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "problem"),
+    [case[1:] for case in CONFIGS],
+    ids=[case[0] for case in CONFIGS],
+)
+def test_config(changes: dict[str, Any], field: str, problem: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        check(config(changes))
+    assert caught.value.field == field
+    assert str(caught.value) == f"{field}: {problem}"
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"), [case[1:] for case in FILES], ids=[case[0] for case in FILES]
+)
+def test_file(tmp_path: Path, make: Callable[[Path], None], problem: str) -> None:
+    path = tmp_path / "config.json"
+    make(path)
+    with pytest.raises(SpecError) as caught:
+        load(str(tmp_path))
+    assert str(caught.value).startswith(f"{path}: {problem}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_case_for_the_whole_program(
+    tmp_path: Path, make: Callable[[Path], None], words: str
+) -> None:
+    make(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        load(str(tmp_path))
+    assert words in str(caught.value)
+
+
+def test_names_are_unique() -> None:
+    assert len({name for name, _, _ in CASES}) == len(CASES)
+
+
+def test_bundle_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"/none: no such bundle directory$"):
+        load(str(tmp_path / "none"))
+
+
+def test_bundle_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SpecError, match=r"/file: is not a directory$"):
+        load(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[]", "process: must be an object, is an array"),
+        ("null", "process: is required"),
+        ('{"args": [], "cwd": "/"}', "process.args: must not be empty"),
+        ('{"args": ["a"], "cwd": "b"}', "process.cwd: must be an absolute path, is 'b'"),
+        ('{"args": [""], "cwd": "/"}', "process.args[0]: must not be empty"),
+        (
+            '{"args": ["a"], "cwd": "/", "scheduler": {"policy": "SCHED_RR"}}',
+            "process.scheduler: is not supported by this version of crunw",
+        ),
+    ],
+)
+def test_process(tmp_path: Path, text: str, line: str) -> None:
+    path = tmp_path / "process.json"
+    path.write_text(text)
+    with pytest.raises(SpecError) as caught:
+        load_process(str(path))
+    assert str(caught.value) == line
+
+
+def test_process_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"/process\.json: can't be read: No such file"):
+        load_process(str(tmp_path / "process.json"))
