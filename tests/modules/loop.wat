@@ -1,0 +1,4 @@
+;; runs for ever; ends by a signal alone
+(module
+  (memory (export "memory") 1)
+  (func (export "_start") (loop (br 0))))

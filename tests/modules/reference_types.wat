@@ -1,0 +1,10 @@
+(module
+  (memory (export "memory") 1)
+  (table $refs 2 externref)
+  (table $functions 2 funcref)
+  (elem (table $functions) (i32.const 1) func $seven)
+  (func $seven (result i32) (i32.const 7))
+  (func (export "_start")
+    (if (i32.eqz (ref.is_null (table.get $refs (i32.const 0)))) (then (unreachable)))
+    (if (i32.ne (call_indirect $functions (result i32) (i32.const 1)) (i32.const 7))
+      (then (unreachable)))))
