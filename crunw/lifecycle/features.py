@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from crunw import __version__
 from crunw.plan import flags
-from crunw.spec import schema
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +17,6 @@ _HOOKS = (
     "poststart",
     "poststop",
 )
-_SECCOMP_OPERATORS = (
-    "SCMP_CMP_NE SCMP_CMP_LT SCMP_CMP_LE SCMP_CMP_EQ SCMP_CMP_GE SCMP_CMP_GT SCMP_CMP_MASKED_EQ"
-).split()
 
 
 def features() -> dict[str, Any]:

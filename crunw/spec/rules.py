@@ -138,7 +138,8 @@ def _names(spec: Spec, namespaces: dict[str, str]) -> None:
 
 def _mappings(linux: Linux, namespaces: dict[str, str]) -> None:
     """user_namespaces(7): mappings belong to a user namespace. A new one may come without any: the
-    runtime then chooses them, as `crun spec --rootless` expects it to."""
+    runtime then chooses them, as `crun spec --rootless` expects it to.
+    """
     uids, gids = linux.get("uidMappings", []), linux.get("gidMappings", [])
     for key, mappings, other in (
         ("linux.uidMappings", uids, gids),

@@ -1,0 +1,137 @@
+"""``linux.seccomp`` as a filter program, from a cache or compiled by libseccomp.
+
+Compiling a usual profile takes tens of milliseconds and needs libseccomp and cffi; a start that
+finds its program in the cache loads neither.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from crunw import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.spec.model import Seccomp
+
+_INSTRUCTION = 8  # bytes of a struct sock_filter
+_MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS
+_MAX_ENTRY = _MAX_INSTRUCTIONS * _INSTRUCTION + 8192
+_MAX_ENTRIES = 128
+_DIGEST = 32
+
+
+def program(section: Seccomp, cache_dir: str) -> tuple[bytes, int]:
+    """The BPF program (``struct sock_filter`` array) and the SECCOMP_FILTER_FLAG_* to load it with.
+
+    ``cache_dir`` is made if it is missing (its parent must exist); it and its entries are only
+    trusted when they belong to the caller alone, and an entry only when it is whole and was made
+    with the installed libseccomp. A cache that can't be used is passed over.
+    Raises :class:`crunw.errors.SpecError` for a section that can't be compiled.
+    """
+    entry = f"{cache_dir}/{_key(section)}"
+    usable = _private_directory(cache_dir)
+    if usable and (found := _load(entry)):
+        return found
+    from crunw.effects.seccomp.compile import compile_filter, library_path
+
+    code, flags = compile_filter(section)
+    if usable:
+        _store(entry, code, flags, library_path())
+    return code, flags
+
+
+def _sha256(data: bytes) -> bytes:
+    # hashlib takes 2.7 ms to import; the module behind it is part of the interpreter.
+    try:
+        from _sha2 import sha256  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        from hashlib import sha256
+    digest: bytes = sha256(data).digest()
+    return digest
+
+
+def _key(section: Seccomp) -> str:
+    return _sha256(repr((__version__, os.uname().machine, section)).encode()).hex()
+
+
+def _private_directory(path: str) -> bool:
+    """Whether ``path`` is (now) a directory that belongs to the caller alone."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    except OSError:
+        return False
+    found = os.lstat(path)
+    kind_and_mode = found.st_mode & 0o170077
+    return kind_and_mode == 0o040000 and found.st_uid == os.geteuid()
+
+
+def _load(entry: str) -> tuple[bytes, int] | None:
+    """Read and check an entry; one that is not as :func:`_store` left it is removed."""
+    try:
+        fd = os.open(entry, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return _drop(entry)
+    try:
+        found = os.fstat(fd)
+        if found.st_mode & 0o170077 != 0o100000 or found.st_uid != os.geteuid():
+            return _drop(entry)
+        data = os.read(fd, _MAX_ENTRY + 1)
+    finally:
+        os.close(fd)
+    digest, content = data[:_DIGEST], data[_DIGEST:]
+    if len(data) > _MAX_ENTRY or _sha256(content) != digest:
+        return _drop(entry)
+    header, _, code = content.partition(b"\0")
+    library, identity, flags = header.decode("utf-8", "surrogateescape").split("\n")
+    if identity != _identity(library) or not 0 < len(code) <= _MAX_INSTRUCTIONS * _INSTRUCTION:
+        return _drop(entry)
+    return code, int(flags)
+
+
+def _drop(entry: str) -> None:
+    try:
+        os.unlink(entry)
+    except OSError:  # a directory of that name: never an entry, never used
+        pass
+
+
+def _identity(library: str) -> str:
+    """What changes when the file of libseccomp is replaced; "" when it is gone."""
+    try:
+        found = os.stat(library)
+    except OSError:
+        return ""
+    return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
+
+
+def _store(entry: str, code: bytes, flags: int, library: str) -> None:
+    """Write a temporary file and rename it. Failing to is no error: the program is at hand."""
+    header = f"{library}\n{_identity(library)}\n{flags}".encode("utf-8", "surrogateescape")
+    content = header + b"\0" + code
+    temporary = f"{entry}.{os.getpid()}"
+    try:
+        _make_room(os.path.dirname(entry))
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, _sha256(content) + content)
+        finally:
+            os.close(fd)
+        os.rename(temporary, entry)
+    except OSError as error:
+        print(f"crunw: seccomp cache: {error}", file=sys.stderr)
+
+
+def _make_room(directory: str) -> None:
+    """Remove the older half of a full cache."""
+    names = os.listdir(directory)
+    if len(names) < _MAX_ENTRIES:
+        return
+    paths = sorted((f"{directory}/{name}" for name in names), key=lambda p: os.lstat(p).st_mtime)
+    for path in paths[: len(paths) // 2]:
+        _drop(path)
