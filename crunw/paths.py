@@ -52,3 +52,11 @@ def enable_site_packages() -> None:
     import site
 
     sys.path.extend(path for path in site.getsitepackages() if path not in sys.path)
+
+
+def cache_dir(kind: str) -> str:
+    """Where what can be made again is kept: ``/var/cache/crunw/KIND``, or in a user's own cache."""
+    if os.geteuid() == 0:
+        return f"/var/cache/crunw/{kind}"
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return f"{home}/crunw/{kind}"

@@ -51,9 +51,8 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except OSError as error:  # one that no layer below gave a meaning
-        place = f" {error.filename}" if error.filename else ""
-        return _report(f"unexpected error:{place} {error.strerror or error}", 1, given)
+    except Exception as error:  # a defect: still one line for the engine, and where it is
+        return _report(_defect(error), 1, given)
 
 
 def _dispatch(given: Parsed) -> int:
@@ -87,6 +86,16 @@ def _overview() -> str:
     width = max(map(len, _VERBS))
     verbs = "".join(f"  {verb:<{width}}  {about}\n" for verb, about in _VERBS.items())
     return f"{text}\nverbs (crunw VERB --help tells more):\n{verbs}"
+
+
+def _defect(error: Exception) -> str:
+    """Name the error and the place that raised it."""
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    code = place.tb_frame.f_code if place else None
+    where = f" ({code.co_filename}:{place.tb_lineno})" if code and place else ""
+    return f"internal error: {type(error).__name__}: {error}{where}"
 
 
 def _report(message: str, status: int, given: Parsed) -> int:

@@ -12,7 +12,7 @@ from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, KernelError, SpecError
 from crunw.lifecycle.resources import plan_cgroup
 from crunw.lifecycle.state import hook_state
-from crunw.paths import engine_library, engine_stub, init_path
+from crunw.paths import cache_dir, engine_library, engine_stub, init_path
 from crunw.plan.create import create_plan
 from crunw.plan.host import Host
 from crunw.plan.mounts import clean
@@ -197,7 +197,7 @@ def seccomp_filter(host: Host, spec: Spec) -> None:
     if filters:
         from crunw.effects import seccomp
 
-        host.seccomp_program, host.seccomp_flags = seccomp.program(filters)
+        host.seccomp_program, host.seccomp_flags = seccomp.program(filters, cache_dir("seccomp"))
 
 
 def state_around_pid(container: Container, record: Record) -> tuple[str, str]:

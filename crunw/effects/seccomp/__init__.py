@@ -7,7 +7,6 @@ finds its program in the cache loads neither.
 from __future__ import annotations
 
 import os
-import sys
 
 from crunw import __version__
 
@@ -37,8 +36,8 @@ def program(section: Seccomp, cache_dir: str) -> tuple[bytes, int]:
     from crunw.effects.seccomp.compile import compile_filter, library_path
 
     code, flags = compile_filter(section)
-    if usable:
-        _store(entry, code, flags, library_path())
+    if usable and (library := library_path()):
+        _store(entry, code, flags, library)
     return code, flags
 
 
@@ -123,8 +122,8 @@ def _store(entry: str, code: bytes, flags: int, library: str) -> None:
         finally:
             os.close(fd)
         os.rename(temporary, entry)
-    except OSError as error:
-        print(f"crunw: seccomp cache: {error}", file=sys.stderr)
+    except OSError:  # the program is at hand; the next start compiles again
+        _drop(temporary)
 
 
 def _make_room(directory: str) -> None:

@@ -233,9 +233,7 @@ _RETURN = 0x06
 
 def _instruction(code: int, true: int, false: int, value: int) -> bytes:
     """A ``struct sock_filter``."""
-    return (
-        code.to_bytes(2, sys.byteorder) + bytes((true, false)) + value.to_bytes(4, sys.byteorder)
-    )
+    return code.to_bytes(2, sys.byteorder) + bytes((true, false)) + value.to_bytes(4, sys.byteorder)
 
 
 def _jump(test: int, value: int, true: int, false: int) -> bytes:
