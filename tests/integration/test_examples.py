@@ -29,11 +29,11 @@ HEADINGS = [
 class Container:
     """A bundle with one example module, and the runtime's state directory for it."""
 
-    def __init__(self, directory: Path, module: str, *arguments: str) -> None:
+    def __init__(self, directory: Path, module: Path, *arguments: str) -> None:
         self.id = f"example-{os.getpid()}-{directory.name}"
         self.bundle = directory / "bundle"
         self.runtime = ["crunw", "--root", str(directory / "root")]
-        bundle = [str(EXAMPLES / "bundle"), str(MODULES / module), str(self.bundle), *arguments]
+        bundle = [str(EXAMPLES / "bundle"), str(module), str(self.bundle), *arguments]
         subprocess.run(bundle, check=True)
 
     def configure(self, **root: object) -> None:
@@ -76,16 +76,17 @@ class Container:
 Runs = tuple[Container, list[dict[str, list[str]]]]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def modules() -> None:
+@pytest.fixture(scope="module")
+def modules() -> Path:
     subprocess.run([EXAMPLES / "build", MODULES], check=True)
+    return MODULES
 
 
 @pytest.fixture(scope="module")
-def wasi_main(modules: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+def wasi_main(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """The container, and of two runs of it the lines below each heading."""
     directory = tmp_path_factory.mktemp("wasi-main")
-    container = Container(directory, "wasi_example_main.wasm", "50000000")
+    container = Container(directory, modules / "wasi_example_main.wasm", "50000000")
     runs = []
     for result in (container.run(), container.run()):
         assert (result.returncode, result.stderr) == (0, "")
@@ -105,7 +106,8 @@ def test_random_number(wasi_main: Runs) -> None:
     lines = [run[HEADINGS[0]] for run in wasi_main[1]]
     for (line,) in lines:
         number = re.fullmatch(r"Random number: (-?\d+)", line)
-        assert number and -(2**31) <= int(number[1]) < 2**31
+        assert number
+        assert -(2**31) <= int(number[1]) < 2**31
     assert lines[0] != lines[1]
 
 
@@ -154,8 +156,8 @@ def test_no_host_path_reaches_the_program(wasi_main: Runs) -> None:
     assert str(container.bundle.parent) not in str(runs)
 
 
-def test_failure_of_the_program_is_its_exit_status(tmp_path: Path) -> None:
-    container = Container(tmp_path, "wasi_example_main.wasm")
+def test_failure_of_the_program_is_its_exit_status(tmp_path: Path, modules: Path) -> None:
+    container = Container(tmp_path, modules / "wasi_example_main.wasm")
     container.configure(readonly=True)
     result = container.run()
     assert result.returncode == 1
@@ -163,13 +165,13 @@ def test_failure_of_the_program_is_its_exit_status(tmp_path: Path) -> None:
     assert "ReadOnlyFilesystem" in result.stderr
 
 
-def test_hello(tmp_path: Path) -> None:
-    result = Container(tmp_path, "hello.wasm").run()
+def test_hello(tmp_path: Path, modules: Path) -> None:
+    result = Container(tmp_path, modules / "hello.wasm").run()
     assert (result.returncode, result.stdout) == (0, "Hello from WebAssembly\n")
 
 
-def test_pause_sleeps_until_term(tmp_path: Path) -> None:
-    container = Container(tmp_path, "pause.wasm")
+def test_pause_sleeps_until_term(tmp_path: Path, modules: Path) -> None:
+    container = Container(tmp_path, modules / "pause.wasm")
     with container.start() as process:
         try:
             deadline = time.monotonic() + 30
