@@ -14,9 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.spec.model import Seccomp
 
-_INSTRUCTION = 8  # bytes of a struct sock_filter
-_MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS
-_MAX_ENTRY = _MAX_INSTRUCTIONS * _INSTRUCTION + 8192
+_MAX_ENTRY = 4096 * 8 + 8192  # BPF_MAXINSNS instructions, and a header
 _MAX_ENTRIES = 128
 _DIGEST = 32
 
@@ -69,35 +67,26 @@ def _private_directory(path: str) -> bool:
 
 
 def _load(entry: str) -> tuple[bytes, int] | None:
-    """Read and check an entry; one that is not as :func:`_store` left it is removed."""
+    """Read and check an entry; ``None`` for one that is not as :func:`_store` leaves it."""
     try:
         fd = os.open(entry, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
     except OSError:
-        return _drop(entry)
+        return None
     try:
         found = os.fstat(fd)
         if found.st_mode & 0o170077 != 0o100000 or found.st_uid != os.geteuid():
-            return _drop(entry)
+            return None
         data = os.read(fd, _MAX_ENTRY + 1)
     finally:
         os.close(fd)
-    digest, content = data[:_DIGEST], data[_DIGEST:]
-    if len(data) > _MAX_ENTRY or _sha256(content) != digest:
-        return _drop(entry)
+    content = data[_DIGEST:]
+    if len(data) > _MAX_ENTRY or _sha256(content) != data[:_DIGEST]:
+        return None
     header, _, code = content.partition(b"\0")
     library, identity, flags = header.decode("utf-8", "surrogateescape").split("\n")
-    if identity != _identity(library) or not 0 < len(code) <= _MAX_INSTRUCTIONS * _INSTRUCTION:
-        return _drop(entry)
+    if identity != _identity(library):
+        return None
     return code, int(flags)
-
-
-def _drop(entry: str) -> None:
-    try:
-        os.unlink(entry)
-    except OSError:  # a directory of that name: never an entry, never used
-        pass
 
 
 def _identity(library: str) -> str:
@@ -123,7 +112,7 @@ def _store(entry: str, code: bytes, flags: int, library: str) -> None:
             os.close(fd)
         os.rename(temporary, entry)
     except OSError:  # the program is at hand; the next start compiles again
-        _drop(temporary)
+        _unlink(temporary)
 
 
 def _make_room(directory: str) -> None:
@@ -133,4 +122,11 @@ def _make_room(directory: str) -> None:
         return
     paths = sorted((f"{directory}/{name}" for name in names), key=lambda p: os.lstat(p).st_mtime)
     for path in paths[: len(paths) // 2]:
-        _drop(path)
+        _unlink(path)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:  # gone already, or a directory, which is never an entry
+        pass
