@@ -1,7 +1,7 @@
 """Where the parts of this installation are. Imports nothing but ``os`` and ``sys``.
 
-Everything is found from where this file is, three directories below the prefix:
-``<prefix>/lib/pythonX.Y/site-packages/crunw``, or Debian's ``<prefix>/lib/python3/dist-packages/crunw``.
+Everything is found from where the package is, four directories below the prefix:
+``<prefix>/lib/pythonX.Y/site-packages/crunw``, or ``<prefix>/lib/python3/dist-packages/crunw``.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def engine_stub() -> str:
 def enable_site_packages() -> None:
     """Make the interpreter's installed packages importable.
 
-    ``crunw`` runs without ``site``, so only the standard library and the packages beside it can be
-    imported. A module that needs another one (cffi's run-time part, for the extension modules) calls
-    this first. No ``.pth`` file is read.
+    ``crunw`` runs without ``site``, so only the standard library and what is installed beside it can
+    be imported. A module that needs another package (cffi's run-time part, which the extension
+    modules import) calls this first. No ``.pth`` file is read.
     """
     import site
 
