@@ -88,13 +88,16 @@ int run_console(struct init *init, struct step *step) {
     int socket = (int)step_u64(step);
     uint64_t columns = step_u64(step);
     uint64_t rows = step_u64(step);
-    int master = open_master(init);
+    bool bind = step_u64(step) != 0;
+    if (init->root_fd < 0) /* no ROOTFS: this process joined a container */
+        init->root_fd = sys_openat(error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+    int master = init->root_fd < 0 ? -1 : open_master(init);
     if (master < 0)
         return -1;
     int slave = open_slave(error, master);
     int result = -1;
     if (slave >= 0 && set_size(error, slave, columns, rows) == 0 &&
-        bind_console(init, slave) == 0 &&
+        (!bind || bind_console(init, slave) == 0) &&
         sys_send_descriptor(error, socket, master, MASTER_NAME, strlen(MASTER_NAME),
                             "console socket") == 0)
         result = use(error, slave);

@@ -62,14 +62,14 @@ static int copy_file(struct error *error, struct entry *entry) {
 
 static int copy_directory(struct error *error, struct entry *entry) {
     int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    if (path_create_at(error, entry->target, entry->name, S_IFDIR | 0700, 0) < 0)
+    if (path_create_at(error, entry->target, entry->name, S_IFDIR | 0700, 0, entry->name) < 0)
         return -1;
     int from = sys_openat(error, entry->source, entry->name, flags, 0);
     if (from < 0)
         return -1;
     int to = sys_openat(error, entry->target, entry->name, flags, 0);
     int result = -1;
-    if (to >= 0 && copy_up_directory(error, from, to, entry->name) == 0)
+    if (to >= 0 && copy_up_directory(error, from, to) == 0)
         result = copy_owner_and_mode(error, entry, to);
     sys_close(&from);
     sys_close(&to);
@@ -91,22 +91,23 @@ static int copy_entry(struct error *error, struct entry *entry) {
         return copy_directory(error, entry);
     if (S_ISREG(status->st_mode))
         return copy_file(error, entry);
-    int made = S_ISLNK(status->st_mode) ? copy_link(error, entry)
-                                        : path_create_at(error, entry->target, entry->name,
-                                                         status->st_mode, status->st_rdev);
+    int made = S_ISLNK(status->st_mode)
+                   ? copy_link(error, entry)
+                   : path_create_at(error, entry->target, entry->name, status->st_mode,
+                                    status->st_rdev, entry->name);
     return made < 0 ? -1
                     : sys_fchownat(error, entry->target, entry->name, status->st_uid,
                                    status->st_gid, AT_SYMLINK_NOFOLLOW);
 }
 
-int copy_up_directory(struct error *error, int source, int target, const char *name) {
+int copy_up_directory(struct error *error, int source, int target) {
     int listed = sys_openat(error, source, ".", O_RDONLY | O_DIRECTORY, 0);
     if (listed < 0)
         return -1;
     DIR *directory = fdopendir(listed);
     if (directory == NULL) {
         sys_close(&listed);
-        return error_errno(error, "opendir", name);
+        return error_errno(error, "opendir", ".");
     }
     int result = 0;
     struct dirent *found;
@@ -116,7 +117,7 @@ int copy_up_directory(struct error *error, int source, int target, const char *n
             result = copy_entry(error, &entry);
     }
     if (result == 0 && errno != 0)
-        result = error_errno(error, "readdir", name);
+        result = error_errno(error, "readdir", ".");
     closedir(directory);
     return result;
 }

@@ -74,7 +74,7 @@ int run_mknod(struct init *init, struct step *step) {
     int directory = path_make_parent(init, node.path, &name);
     if (directory < 0)
         return -1;
-    int result = path_create_at(error, directory, name, node.mode, node.device);
+    int result = path_create_at(error, directory, name, node.mode, node.device, node.path);
     if (result == 0)
         result = sys_fchownat(error, directory, name, node.uid, node.gid, AT_SYMLINK_NOFOLLOW);
     else if (error->number == EEXIST)

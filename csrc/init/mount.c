@@ -134,6 +134,13 @@ static int clone_host_sysfs(struct error *error, unsigned long flags, const char
     return tree;
 }
 
+static int copy_up_into(struct error *error, const struct request *request, int target, int tree) {
+    if (copy_up_directory(error, target, tree) < 0)
+        return error_set(error, "tmpcopyup", request->target, error->number, "%s %s: %s",
+                         error->operation, error->path, strerror(error->number));
+    return mount_add_flags(error, tree, request->filesystem.flags, 0, request->target);
+}
+
 /* A detached mount of the file system, with what MOUNT_COPY_UP finds in the directory `target`. */
 static int make_tree(struct init *init, const struct request *request, int target) {
     struct error *error = &init->error;
@@ -144,9 +151,7 @@ static int make_tree(struct init *init, const struct request *request, int targe
     int tree = filesystem_new(error, &wanted, request->target);
     if (tree < 0 && error->number == EPERM && strcmp(wanted.type, "sysfs") == 0)
         return clone_host_sysfs(error, wanted.flags, request->target);
-    if (tree >= 0 && copy_up &&
-        (copy_up_directory(error, target, tree, request->target) < 0 ||
-         mount_add_flags(error, tree, request->filesystem.flags, 0, request->target) < 0))
+    if (tree >= 0 && copy_up && copy_up_into(error, request, target, tree) < 0)
         sys_close(&tree);
     return tree;
 }

@@ -35,10 +35,12 @@ int path_open(struct init *init, const char *path, uint64_t resolve) {
                        RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve);
 }
 
-int path_create_at(struct error *error, int directory, const char *name, mode_t mode,
-                   dev_t device) {
-    return S_ISDIR(mode) ? sys_mkdirat(error, directory, name, mode & 07777)
-                         : sys_mknodat(error, directory, name, mode, device);
+int path_create_at(struct error *error, int directory, const char *name, mode_t mode, dev_t device,
+                   const char *path) {
+    int result = S_ISDIR(mode) ? sys_mkdirat(error, directory, name, mode & 07777)
+                               : sys_mknodat(error, directory, name, mode, device);
+    const char *operation = S_ISDIR(mode) ? "mkdir" : "mknod";
+    return result < 0 ? error_set(error, operation, path, error->number, "%s", "") : 0;
 }
 
 static int too_long(struct walk *walk) {
@@ -88,7 +90,7 @@ static int make_missing(struct walk *walk, int parent, const char *name, mode_t 
         return detour(walk, target);
     if (error->number != ENOENT && error->number != EINVAL)
         return -1;
-    if (path_create_at(error, parent, name, mode, 0) == 0)
+    if (path_create_at(error, parent, name, mode, 0, walk->path) == 0)
         return join(walk, walk->done, walk->done, name);
     return error->number == EEXIST ? detour(walk, name) : -1; /* someone else was faster */
 }

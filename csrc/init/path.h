@@ -24,7 +24,9 @@ int path_make(struct init *init, const char *path, mode_t type, uint64_t resolve
 int path_make_parent(struct init *init, const char *path, const char **name);
 
 /* Create `name` in `directory` with exactly `mode` (type and permissions; the umask is 0): a
- * directory, an empty file, a node for `device`. Never follows a link in the place of `name`. */
-int path_create_at(struct error *error, int directory, const char *name, mode_t mode, dev_t device);
+ * directory, an empty file, a node for `device`. Never follows a link in the place of `name`.
+ * `path`: what to show in an error. */
+int path_create_at(struct error *error, int directory, const char *name, mode_t mode, dev_t device,
+                   const char *path);
 
 #endif
