@@ -45,8 +45,8 @@ def engine_stub() -> str:
 def enable_site_packages() -> None:
     """Make the interpreter's installed packages importable.
 
-    ``crunw`` runs without ``site``, so only the standard library and what is installed beside it can
-    be imported. A module that needs another package (cffi's run-time part, which the extension
+    ``crunw`` runs without ``site``, so only the standard library and what is installed beside it
+    can be imported. A module that needs another package (cffi's run-time part, which the extension
     modules import) calls this first. No ``.pth`` file is read.
     """
     import site
