@@ -1,7 +1,7 @@
 """Configs that must be refused: each as one line that names the field, leaving nothing behind.
 
-``CASES`` is for tests of the whole program: (name, function that writes a bundle's config.json, what
-the one line must contain). ``CONFIGS`` and ``FILES`` say more, for the tests of ``crunw.spec``.
+``CASES`` is for tests of the whole program: name, function that writes a bundle's config.json, what
+the one line must contain. ``CONFIGS`` and ``FILES`` say more, for the tests of ``crunw.spec``.
 """
 
 from __future__ import annotations
@@ -876,7 +876,7 @@ def _huge(path: Path) -> None:
 
 # Name, function that makes the file, what the error says of it.
 FILES: list[tuple[str, Callable[[Path], None], str]] = [
-    ("missing", lambda path: None, "can't be read: No such file or directory"),
+    ("missing", lambda _: None, "can't be read: No such file or directory"),
     ("directory", Path.mkdir, "can't be read: Is a directory"),
     ("link to itself", lambda path: path.symlink_to(path), "can't be read: Too many levels"),
     ("huge", _huge, "is larger than 16 MiB"),

@@ -15,10 +15,10 @@ DIGITS = frozenset("0123456789")
 
 
 def check(value: Any, node: Node) -> None:
-    """Check ``value`` against ``node``, and drop the members that are ``null`` (Go's encoders write
-    that for an empty slice or map), in place.
+    """Check ``value`` against ``node``.
 
-    Raises SpecError with the path from ``value`` to what is wrong.
+    Members that are ``null`` (Go's encoders write that for an empty slice or map) are dropped, in
+    place. Raises SpecError with the path from ``value`` to what is wrong.
     """
     KINDS[node[0]](value, node)
 
@@ -102,11 +102,11 @@ def _list(value: Any, node: Node) -> None:
         raise below(f"[{index}]", error) from None
 
 
-def _strings(value: Any, node: Node) -> None:
+def _strings(value: Any, _node: Node) -> None:
     _list(value, ("list", ("string",)))
 
 
-def _string(value: Any, node: Node) -> None:
+def _string(value: Any, _node: Node) -> None:
     if type(value) is not str:
         raise SpecError("", f"must be a string, is {show(value)}")
     if "\0" in value:
@@ -136,7 +136,7 @@ def _path_or_empty(value: Any, node: Node) -> None:
         _path(value, node)
 
 
-def _bool(value: Any, node: Node) -> None:
+def _bool(value: Any, _node: Node) -> None:
     if type(value) is not bool:
         raise SpecError("", f"must be true or false, is {show(value)}")
 

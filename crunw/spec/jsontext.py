@@ -1,8 +1,8 @@
-"""JSON text without the ``json`` package, whose import alone takes longer than a whole ``state``.
+"""JSON text without the ``json`` package, whose import takes longer than reading a config.
 
-``_json`` is the C half of CPython's ``json`` (a builtin module): its scanner decodes, given an object
-with the decoder's settings; its ``encode_basestring_ascii`` quotes strings. Where an interpreter has
-no ``_json``, ``json`` itself does the work.
+``_json`` is the C half of CPython's ``json``, a builtin module: its scanner decodes, given an
+object with the decoder's settings; its ``encode_basestring_ascii`` quotes strings. Where an
+interpreter has no ``_json``, ``json`` itself does the work.
 """
 
 from __future__ import annotations

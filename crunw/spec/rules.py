@@ -137,8 +137,10 @@ def _names(spec: Spec, namespaces: dict[str, str]) -> None:
 
 
 def _mappings(linux: Linux, namespaces: dict[str, str]) -> None:
-    """user_namespaces(7): mappings belong to a user namespace. A new one may come without any: the
-    runtime then chooses them, as `crun spec --rootless` expects it to.
+    """Check what user_namespaces(7) and time_namespaces(7) want.
+
+    A new user namespace may come without mappings: the runtime then chooses them, as the config of
+    `crun spec --rootless` expects.
     """
     uids, gids = linux.get("uidMappings", []), linux.get("gidMappings", [])
     for key, mappings, other in (
@@ -173,11 +175,12 @@ def _ranges(mappings: list[IdMapping], field: str) -> None:
 
 def _mount(mount: Mount, field: str) -> None:
     options = mount.get("options", ())
-    if mount.get("type") == "bind" or "bind" in options or "rbind" in options:
-        if not mount.get("source"):
+    bind = mount.get("type") == "bind" or "bind" in options or "rbind" in options
+    if "remount" not in options:  # which takes what is mounted there already
+        if bind and not mount.get("source"):
             raise SpecError(f"{field}.source", "is required for a bind mount")
-    elif not mount.get("type") and "remount" not in options:
-        raise SpecError(f"{field}.type", "is required unless it is a bind mount")
+        if not bind and not mount.get("type"):
+            raise SpecError(f"{field}.type", "is required unless it is a bind mount")
     uids, gids = bool(mount.get("uidMappings")), bool(mount.get("gidMappings"))
     if uids != gids:
         missing = "gidMappings" if uids else "uidMappings"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bad_configs import CASES, CONFIGS, FILES, config
 
 from crunw.errors import SpecError
 from crunw.spec.load import check, load, load_process
-from tests.bad_configs import CASES, CONFIGS, FILES, config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+DATA = Path(__file__).parents[1] / "data" / "configs"
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,37 @@ def test_case_for_the_whole_program(
     with pytest.raises(SpecError) as caught:
         load(str(tmp_path))
     assert words in str(caught.value)
+
+
+ODD: list[Any] = [None, True, -1, 1 << 70, 0.5, "", "x", "\0", [], {}, [None], {"": None}, [[]]]
+BASE = json.loads((DATA / "every-field.json").read_bytes())
+
+
+def _places(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The path of every value in a document; of a list's values, the first three."""
+    yield at
+    if isinstance(value, dict):
+        for key in value:
+            yield from _places(value[key], (*at, key))
+    if isinstance(value, list):
+        for index in range(min(3, len(value))):
+            yield from _places(value[index], (*at, index))
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_odd_value_anywhere(odd: Any) -> None:
+    """Whatever stands wherever, it is taken or refused in one line; nothing else happens."""
+    text = json.dumps(BASE)
+    for *steps, last in list(_places(BASE))[1:]:
+        document = place = json.loads(text)
+        for step in steps:
+            place = place[step]
+        place[last] = odd
+        try:
+            check(document)
+        except SpecError as error:
+            assert error.field  # noqa: PT017
+            assert "\n" not in str(error)  # noqa: PT017
 
 
 def test_names_are_unique() -> None:
