@@ -9,15 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The first argument after the code is the directory that holds the package. Ending with os._exit()
- * spares the interpreter taking itself apart, a tenth of a call's time. */
+/* The first argument after the code is the directory that holds the package. main() has flushed what
+ * it printed; ending with os._exit() spares the interpreter taking itself apart, a tenth of the
+ * time of a call. */
 static const char bootstrap[] = "import os, sys\n"
                                 "sys.path.insert(0, sys.argv.pop(1))\n"
                                 "from crunw.cli.main import main\n"
-                                "status = main()\n"
-                                "if sys.stdout is not None:\n"
-                                "    sys.stdout.flush()\n"
-                                "os._exit(status)\n";
+                                "os._exit(main())\n";
 
 /* Where pip and CMake put packages below a prefix, for the interpreter CRUNW_PYTHON_NAME. */
 static const char *const package_directories[] = {
