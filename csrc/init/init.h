@@ -63,7 +63,7 @@ struct init {
     int answer_fd;
     int started_fd; /* WAIT_START: where errors go from then on; -1 before */
     int root_fd;    /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
-    int proc_fd;    /* /proc of the host, O_PATH, opened before the rootfs is set up */
+    int proc_fd;    /* /proc of the host, O_PATH; closed, as root_fd, by PROCESS */
     bool credentials_done;
     const char *late_cwd; /* CWD that only the user may enter: CREDENTIALS enters it */
     strings argv;         /* PROCESS */
@@ -90,8 +90,6 @@ int report_and_wait(struct init *init, enum plan_report type);
 /* REPORT_ERROR with init->error: on started_fd once there is one, else on report_fd. `step` is NULL
  * for an error before the first one. */
 void report_error(struct init *init, const struct step *step);
-/* The program runs: end of file on all descriptors of reports (exec does it by itself). */
-void report_running(struct init *init);
 
 /* 0 if the program can't be overwritten; else it starts itself again, with `argv`, from where that
  * holds, and returns only on failure. `again`: it has done so already. protect.c */

@@ -88,7 +88,11 @@ int run_cwd(struct init *init, struct step *step) {
     return result;
 }
 
+/* From here on paths are the container's: they must not reach the host's procfs by way of
+ * /proc/self/fd (CVE-2024-21626), and a Wasm program stays in this process. */
 int run_process(struct init *init, struct step *step) {
+    sys_close(&init->proc_fd);
+    sys_close(&init->root_fd);
     init->argv = step_strings(step);
     init->envp = step_strings(step);
     if (init->argv[0] == NULL)
@@ -131,18 +135,10 @@ static int find_on_path(const char *name, const char *search, char found[PATH_MA
     return problem;
 }
 
-/* The host's procfs and the rootfs descriptor: a path of the container must not reach them by way
- * of /proc/self/fd (CVE-2024-21626), and a Wasm program stays in this process. */
-static void forget_host(struct init *init) {
-    sys_close(&init->proc_fd);
-    sys_close(&init->root_fd);
-}
-
 int run_exec_find(struct init *init, UNUSED struct step *step) {
     static char found[PATH_MAX];
     if (init->argv == NULL)
         return error_set(&init->error, "exec", "", EINVAL, "the plan names no process");
-    forget_host(init);
     const char *name = init->argv[0];
     int problem;
     if (strchr(name, '/') != NULL) {
@@ -170,7 +166,6 @@ int run_wait_start(struct init *init, struct step *step) {
         return -1;
     sys_close(&init->report_fd); /* `create` has ended */
     sys_close(&init->answer_fd);
-    forget_host(init);
     char byte;
     ssize_t got = sys_read(&init->error, start, &byte, 1, "start");
     if (got == 0)

@@ -115,9 +115,3 @@ void report_error(struct init *init, const struct step *step) {
     put_string(&record, init->error.message);
     end(&record, &unheard, descriptor);
 }
-
-void report_running(struct init *init) {
-    sys_close(&init->started_fd);
-    sys_close(&init->report_fd);
-    sys_close(&init->answer_fd);
-}
