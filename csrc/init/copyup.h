@@ -5,7 +5,7 @@
 
 /* Copy what the directory open as `source` holds into the one open as `target`: files, directories,
  * links (as links) and nodes, with owner, group and permissions. Nothing that is a link is
- * followed. `name`: the path to show in an error. */
-int copy_up_directory(struct error *error, int source, int target, const char *name);
+ * followed. An error has the name of the entry for its path. */
+int copy_up_directory(struct error *error, int source, int target);
 
 #endif
