@@ -86,7 +86,8 @@ static int check_header(const struct binary *binary, struct engine_error *error)
         return engine_fail(error, "this is WebAssembly text: make a module of it, for example with "
                                   "wat2wasm");
     if (!starts_with(binary, "\0asm", 4))
-        return engine_fail(error, "this is not a WebAssembly module: it does not start with \\0asm");
+        return engine_fail(error,
+                           "this is not a WebAssembly module: it does not start with \\0asm");
     if (binary->length < HEADER_LENGTH)
         return engine_fail(error, "the module is truncated: %" PRIu32 " bytes", binary->length);
     unsigned version = binary->bytes[4] | (unsigned)binary->bytes[5] << 8;
@@ -127,8 +128,8 @@ int binary_read(struct binary *binary, int fd, struct engine_error *error) {
     binary->length = (uint32_t)status.st_size;
     if (binary->length > 0) {
         /* A mapping of its own goes back to the system whole. */
-        void *bytes = mmap(NULL, binary->length, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void *bytes =
+            mmap(NULL, binary->length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (bytes == MAP_FAILED)
             return engine_fail(error, "no memory for a module of %" PRIu32 " bytes",
                                binary->length);

@@ -17,10 +17,9 @@ static int configure(const struct engine *engine, WasmEdge_ConfigureContext *con
         return engine_fail(error, "unknown optimization level %c", options->level);
     wasmedge->ConfigureCompilerSetOptimizationLevel(
         context, (enum WasmEdge_CompilerOptimizationLevel)(level - levels));
-    wasmedge->ConfigureCompilerSetOutputFormat(context,
-                                               options->native
-                                                   ? WasmEdge_CompilerOutputFormat_Native
-                                                   : WasmEdge_CompilerOutputFormat_Wasm);
+    wasmedge->ConfigureCompilerSetOutputFormat(context, options->native
+                                                            ? WasmEdge_CompilerOutputFormat_Native
+                                                            : WasmEdge_CompilerOutputFormat_Wasm);
     wasmedge->ConfigureCompilerSetGenericBinary(context, options->generic);
     wasmedge->ConfigureCompilerSetInterruptible(context, options->interruptible);
     return 0;

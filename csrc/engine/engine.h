@@ -49,8 +49,7 @@ enum engine_kind {
 
 /* Reads all of `fd`, a regular file, then parses and validates it. `fd` stays open. */
 struct engine_module *engine_load(struct engine *engine, int fd,
-                                  const struct engine_options *options,
-                                  struct engine_error *error);
+                                  const struct engine_options *options, struct engine_error *error);
 void engine_module_close(struct engine_module *module);
 
 enum engine_kind engine_module_kind(const struct engine_module *module);
@@ -98,11 +97,11 @@ struct engine_statistics {
 struct engine_statistics engine_module_statistics(const struct engine_module *module);
 
 struct engine_compile_options {
-    char level;         /* '0', '1', '2', '3', 's' or 'z' */
-    bool native;        /* a shared object instead of Wasm with an AOT section */
-    bool generic;       /* for any CPU of the architecture instead of this one */
+    char level;   /* '0', '1', '2', '3', 's' or 'z' */
+    bool native;  /* a shared object instead of Wasm with an AOT section */
+    bool generic; /* for any CPU of the architecture instead of this one */
     bool interruptible;
-    bool statistics;    /* counters, as a run with statistics or a cost limit needs them */
+    bool statistics; /* counters, as a run with statistics or a cost limit needs them */
 };
 /* Compiles the module in `fd` into the file `output`, which must not be readable by others while
  * it grows: the caller renames it. Needs an engine opened without the stub. */

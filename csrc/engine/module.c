@@ -83,9 +83,9 @@ bool find_function(const struct engine_module *module, const char *name, bool *t
             wasmedge->ExportTypeGetExternalType(exports[index]) == WasmEdge_ExternalType_Function &&
             string.Length == strlen(name) && memcmp(string.Buf, name, string.Length) == 0;
         if (found)
-            *takes_nothing = wasmedge->FunctionTypeGetParametersLength(
-                                 wasmedge->ExportTypeGetFunctionType(module->ast,
-                                                                     exports[index])) == 0;
+            *takes_nothing =
+                wasmedge->FunctionTypeGetParametersLength(
+                    wasmedge->ExportTypeGetFunctionType(module->ast, exports[index])) == 0;
     }
     free(exports);
     return found;

@@ -11,6 +11,9 @@
 
 #define RESULT_SUCCESS 0 /* proc_exit gives 1, "terminated" */
 
+#define FIRST_PREOPEN 3
+#define MAX_ATTEMPTS 64
+
 static uint32_t list_length(const char *const *list) {
     uint32_t length = 0;
     while (list[length])
@@ -42,17 +45,41 @@ static int check_preopen(const char *preopen, struct engine_error *error) {
     return 0;
 }
 
+/* The host's descriptors were opened one after the other, so they ascend where WASI's do. */
+static bool in_order(const struct engine *engine, const WasmEdge_ModuleInstanceContext *wasi,
+                     uint32_t preopens) {
+    uint64_t previous = 0;
+    for (uint32_t index = 0; index < preopens; index++) {
+        uint64_t descriptor = 0;
+        engine->wasmedge.ModuleInstanceWASIGetNativeHandler(wasi, (int32_t)(FIRST_PREOPEN + index),
+                                                            &descriptor);
+        if (descriptor <= previous)
+            return false;
+        previous = descriptor;
+    }
+    return true;
+}
+
+/* The library numbers the preopens by the addresses of its objects. Those ascend unless the heap
+ * has holes of their size, and an attempt that is kept fills holes. */
 static int create_wasi(struct engine_module *module, const struct engine_program *program,
                        struct engine_error *error) {
-    for (const char *const *preopen = program->preopens; *preopen; preopen++)
-        if (check_preopen(*preopen, error) != 0)
-            return -1;
-    module->wasi = module->engine->wasmedge.ModuleInstanceCreateWASI(
-        program->argv, list_length(program->argv), program->envp, list_length(program->envp),
-        program->preopens, list_length(program->preopens));
-    if (!module->wasi)
-        return engine_fail(error, "WASI can't be set up");
-    return 0;
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    WasmEdge_ModuleInstanceContext *attempts[MAX_ATTEMPTS];
+    uint32_t preopens = list_length(program->preopens);
+    size_t count = 0;
+    bool done = false;
+    while (!done && count < MAX_ATTEMPTS) {
+        attempts[count] = wasmedge->ModuleInstanceCreateWASI(
+            program->argv, list_length(program->argv), program->envp, list_length(program->envp),
+            program->preopens, preopens);
+        done = in_order(module->engine, attempts[count++], preopens);
+    }
+    if (done)
+        module->wasi = attempts[--count];
+    while (count > 0)
+        wasmedge->ModuleInstanceDelete(attempts[--count]);
+    return done ? 0 : engine_fail(error, "the preopens can't be opened in their order");
 }
 
 static bool is_provided(const struct engine_module *module, const struct engine_external *import) {
@@ -95,8 +122,9 @@ static int check_function(struct engine_module *module, const char *function,
     bool takes_nothing;
     module->function = function ? function : "_start";
     if (!function && module->kind != ENGINE_COMMAND)
-        return engine_fail(error, "the module exports no _start: it is a %s, for which a function "
-                                  "to call must be named",
+        return engine_fail(error,
+                           "the module exports no _start: it is a %s, for which a function "
+                           "to call must be named",
                            module->kind == ENGINE_REACTOR ? "reactor" : "library");
     if (!find_function(module, module->function, &takes_nothing))
         return engine_fail(error, "the module exports no function %s", module->function);
@@ -122,6 +150,9 @@ static int instantiate(struct engine_module *module, struct engine_error *error)
 int engine_prepare(struct engine_module *module, const struct engine_program *program,
                    struct engine_error *error) {
     const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    for (const char *const *preopen = program->preopens; *preopen; preopen++)
+        if (check_preopen(*preopen, error) != 0)
+            return -1;
     if (check_function(module, program->function, error) != 0 ||
         create_wasi(module, program, error) != 0 || check_imports(module, error) != 0)
         return -1;

@@ -56,6 +56,7 @@
     X(ExecutorDelete)                                                                              \
     X(ModuleInstanceCreateWASI)                                                                    \
     X(ModuleInstanceWASIGetExitCode)                                                               \
+    X(ModuleInstanceWASIGetNativeHandler)                                                          \
     X(ModuleInstanceGetModuleName)                                                                 \
     X(ModuleInstanceFindFunction)                                                                  \
     X(ModuleInstanceDelete)                                                                        \

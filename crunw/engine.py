@@ -1,0 +1,235 @@
+"""libwasmedge from Python: check, inspect, run and compile WebAssembly modules on this host.
+
+The only module that imports ``crunw._engine``, the C layer of ``csrc/engine``; containers are run by
+``crunw-init``, which uses the same layer. Not on the lifecycle path.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from crunw import paths
+from crunw.errors import CrunwError, KernelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+paths.enable_site_packages()
+
+from crunw._engine import ffi, lib  # noqa: E402 -- cffi's run-time part is a site package
+
+KINDS = {
+    lib.ENGINE_COMMAND: "command",
+    lib.ENGINE_REACTOR: "reactor",
+    lib.ENGINE_LIBRARY: "library",
+}
+TRAP_STATUS: int = lib.ENGINE_TRAP_STATUS
+
+
+class External(NamedTuple):
+    """An import or an export. ``module`` is ``""`` for an export; ``type`` as ``function``."""
+
+    module: str
+    name: str
+    type: str
+
+
+class Inspection(NamedTuple):
+    """What a valid module is. ``kind``: ``command``, ``reactor`` or ``library``.
+
+    ``native_code``: it carries code compiled ahead of time, which crunw does not trust.
+    """
+
+    kind: str
+    native_code: bool
+    imports: list[External]
+    exports: list[External]
+
+
+class Limits(NamedTuple):
+    """Bounds of a run: pages of 64 KiB for each memory, instructions; 0 is no bound."""
+
+    memory_pages: int = 0
+    cost: int = 0
+
+
+class Result(NamedTuple):
+    """How a run ended: the exit status, and why it trapped (``""``: it did not)."""
+
+    status: int
+    trap: str
+
+
+class Engine:
+    """An open libwasmedge.
+
+    ``library`` is a path or a soname, ``stub`` the path of the LLVM stub; without one LLVM itself
+    is loaded, as compiling needs it. Raises :class:`CrunwError` where there is no usable library.
+    """
+
+    def __init__(self, library: str | None = None, stub: str | None = None) -> None:
+        error = ffi.new("struct engine_error *")
+        self._engine = lib.engine_open(
+            os.fsencode(library or paths.engine_library()),
+            os.fsencode(stub) if stub else ffi.NULL,
+            error,
+        )
+        if self._engine == ffi.NULL:
+            raise _failure("", error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the library."""
+        lib.engine_close(self._engine)
+        self._engine = ffi.NULL
+
+    @property
+    def version(self) -> str:
+        """The library's version, as ``0.14.1``."""
+        return _text(lib.engine_version(self._engine))
+
+    @property
+    def uses_stub(self) -> bool:
+        """Whether the library runs without LLVM."""
+        return bool(lib.engine_uses_stub(self._engine))
+
+    def validate(self, path: str) -> None:
+        """Parse and validate a module; raises :class:`CrunwError` with what is wrong and where."""
+        _Module(self, path, Limits()).close()
+
+    def inspect(self, path: str) -> Inspection:
+        """Say what a module is, imports and exports; raises as :meth:`validate`."""
+        with _Module(self, path, Limits()) as module:
+            return Inspection(
+                KINDS[lib.engine_module_kind(module.pointer)],
+                bool(lib.engine_module_has_native_code(module.pointer)),
+                _externals(lib.engine_module_imports, module.pointer),
+                _externals(lib.engine_module_exports, module.pointer),
+            )
+
+    def run(
+        self,
+        path: str,
+        args: Sequence[str],
+        *,
+        env: Sequence[str] = (),
+        preopens: Sequence[str] = (),
+        function: str | None = None,
+        limits: Limits = Limits(),  # noqa: B008 -- immutable
+    ) -> Result:
+        """Run a module as a WASI program, on this process's standard streams.
+
+        ``args`` includes ``args[0]``, ``env`` has ``NAME=value``, ``preopens`` has
+        ``guest:host[:readonly]``. ``function`` names what to call in a reactor or library. Raises
+        as :meth:`validate`, and where the module lacks what it imports.
+        """
+        keep = [_strings(list_) for list_ in (args, env, preopens)]
+        name = ffi.new("char[]", function.encode()) if function else ffi.NULL
+        program = ffi.new("struct engine_program *", [*(strings for strings, _ in keep), name])
+        error = ffi.new("struct engine_error *")
+        status = ffi.new("uint32_t *")
+        with _Module(self, path, limits) as module:
+            if lib.engine_prepare(module.pointer, program, error) != 0:
+                raise _failure(path, error)
+            if lib.engine_run(module.pointer, status, error) != 0:
+                return Result(TRAP_STATUS, _text(error.message))
+            return Result(status[0] & 0xFF, "")
+
+    def compile(
+        self,
+        path: str,
+        output: str,
+        *,
+        level: str = "2",
+        native: bool = False,
+        generic: bool = False,
+        interruptible: bool = False,
+        statistics: bool = False,
+    ) -> None:
+        """Compile a module ahead of time into the file ``output``.
+
+        ``level``: ``0`` to ``3``, ``s`` or ``z``. The result is Wasm with an AOT section, or with
+        ``native`` a shared object, for this CPU or with ``generic`` for any of its architecture.
+        ``interruptible`` and ``statistics`` are compiled in and cost speed. Raises as
+        :meth:`validate`; the engine must have been opened without the stub.
+        """
+        options = ffi.new(
+            "struct engine_compile_options *",
+            [level.encode(), native, generic, interruptible, statistics],
+        )
+        error = ffi.new("struct engine_error *")
+        fd = _open(path)
+        try:
+            if lib.engine_compile(self._engine, fd, os.fsencode(output), options, error) != 0:
+                raise _failure(path, error)
+        finally:
+            os.close(fd)
+
+
+class _Module:
+    """A loaded module."""
+
+    def __init__(self, engine: Engine, path: str, limits: Limits) -> None:
+        options = ffi.new("struct engine_options *", [limits.memory_pages, limits.cost, False])
+        error = ffi.new("struct engine_error *")
+        fd = _open(path)
+        try:
+            self.pointer = lib.engine_load(engine._engine, fd, options, error)  # noqa: SLF001
+        finally:
+            os.close(fd)
+        if self.pointer == ffi.NULL:
+            raise _failure(path, error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        lib.engine_module_close(self.pointer)
+
+
+def _open(path: str) -> int:
+    try:
+        # A FIFO without a writer must not hang the caller.
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise KernelError("open", path, error) from None
+
+
+def _failure(path: str, error: Any) -> CrunwError:
+    """Return the exception for an error of the C layer."""
+    message = _text(error.message)
+    return CrunwError(f"{path}: {message}" if path else message)
+
+
+def _text(pointer: Any) -> str:
+    raw: bytes = ffi.string(pointer)
+    return raw.decode(errors="replace")
+
+
+def _strings(values: Sequence[str]) -> tuple[Any, list[Any]]:
+    """Return a NULL-terminated ``char *[]`` and what must live as long as it."""
+    keep = [ffi.new("char[]", os.fsencode(value)) for value in values]
+    return ffi.new("const char *[]", [*keep, ffi.NULL]), keep
+
+
+def _externals(function: Any, module: Any) -> list[External]:
+    count = function(module, ffi.NULL, 0)
+    found = ffi.new("struct engine_external[]", count)
+    function(module, found, count)
+    return [
+        External(
+            ffi.string(item.module, item.module_length).decode() if item.module_length else "",
+            ffi.string(item.name, item.name_length).decode() if item.name_length else "",
+            _text(item.type),
+        )
+        for item in found
+    ]
