@@ -14,15 +14,7 @@
 #define DEVICE_PROGRAMS_MAX 64 /* BPF_CGROUP_MAX_PROGS of the kernel */
 
 int run_cgroup_join(struct init *init, struct step *step) {
-    const char *path = step_string(step);
-    int directory = sys_openat(&init->error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
-    if (directory < 0)
-        return -1;
-    int result = sys_write_file(&init->error, directory, "cgroup.procs", "0");
-    if (result < 0)
-        snprintf(init->error.path, sizeof init->error.path, "%s/cgroup.procs", path);
-    sys_close(&directory);
-    return result;
+    return sys_write_file(&init->error, AT_FDCWD, step_string(step), "0");
 }
 
 static int sys_bpf(struct error *error, const char *operation, int command, union bpf_attr *attr,

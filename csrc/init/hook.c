@@ -101,12 +101,14 @@ static void last_output(int output, char text[OUTPUT_SHOWN + 1]) {
     off_t size = lseek(output, 0, SEEK_END);
     off_t start = size > OUTPUT_SHOWN ? size - OUTPUT_SHOWN : 0;
     ssize_t length = pread(output, text, OUTPUT_SHOWN, start);
-    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' '))
-        length--;
-    text[length > 0 ? length : 0] = '\0';
-    for (char *at = text; *at != '\0'; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = ' ';
+    size_t end = 0;
+    for (ssize_t i = 0; i < length; i++) {
+        if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)
+            text[i] = ' ';
+        else
+            end = (size_t)i + 1;
+    }
+    text[end] = '\0';
 }
 
 static int check_status(struct error *error, const char *path, int status, int output) {

@@ -31,7 +31,8 @@ struct error {
     int number; /* errno */
 };
 
-/* Both return -1, so that a failing function can end with `return error_errno(…)`. */
+/* Both return -1, so that a failing function can end with `return error_errno(…)`, and leave errno
+ * as it is in the error. */
 int error_errno(struct error *error, const char *operation, const char *path);
 int error_set(struct error *error, const char *operation, const char *path, int number,
               const char *format, ...) __attribute__((format(printf, 5, 6)));

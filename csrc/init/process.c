@@ -63,13 +63,11 @@ int change_directory(struct error *error, const char *path) {
     char seen[PATH_MAX];
     int directory =
         sys_openat2(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
-    if (directory < 0)
-        return -1;
-    int result = sys_fchdir(error, directory, path);
+    int result = directory < 0 ? -1 : sys_fchdir(error, directory, path);
     sys_close(&directory);
-    if (result == 0 && getcwd(seen, sizeof seen) == NULL)
-        return error_errno(error, "getcwd", path);
-    return result;
+    if (result == 0 && getcwd(seen, sizeof seen) != NULL)
+        return 0;
+    return error_errno(error, "chdir", path); /* one operation for whoever reads it */
 }
 
 int run_cwd(struct init *init, struct step *step) {

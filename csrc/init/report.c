@@ -18,6 +18,7 @@ static int fill(struct error *error, const char *operation, const char *path, in
     snprintf(filled.operation, sizeof filled.operation, "%s", operation);
     snprintf(filled.path, sizeof filled.path, "%s", path);
     *error = filled;
+    errno = number;
     return -1;
 }
 
