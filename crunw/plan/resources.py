@@ -140,7 +140,7 @@ def _memory_v2(memory: Section) -> Iterator[Write]:
     """Memory on cgroup v2, where ``memory.swap.max`` is swap alone: swap - limit."""
     _check_memory(memory)
     for key in ("kernel", "kernelTCP", "disableOOMKiller", "swappiness"):
-        if memory.get(key):
+        if memory.get(key, 0) > 0:
             raise SpecError(f"{_FIELD}.memory.{key}", "does not exist on cgroup v2")
     if memory.get("useHierarchy") is False:
         raise SpecError(f"{_FIELD}.memory.useHierarchy", "is always true on cgroup v2")
@@ -214,8 +214,7 @@ def _cpu_v2(cpu: Section) -> Iterator[Write]:
         yield Write("cpu", "cpu.weight", cpu_weight(shares), "cpu.shares")
     quota, period = cpu.get("quota", 0), cpu.get("period", 0)
     if quota or period:
-        # A period alone would leave the quota that it is a period of undefined; one left out is
-        # kept by the kernel.
+        # The kernel keeps a period that is left out, but not a quota.
         value = "max" if quota <= 0 else str(quota)
         yield Write(
             "cpu",
