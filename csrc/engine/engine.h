@@ -84,6 +84,9 @@ struct engine_program {
  * instantiates (but for a module with a start section, whose code may not run yet). Once. */
 int engine_prepare(struct engine_module *module, const struct engine_program *program,
                    struct engine_error *error);
+/* The descriptor behind a prepared module's preopen number `index`, or -1 after the last. They
+ * ascend; with 0, 1 and 2 they are all that the module needs. */
+int engine_module_descriptor(const struct engine_module *module, uint32_t index);
 /* Runs a prepared module to its end, once. 0: it ended by itself, `status` is what it gave to
  * proc_exit, or 0. -1: it trapped; the error says why. */
 int engine_run(struct engine_module *module, uint32_t *status, struct engine_error *error);

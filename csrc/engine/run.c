@@ -45,14 +45,21 @@ static int check_preopen(const char *preopen, struct engine_error *error) {
     return 0;
 }
 
+static int preopen_descriptor(const struct engine *engine,
+                              const WasmEdge_ModuleInstanceContext *wasi, uint32_t index) {
+    uint64_t descriptor;
+    if (engine->wasmedge.ModuleInstanceWASIGetNativeHandler(wasi, (int32_t)(FIRST_PREOPEN + index),
+                                                            &descriptor) != 0)
+        return -1;
+    return (int)descriptor;
+}
+
 /* The host's descriptors were opened one after the other, so they ascend where WASI's do. */
 static bool in_order(const struct engine *engine, const WasmEdge_ModuleInstanceContext *wasi,
                      uint32_t preopens) {
-    uint64_t previous = 0;
+    int previous = STDERR_FILENO;
     for (uint32_t index = 0; index < preopens; index++) {
-        uint64_t descriptor = 0;
-        engine->wasmedge.ModuleInstanceWASIGetNativeHandler(wasi, (int32_t)(FIRST_PREOPEN + index),
-                                                            &descriptor);
+        int descriptor = preopen_descriptor(engine, wasi, index);
         if (descriptor <= previous)
             return false;
         previous = descriptor;
@@ -169,6 +176,10 @@ int engine_prepare(struct engine_module *module, const struct engine_program *pr
         return engine_fail(error, "WASI can't be registered: %s",
                            wasmedge->ResultGetMessage(result));
     return module->has_start ? 0 : instantiate(module, error);
+}
+
+int engine_module_descriptor(const struct engine_module *module, uint32_t index) {
+    return preopen_descriptor(module->engine, module->wasi, index);
 }
 
 /* A call without arguments. Results are not looked at: _start has none, and of another function

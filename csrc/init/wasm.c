@@ -72,17 +72,28 @@ static void handle_signals(void) {
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* There is no exec that would close them, and the program may see /proc/self/fd, where a descriptor
+ * of the host's files is a way out. `start` waits for the end of file of one of them. */
+static int close_others(struct init *init) {
+    unsigned first = STDERR_FILENO + 1;
+    int keep = -1;
+    for (uint32_t index = 0; (keep = engine_module_descriptor(init->module, index)) >= 0; index++) {
+        if ((unsigned)keep > first && close_range(first, (unsigned)keep - 1, 0) != 0)
+            return error_errno(&init->error, "close_range", "");
+        first = (unsigned)keep + 1;
+    }
+    if (close_range(first, ~0U, 0) != 0)
+        return error_errno(&init->error, "close_range", "");
+    return 0;
+}
+
 int run_wasm_run(struct init *init, struct step *step) {
     (void)step;
     struct engine_error error;
     uint32_t status = ENGINE_TRAP_STATUS;
     handle_signals();
-    /* The program could name these descriptors; `start` waits for the end of file of the last. */
-    sys_close(&init->proc_fd);
-    sys_close(&init->root_fd);
-    sys_close(&init->answer_fd);
-    sys_close(&init->report_fd);
-    sys_close(&init->started_fd);
+    if (close_others(init) != 0)
+        return -1;
     if (engine_run(init->module, &status, &error) != 0)
         dprintf(STDERR_FILENO, "crunw: %s\n", error.message);
     _exit((int)(status & 0xff));
