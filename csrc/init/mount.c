@@ -135,24 +135,33 @@ static int clone_host_sysfs(struct error *error, unsigned long flags, const char
 }
 
 static int copy_up_into(struct error *error, const struct request *request, int target, int tree) {
-    if (copy_up_directory(error, target, tree) < 0)
-        return error_set(error, "tmpcopyup", request->target, error->number, "%s %s: %s",
-                         error->operation, error->path, strerror(error->number));
-    return mount_add_flags(error, tree, request->filesystem.flags, 0, request->target);
+    if (copy_up_directory(error, target, tree) == 0)
+        return 0;
+    return error_set(error, "tmpcopyup", request->target, error->number, "%s %s: %s",
+                     error->operation, error->path, strerror(error->number));
 }
 
-/* A detached mount of the file system, with what MOUNT_COPY_UP finds in the directory `target`. */
-static int make_tree(struct init *init, const struct request *request, int target) {
-    struct error *error = &init->error;
+/* A detached tmpfs. With "ro" its mount is read-only, not the file system: as others have it, and
+ * files can be copied into it. */
+static int make_tmpfs(struct error *error, const struct request *request, int target) {
     struct filesystem wanted = request->filesystem;
-    bool copy_up = request->bits & MOUNT_COPY_UP;
-    if (copy_up)
-        wanted.flags &= ~(unsigned long)MS_RDONLY; /* until the copy is made */
+    wanted.flags &= ~(unsigned long)MS_RDONLY;
     int tree = filesystem_new(error, &wanted, request->target);
-    if (tree < 0 && error->number == EPERM && strcmp(wanted.type, "sysfs") == 0)
-        return clone_host_sysfs(error, wanted.flags, request->target);
-    if (tree >= 0 && copy_up && copy_up_into(error, request, target, tree) < 0)
+    if (tree < 0)
+        return -1;
+    if ((request->bits & MOUNT_COPY_UP && copy_up_into(error, request, target, tree) < 0) ||
+        mount_add_flags(error, tree, request->filesystem.flags & MS_RDONLY, 0, request->target) < 0)
         sys_close(&tree);
+    return tree;
+}
+
+static int make_tree(struct error *error, const struct request *request, int target) {
+    const struct filesystem *wanted = &request->filesystem;
+    if (strcmp(wanted->type, "tmpfs") == 0)
+        return make_tmpfs(error, request, target);
+    int tree = filesystem_new(error, wanted, request->target);
+    if (tree < 0 && error->number == EPERM && strcmp(wanted->type, "sysfs") == 0)
+        return clone_host_sysfs(error, wanted->flags, request->target);
     return tree;
 }
 
@@ -171,7 +180,7 @@ static int mount_on(struct init *init, const struct request *request, int target
     bool copy_up = request->bits & MOUNT_COPY_UP;
     if (!copy_up && !filesystem_expressible(&request->filesystem))
         return mount_by_descriptor(&init->error, request, target);
-    int tree = make_tree(init, request, target);
+    int tree = make_tree(&init->error, request, target);
     if (tree < 0) {
         sys_close(&target);
         return -1;

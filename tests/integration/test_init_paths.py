@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
+import shutil
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -269,7 +271,11 @@ def test_directory_moved_out_by_a_neighbour(host: Path, rootfs: Rootfs) -> None:
     def attack() -> None:
         while not stop.wait(0.0001):
             os.rename(volume / "a", elsewhere / "a")
-            os.rename(elsewhere / "a", volume / "a")
+            shutil.rmtree(volume / "a", ignore_errors=True)  # created in the meantime
+            with contextlib.suppress(OSError):
+                os.rename(elsewhere / "a", volume / "a")
+            (volume / "a/b").mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(elsewhere / "a", ignore_errors=True)
 
     attacker = threading.Thread(target=attack)
     attacker.start()
