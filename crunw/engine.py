@@ -1,6 +1,6 @@
 """libwasmedge from Python: check, inspect, run and compile WebAssembly modules on this host.
 
-The only module that imports ``crunw._engine``, the C layer of ``csrc/engine``; containers are run by
+The only module that imports ``crunw._engine``, the C layer of ``csrc/engine``. Containers are run by
 ``crunw-init``, which uses the same layer. Not on the lifecycle path.
 """
 

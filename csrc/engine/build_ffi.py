@@ -1,7 +1,4 @@
-"""Write the C source of ``crunw._engine``: cffi's view of ``engine.h``.
-
-    build_ffi.py OUTPUT
-"""
+"""Write the C source of ``crunw._engine``, cffi's view of ``engine.h``: ``build_ffi.py OUTPUT``."""
 
 from __future__ import annotations
 

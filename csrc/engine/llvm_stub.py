@@ -2,10 +2,10 @@
 
     llvm_stub.py READELF LIBWASMEDGE SOURCE VERSIONS
 
-Running a module calls nothing of LLVM, but libwasmedge is bound to it when it is loaded, which takes
-most of the start and most of the memory. The stub has LLVM's soname, its symbol versions and just
-the symbols that libwasmedge imports: functions that stop the program, data of the right size. What
-libwasmedge's static objects (of a linker inside it, never used) call at exit does nothing.
+Running a module calls nothing of LLVM, but libwasmedge is bound to it when it is loaded, which
+takes most of the start and most of the memory. The stub has LLVM's soname, its symbol versions and
+just the symbols that libwasmedge imports: functions that stop the program, data of the right size.
+What libwasmedge's static objects (of a linker inside it, never used) call at exit does nothing.
 
 SOURCE is written as C, VERSIONS as a linker version script; the soname is printed. Nothing is
 written or printed for a libwasmedge that needs no libLLVM.
@@ -16,9 +16,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TRAP = """\
 #include <unistd.h>
