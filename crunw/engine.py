@@ -1,7 +1,7 @@
 """libwasmedge from Python: check, inspect, run and compile WebAssembly modules on this host.
 
-The only module that imports ``crunw._engine``, the C layer of ``csrc/engine``. Containers are run by
-``crunw-init``, which uses the same layer. Not on the lifecycle path.
+The only module that imports ``crunw._engine``, the C layer of ``csrc/engine``; ``crunw-init`` runs
+containers with the same layer. Not on the lifecycle path.
 """
 
 from __future__ import annotations
