@@ -291,7 +291,7 @@ def test_start_section_is_not_run_before(modules: Path) -> None:
         "assert lib.engine_run(m.pointer, ffi.new('uint32_t *'), error) == 0\n"
     )
     path = str(modules / "start_section.wasm")
-    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", code, path], capture_output=True, check=True)
     assert done.stdout == b"prepared\nstart\n"
 
 

@@ -30,7 +30,7 @@ def universal(exit3: Path) -> Path:
     """Wasm with an AOT section, compiled where LLVM does not stay in this process."""
     path = exit3.with_name("universal.wasm")
     code = "import sys; from crunw.engine import Engine; Engine().compile(*sys.argv[1:])"
-    subprocess.run([sys.executable, "-c", code, exit3, path], check=True)
+    subprocess.run([sys.executable, "-P", "-c", code, exit3, path], check=True)
     return path
 
 
@@ -72,7 +72,7 @@ def test_shared_object_is_not_run(exit3: Path, tmp_path: Path) -> None:
         "import sys; from crunw.engine import Engine\n"
         "Engine().compile(*sys.argv[1:], native=True, level='0', generic=True)"
     )
-    subprocess.run([sys.executable, "-c", code, exit3, path], check=True)
+    subprocess.run([sys.executable, "-P", "-c", code, exit3, path], check=True)
     assert path.read_bytes().startswith(b"\x7fELF")
     with Engine(stub=paths.engine_stub()) as engine, pytest.raises(CrunwError, match="native code"):
         engine.run(str(path), ["exit3"])
@@ -83,7 +83,7 @@ def test_compile_refuses_a_bad_module(tmp_path: Path) -> None:
     path.write_bytes(b"\0asm\1\0\0\0\xff\0")
     code = "import sys; from crunw.engine import Engine; Engine().compile(*sys.argv[1:])"
     done = subprocess.run(
-        [sys.executable, "-c", code, path, tmp_path / "out"],
+        [sys.executable, "-P", "-c", code, path, tmp_path / "out"],
         capture_output=True,
         text=True,
         check=False,
@@ -109,7 +109,7 @@ def llvm_mapped(stub: str, module: Path) -> tuple[str, bool]:
         "print(engine.uses_stub, result.status, 'libLLVM.so' in open('/proc/self/maps').read())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, stub, module], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", code, stub, module], capture_output=True, text=True, check=True
     )
     printed, _, mapped = done.stdout.strip().rpartition(" ")
     return printed, mapped == "True"
