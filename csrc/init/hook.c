@@ -2,6 +2,7 @@
  * (runtime-spec config.md "POSIX-platform Hooks"). */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -155,7 +156,8 @@ int run_hook(struct init *init, struct step *step) {
         return -1;
     int result = write_state(&init->error, state, before, after);
     if (result == 0)
-        result = run(&init->error, path, argv, envp, (time_t)timeout, state);
+        result = run(&init->error, path, argv, envp, timeout > INT_MAX ? INT_MAX : (time_t)timeout,
+                     state);
     sys_close(&state);
     return result;
 }

@@ -2,6 +2,7 @@
  *
  *   main.c      read the plan, run its steps, report
  *   protect.c   run from where no container can overwrite the program
+ *   descriptors.c  close what was inherited but is not named by the plan
  *   plan.c      check the plan against the signatures; read fields
  *   report.c    the error record; reports and answers
  *   sys.c       one wrapper per system call: EINTR retry, operation and path in the error
@@ -83,6 +84,9 @@ struct plan {
 int plan_open(struct error *error, int descriptor, struct plan *plan);
 /* Cut the next step off the plan; false at its end. */
 bool plan_next(struct plan *plan, struct step *step);
+
+/* Close the inherited descriptors that are not needed (descriptors.c says which are). */
+int close_unnamed(struct init *init, struct plan plan);
 
 /* REPORT_PID. */
 int report_pid(struct init *init, pid_t pid);

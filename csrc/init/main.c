@@ -78,14 +78,27 @@ static int run_step(struct init *init, struct step *step) {
     abort(); /* plan_open has refused unknown ops */
 }
 
+/* The host's procfs, whatever the container mounts on its own /proc. */
+static int open_proc(struct init *init) {
+    struct statfs status;
+    init->proc_fd = sys_openat(&init->error, AT_FDCWD, "/proc", O_PATH | O_DIRECTORY, 0);
+    if (init->proc_fd < 0)
+        return -1;
+    if (fstatfs(init->proc_fd, &status) < 0)
+        return error_errno(&init->error, "fstatfs", "/proc");
+    if (status.f_type != PROC_SUPER_MAGIC)
+        return error_set(&init->error, "fstatfs", "/proc", EINVAL, "not a procfs");
+    return 0;
+}
+
 static int run_plan(struct init *init, int descriptor) {
     struct plan plan;
     struct step step;
-    if (plan_open(&init->error, descriptor, &plan) < 0) {
+    if (plan_open(&init->error, descriptor, &plan) < 0 || close_unnamed(init, plan) < 0 ||
+        open_proc(init) < 0) {
         report_error(init, NULL);
         return EXIT_FAILURE;
     }
-    close(descriptor);
     while (plan_next(&plan, &step)) {
         if (run_step(init, &step) == 0)
             continue;
@@ -114,33 +127,19 @@ static void reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The host's procfs, whatever the container mounts on its own /proc. */
-static int open_proc(struct init *init) {
-    struct statfs status;
-    init->proc_fd = sys_openat(&init->error, AT_FDCWD, "/proc", O_PATH | O_DIRECTORY, 0);
-    if (init->proc_fd < 0)
-        return -1;
-    if (fstatfs(init->proc_fd, &status) < 0)
-        return error_errno(&init->error, "fstatfs", "/proc");
-    if (status.f_type != PROC_SUPER_MAGIC)
-        return error_set(&init->error, "fstatfs", "/proc", EINVAL, "not a procfs");
-    return 0;
-}
-
-static int prepare(struct init *init, char **argv, int plan) {
+static int prepare(struct init *init, char **argv) {
     char *again[] = {argv[0], argv[ARG_PLAN], argv[ARG_REPORT], argv[ARG_ANSWER], again_mark, NULL};
     struct error *error = &init->error;
     if (fill_standard_descriptors(error) < 0)
         return -1;
     if (protect_program(error, again, argv[ARG_AGAIN] != NULL) < 0)
         return -1;
-    if (sys_cloexec(error, plan) < 0 || sys_cloexec(error, init->report_fd) < 0 ||
-        sys_cloexec(error, init->answer_fd) < 0)
+    if (sys_cloexec(error, init->report_fd) < 0 || sys_cloexec(error, init->answer_fd) < 0)
         return -1;
     reset_signals();
     umask(0);                         /* modes are those that the plan says */
     prctl(PR_SET_NAME, "crunw-init"); /* execveat has made it the descriptor's number */
-    return open_proc(init);
+    return 0;
 }
 
 static int descriptor_number(const char *text) {
@@ -164,7 +163,7 @@ int main(int argc, char **argv) {
         dprintf(STDERR_FILENO, "usage: crunw-init PLAN-FD REPORT-FD ANSWER-FD (crunw starts it)\n");
         return 2;
     }
-    if (prepare(&init, argv, plan) < 0) {
+    if (prepare(&init, argv) < 0) {
         report_error(&init, NULL);
         return EXIT_FAILURE;
     }

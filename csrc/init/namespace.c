@@ -149,9 +149,8 @@ int run_domainname(struct init *init, struct step *step) {
                                                  : 0;
 }
 
-/* Without key support there is no keyring to part with. Over the user's quota, or where a filter
- * around the runtime forbids keyctl, a container is better off in the old keyring than not started,
- * as in crun. */
+/* Without key support there is no keyring to part with; over the user's quota a container is better
+ * off in the old keyring than not started. */
 int run_keyring(struct init *init, struct step *step) {
     const char *name = step_string(step);
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) >= 0)

@@ -149,13 +149,13 @@ def waiting(start, last: list[Step]) -> Running:
 
 def test_start(start):
     trigger, reader, _ = start
-    with waiting(start, shell("ls -l /proc/self/fd | grep -c -e fifo -e memfd -e pipe")) as running:
+    with waiting(start, shell("exec ls /proc/self/fd")) as running:
         running.until(REPORT_READY)
         running.answer()
         assert running.next_report() is None
         os.write(trigger, b"\0")
         assert os.read(reader, 100) == b""
-        assert running.finish().output == "3\n"  # 1, 2 and the pipe of the shell
+        assert running.finish().output.split() == ["0", "1", "2", "3"]  # 3: ls itself
 
 
 def test_failure_after_start_goes_to_start(start, tmp_path):
@@ -261,19 +261,37 @@ def test_exec_format_error_is_126(programs):
     assert result.status == 126
 
 
-def test_descriptors_from_the_first_unpreserved_one_are_closed():
+@pytest.fixture
+def spare():
+    """Three descriptors, 200 to 202, that crunw-init inherits."""
     reader, writer = os.pipe()
     for copy in (200, 201, 202):
         os.dup2(writer, copy)
-    steps = [FORK, Step("close_from", 202), *shell("exec ls /proc/self/fd")]
-    seen = perform(steps, inherit=(200, 201, 202)).output.split()
-    steps[1] = Step("close_from", 3)
-    none = perform(steps, inherit=(200, 201, 202)).output.split()
+    yield (200, 201, 202)
     for descriptor in (reader, writer, 200, 201, 202):
         os.close(descriptor)
+
+
+def test_descriptors_below_close_from_reach_the_program(spare):
+    steps = [FORK, Step("close_from", 202), *shell("exec ls /proc/self/fd")]
+    seen = perform(steps, inherit=spare).output.split()
     assert {"200", "201"} < set(seen)
     assert "202" not in seen
-    assert none == ["0", "1", "2", "3"]  # 3 is the directory that ls reads
+
+
+@pytest.mark.parametrize("close", [[], [Step("close_from", 3)]])
+def test_other_descriptors_do_not_reach_the_program(spare, close):
+    steps = [FORK, *close, *shell("exec ls /proc/self/fd")]
+    assert perform(steps, inherit=spare).output.split() == ["0", "1", "2", "3"]  # 3: ls itself
+
+
+def test_unnamed_descriptors_are_closed_before_the_first_step(spare):
+    steps = [FORK, Step("ready"), Step("wait_start", 200, 202), Step("close_from", 3)]
+    with Running(steps, inherit=spare) as running:
+        running.until(REPORT_READY)
+        seen = os.listdir(f"/proc/{running.result.pid}/fd")
+        assert {"200", "202"} < set(seen)
+        assert len(seen) == 3 + 2 + 2 + 1  # standard, named, report and answer, the host's /proc
 
 
 def test_missing_standard_descriptors_are_filled():
