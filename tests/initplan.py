@@ -183,7 +183,7 @@ def _follow(parent: subprocess.Popen[bytes], report: int, answer: int, output: i
         reports, streams[report] = _cut(streams[report])
         for kind, payload in reports:
             if kind == REPORT_PID:
-                child = int(decode_fields("u", payload)[0])
+                child = int.from_bytes(payload, "little")
             elif kind == REPORT_USERNS:
                 _map_users(parent.pid, answer)
             elif kind == REPORT_ERROR:

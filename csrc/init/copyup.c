@@ -43,20 +43,26 @@ static int copy_owner_and_mode(struct error *error, const struct entry *entry, i
     return sys_fchmod(error, to, entry->status.st_mode & 07777, entry->name);
 }
 
+static int copy_open_file(struct error *error, struct entry *entry, int from) {
+    if (sys_fstat(error, from, &entry->status, entry->name) < 0)
+        return -1;
+    int to = sys_openat(error, entry->target, entry->name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (to < 0)
+        return -1;
+    int result = copy_content(error, from, to, entry->status.st_size, entry->name);
+    if (result == 0)
+        result = copy_owner_and_mode(error, entry, to);
+    sys_close(&to);
+    return result;
+}
+
 static int copy_file(struct error *error, struct entry *entry) {
     /* O_NONBLOCK: should it be a FIFO by now, the open must not wait for a writer */
     int from = sys_openat(error, entry->source, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     if (from < 0)
         return -1;
-    int to = -1;
-    int result = -1;
-    if (sys_fstat(error, from, &entry->status, entry->name) == 0 &&
-        (to = sys_openat(error, entry->target, entry->name, O_WRONLY | O_CREAT | O_EXCL, 0600)) >=
-            0 &&
-        copy_content(error, from, to, entry->status.st_size, entry->name) == 0)
-        result = copy_owner_and_mode(error, entry, to);
+    int result = copy_open_file(error, entry, from);
     sys_close(&from);
-    sys_close(&to);
     return result;
 }
 

@@ -44,7 +44,8 @@ int path_create_at(struct error *error, int directory, const char *name, mode_t 
 }
 
 static int too_long(struct walk *walk) {
-    return error_set(&walk->init->error, "resolve", walk->path, ENAMETOOLONG, "%s", "");
+    error_set(&walk->init->error, "resolve", walk->path, ENAMETOOLONG, "%s", "");
+    return -1;
 }
 
 /* buffer = first + "/" + second; `buffer` may be one of them. */
@@ -122,9 +123,10 @@ int path_make(struct init *init, const char *path, mode_t type, uint64_t resolve
     if (found >= 0 || init->error.number != ENOENT)
         return found;
     struct walk walk = {.init = init, .path = path, .resolve = resolve};
-    if (strlen(path) >= sizeof walk.todo)
+    size_t length = strlen(path);
+    if (length >= sizeof walk.todo)
         return too_long(&walk);
-    strcpy(walk.todo, path);
+    memcpy(walk.todo, path, length + 1);
     char name[NAME_MAX + 1];
     bool last = false;
     int more;

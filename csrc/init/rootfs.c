@@ -100,9 +100,11 @@ static bool parse_mountinfo(char *line, struct mountinfo *info) {
     char *dash = strstr(line, " - ");
     if (dash == NULL)
         return false;
-    for (int i = 0; i < 5; i++)
-        if ((fields[i] = strtok_r(i == 0 ? line : NULL, " ", &rest)) == NULL)
+    for (int i = 0; i < 5; i++) {
+        fields[i] = strtok_r(i == 0 ? line : NULL, " ", &rest);
+        if (fields[i] == NULL)
             return false;
+    }
     unescape(fields[4]);
     char *type = strtok_r(dash + 3, " ", &rest);
     *info = (struct mountinfo){.root = fields[3], .point = fields[4], .type = type};

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from initplan import BUSYBOX, DEV, INIT, PROC, Result, Rootfs, mount_step
+from initplan import BUSYBOX, DEV, INIT, PROC, Result, Rootfs, mount_step, run_plan
 
 from crunw.plan.encode import Step
-from crunw.plan.flags import MS_BIND, MS_NOEXEC, MS_NOSUID
+from crunw.plan.flags import CLONE_NEWNS, MS_BIND, MS_NOEXEC, MS_NOSUID
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -25,6 +25,17 @@ DEVPTS = mount_step(
     "devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"
 )
 SHOW = "tty; stty size; tty < /dev/tty; stat -c '%f %t:%T' /dev/console; echo to the console"
+
+
+def read_until_closed(master: int) -> bytes:
+    written = b""
+    while True:
+        try:
+            written += os.read(master, 65536)
+        except OSError as error:
+            if error.errno != errno.EIO:  # how Linux says that the slave is closed
+                raise
+            return written
 
 
 class Terminal:
@@ -44,14 +55,8 @@ class Terminal:
         payload, descriptors, _flags, _address = socket.recv_fds(self.ours, 100, 2)
         (master,) = descriptors
         self.size = os.get_terminal_size(master)
-        written = b""
-        try:
-            while data := os.read(master, 65536):
-                written += data
-        except OSError as error:  # Linux: the slave is closed
-            assert error.errno == errno.EIO
-        finally:
-            os.close(master)
+        written = read_until_closed(master)
+        os.close(master)
         return payload, written.decode().replace("\r\n", "\n")
 
 
@@ -96,6 +101,21 @@ def test_console_is_the_slave(terminal: Terminal) -> None:
 def test_without_a_bind(terminal: Terminal) -> None:
     run(terminal, [DEVPTS], terminal.step(bind=False), "ls /dev").ok()
     assert "console" not in terminal.output()[1].split()
+
+
+def test_terminal_of_a_joined_container(terminal: Terminal) -> None:
+    """A plan without a rootfs: the process is in the container's namespaces already."""
+    descriptor = terminal.theirs.fileno()
+    steps = [
+        Step("fork", CLONE_NEWNS),
+        Step("setsid"),
+        terminal.step(80, 24, bind=False),
+        Step("process", [BUSYBOX, "stty", "size"], []),
+        Step("exec_find"),
+        Step("exec"),
+    ]
+    run_plan(steps, pass_fds=(descriptor,)).ok()
+    assert terminal.output()[1] == "24 80\n"
 
 
 def test_size_in_a_user_namespace(terminal: Terminal) -> None:

@@ -35,6 +35,13 @@ pytestmark = [
     pytest.mark.skipif(not Path(BUSYBOX).exists(), reason="busybox-static is not installed"),
 ]
 
+# Where the kernel's controllers belong to cgroup v2 there is nothing of v1 to mount.
+CGROUPS_V1 = [
+    ("cgroup", f"/sys/fs/cgroup/{name}", data)
+    for name, data in (("pids", "pids"), ("systemd", "name=systemd"))
+    if f":{data}:" in Path("/proc/self/cgroup").read_text()
+]
+
 ATTR_RDONLY = 1
 ATTR_NOSUID = 2
 GUARDED = {"nosuid", "nodev", "noexec"}
@@ -57,7 +64,7 @@ def mounted(rootfs: Rootfs, *steps: Step, point: str = "/m") -> Mount:
     return rootfs.run([PROC, *steps]).ok().mount(point)
 
 
-# --- the root ---------------------------------------------------------------------------------------
+# --- the root -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("pivot", [0, 1])
@@ -109,7 +116,7 @@ def test_mounts_in_a_shared_rootfs_stay_inside(rootfs: Rootfs) -> None:
     assert str(rootfs.path) not in Path("/proc/self/mountinfo").read_text()
 
 
-# --- file systems -----------------------------------------------------------------------------------
+# --- file systems ---------------------------------------------------------------------------------
 
 FLAGS = [
     (0, {"rw", "relatime"}),
@@ -146,14 +153,11 @@ def test_flags_of_the_super_block(rootfs: Rootfs, bits: int) -> None:
         ("mqueue", "/dev/mqueue", ""),
         ("devpts", "/dev/pts", "newinstance,ptmxmode=0666,mode=0620,gid=5"),
         ("tmpfs", "/dev/shm", "mode=1777,size=65536k"),
-        ("cgroup", "/sys/fs/cgroup/pids", "pids"),
-        ("cgroup", "/sys/fs/cgroup/systemd", "name=systemd"),
         ("cgroup2", "/cgroup", ""),
+        *CGROUPS_V1,
     ],
 )
 def test_kernel_file_systems(rootfs: Rootfs, kind: str, target: str, data: str) -> None:
-    if kind == "cgroup" and " - cgroup " not in Path("/proc/self/mountinfo").read_text():
-        pytest.skip("no cgroup v1 hierarchy is mounted")
     rootfs.namespaces |= flags.CLONE_NEWCGROUP
     guarded = MS_NOSUID | MS_NODEV | MS_NOEXEC
     mount = mounted(rootfs, DEV, mount_step(kind, target, kind, guarded, data), point=target)
@@ -209,7 +213,7 @@ def test_remount(rootfs: Rootfs) -> None:
     assert {"ro", "size=8k"} <= mount.super_options
 
 
-# --- tmpcopyup --------------------------------------------------------------------------------------
+# --- tmpcopyup ------------------------------------------------------------------------------------
 
 
 def test_copy_up(rootfs: Rootfs) -> None:
@@ -250,13 +254,11 @@ def test_copy_up_into_too_little_room(rootfs: Rootfs) -> None:
     assert "big" in error.message
 
 
-# --- binds ------------------------------------------------------------------------------------------
+# --- binds ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("bits", "options"), FLAGS[:6])
-def test_flags_of_a_bind(
-    rootfs: Rootfs, source: Path, bits: int, options: set[str]
-) -> None:
+def test_flags_of_a_bind(rootfs: Rootfs, source: Path, bits: int, options: set[str]) -> None:
     assert mounted(rootfs, mount_step(source, "/m", bits=MS_BIND | bits)).options == options
 
 
@@ -317,7 +319,7 @@ def test_propagation_of_a_mount(rootfs: Rootfs, source: Path, name: str, tag: st
     assert [entry[: len(tag)] for entry in mount.optional] == ([tag] if tag else [])
 
 
-# --- masked and read-only paths ---------------------------------------------------------------------
+# --- masked and read-only paths -------------------------------------------------------------------
 
 
 def test_mask(rootfs: Rootfs, source: Path) -> None:
@@ -343,7 +345,7 @@ def test_read_only_paths(rootfs: Rootfs, source: Path) -> None:
     assert (source / "file").read_text() == "content"
 
 
-# --- nodes and links --------------------------------------------------------------------------------
+# --- nodes and links ------------------------------------------------------------------------------
 
 
 def test_nodes(rootfs: Rootfs) -> None:
@@ -372,7 +374,7 @@ def test_path_without_a_name(rootfs: Rootfs) -> None:
         assert (error.path, error.errno) == (path, errno.EINVAL)
 
 
-# --- in a user namespace ----------------------------------------------------------------------------
+# --- in a user namespace --------------------------------------------------------------------------
 
 
 @pytest.fixture
