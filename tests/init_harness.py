@@ -133,3 +133,13 @@ def perform(plan: list[Step] | bytes, **options) -> Result:
     """Run a plan to its end."""
     with Running(plan, **options) as running:
         return running.finish()
+
+
+def after_fork(*steps: Step, script: str = "true", **options) -> Result:
+    """Perform ``steps`` in the container's process, then run ``script``."""
+    return perform([Step("fork", 0), *steps, *shell(script)], **options)
+
+
+def forked(flags: int, *steps: Step, script: str = "true") -> Result:
+    """The same in new namespaces."""
+    return perform([Step("fork", flags), *steps, *shell(script)])

@@ -25,7 +25,7 @@ MS_REMOUNT, MS_BIND = 32, 4096
 UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
 
 
-# --- The plan is checked before its first step ------------------------------------------------------
+# --- The plan is checked before its first step ----------------------------------------------------
 
 FAILS_FIRST = Step("ns_enter", 0, "/nonexistent")
 GOOD = encode([FAILS_FIRST, Step("process", ["a", "bc"], []), Step("seccomp", b"12", 1, 2, b"")])
@@ -101,7 +101,7 @@ def test_failure_names_stage_operation_path_and_errno():
     assert result.error == ["ns_enter", "open", "/nonexistent", errno.ENOENT, ""]
 
 
-# --- Fork, ready, start -----------------------------------------------------------------------------
+# --- Fork, ready, start ---------------------------------------------------------------------------
 
 
 def test_fork_makes_a_child_of_the_runtime():
@@ -181,7 +181,7 @@ def test_a_waiting_process_can_be_killed(start):
         assert running.finish().status == -signal.SIGKILL
 
 
-# --- The program ------------------------------------------------------------------------------------
+# --- The program ----------------------------------------------------------------------------------
 
 
 def execute(*args: str, env: tuple[str, ...] = (), before: tuple[Step, ...] = ()):
@@ -195,7 +195,9 @@ def test_arguments_and_environment_are_exact():
     command, *environment = result.output.splitlines()
     assert command == f"/bin/sh|-c|{script}|ü||"
     assert {"A=1", "B=x y"} < set(environment)
-    assert not {line for line in environment if line[:5] not in ("A=1", "B=x y", "PATH=", "PWD=/", "_=/us")}
+    assert not {
+        line for line in environment if line[:5] not in ("A=1", "B=x y", "PATH=", "PWD=/", "_=/us")
+    }
 
 
 @pytest.fixture
@@ -295,7 +297,9 @@ def test_unnamed_descriptors_are_closed_before_the_first_step(spare):
 
 
 def test_missing_standard_descriptors_are_filled():
-    result = perform([FORK, *shell("readlink /proc/$$/fd/0")], prefix=("sh", "-c", 'exec "$@" <&-', "-"))
+    result = perform(
+        [FORK, *shell("readlink /proc/$$/fd/0")], prefix=("sh", "-c", 'exec "$@" <&-', "-")
+    )
     assert result.output == "/dev/null\n"
 
 
@@ -309,7 +313,7 @@ def test_signals_are_reset():
     assert masks[:2] == [0, 0]
 
 
-# --- The program is protected from the container (CVE-2019-5736) ------------------------------------
+# --- The program is protected from the container (CVE-2019-5736) ----------------------------------
 
 
 def remains_of(prefix: tuple[str, ...]) -> int:
