@@ -13,6 +13,7 @@ from crunw.plan.process import (
     seal_steps,
     seccomp_steps,
 )
+from crunw.spec.rules import sysctl_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ def namespaces(spec: Spec) -> dict[str, str]:
 
 
 def _host_steps(spec: Spec, host: Host) -> list[Step]:
-    """Until the container's process exists."""
+    """Until the container's process exists.
+
+    The engine is opened while the host's files are sure to be the ones found: a namespace that is
+    joined may have others. What is joined by path is never owned by a user namespace made here, in
+    which the right to join it would be gone.
+    """
     wanted = namespaces(spec)
     steps = []
     score = spec.get("process", {}).get("oomScoreAdj")
@@ -51,16 +57,24 @@ def _host_steps(spec: Spec, host: Host) -> list[Step]:
     steps += [Step("cgroup_join", path) for path in host.cgroup_join]
     if host.device_program:
         steps.append(Step("cgroup_devices", host.device_directory, host.device_program))
+    steps += engine_steps(host)
     joined = [kind for kind in flags.NAMESPACES if wanted.get(kind)]
     created = [kind for kind in flags.NAMESPACES if wanted.get(kind) == ""]
+    steps += [Step("ns_enter", flags.NAMESPACES[kind][0], wanted[kind]) for kind in joined]
     if "user" in created:
         steps += [Step("ns_unshare", flags.CLONE_NEWUSER), Step("userns_map")]
-    steps += [Step("ns_enter", flags.NAMESPACES[kind][0], wanted[kind]) for kind in joined]
     if "time" in created:
         steps.append(Step("ns_unshare", flags.CLONE_NEWTIME))
         steps += _time_offsets(spec)
     by_fork = [flags.NAMESPACES[kind][0] for kind in created if kind not in ("user", "time")]
     return [*steps, Step("fork", sum(by_fork))]
+
+
+def engine_steps(host: Host) -> list[Step]:
+    """The engine, for a Wasm workload."""
+    if host.workload.kind != "wasm":
+        return []
+    return [Step("engine_open", host.engine_library, host.engine_stub)]
 
 
 def _time_offsets(spec: Spec) -> list[Step]:
@@ -79,8 +93,6 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
     steps = [Step("setsid")]
     if wanted.get("network") == "":
         steps.append(Step("loopback_up"))
-    if host.workload.kind == "wasm":
-        steps.append(Step("engine_open", host.engine_library, host.engine_stub))
     propagation = flags.PROPAGATION[linux.get("rootfsPropagation") or "rslave"]
     steps += [
         Step("root_propagation", propagation),
@@ -88,7 +100,8 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
         *mount_steps(spec, host),
         *device_steps(spec),
     ]
-    steps += [Step("sysctl", _key(key), value) for key, value in linux.get("sysctl", {}).items()]
+    sysctls = linux.get("sysctl", {}).items()
+    steps += [Step("sysctl", sysctl_path(key), value) for key, value in sysctls]
     if spec.get("hostname"):
         steps.append(Step("hostname", spec["hostname"]))
     if spec.get("domainname"):
@@ -120,12 +133,18 @@ def console_steps(process: Process, host: Host, *, bind: bool) -> list[Step]:
 def _process_steps(spec: Spec, host: Host) -> list[Step]:
     """From a finished root filesystem to the running program."""
     process = spec["process"]
-    steps = [] if host.no_new_keyring else [Step("keyring", f"_ses.{host.id}")]
     hooks = [_hook(hook, host) for hook in spec.get("hooks", {}).get("startContainer", ())]
-    return [*steps, *persona_steps(spec), *program_steps(process, host, hooks)]
+    cwd = Step("cwd", process["cwd"], 1)
+    return [*session_steps(spec, host), *program_steps(process, host, cwd, hooks)]
 
 
-def program_steps(process: Process, host: Host, hooks: list[Step]) -> list[Step]:
+def session_steps(spec: Spec, host: Host) -> list[Step]:
+    """What all processes of a container have in common: the session keyring, the personality."""
+    steps = [] if host.no_new_keyring else [Step("keyring", f"_ses.{host.id}")]
+    return [*steps, *persona_steps(spec)]
+
+
+def program_steps(process: Process, host: Host, cwd: Step, hooks: list[Step]) -> list[Step]:
     """Drop privileges, find or load the program, wait for ``start``, run it.
 
     A module is untrusted input for the parser, so with Wasm the filter is in force before.
@@ -134,6 +153,7 @@ def program_steps(process: Process, host: Host, hooks: list[Step]) -> list[Step]
         *label_steps(process),
         *limit_steps(process),
         Step("close_from", _FIRST_FREE_FD + host.preserve_fds),
+        cwd,
         *seal_steps(process, host),
         process_step(process),
     ]
@@ -158,11 +178,6 @@ def preopens(process: Process, host: Host) -> list[str]:
     if cwd == "/":
         return ["/:/"]
     return ["/:/", *(f"/{name}:/{name}" for name in host.root_entries), f".:{cwd}"]
-
-
-def _key(name: str) -> str:
-    """``net.ipv4.ip_forward`` → ``net/ipv4/ip_forward`` (a slash form stays as it is)."""
-    return name if "/" in name else name.replace(".", "/")
 
 
 def _hook(hook: Hook, host: Host) -> Step:

@@ -6,6 +6,7 @@ The kernel runs the program for every open and mknod of a device node in the cgr
 
 from __future__ import annotations
 
+from crunw.errors import SpecError
 from crunw.plan.device_rules import ALL, Rule
 
 # Operations: class, source and width in one byte (Documentation/bpf/standardization).
@@ -24,7 +25,7 @@ _RESULT, _CONTEXT, _TYPE, _PENDING, _MAJOR, _MINOR = range(6)  # registers
 _DEVICE_TYPES = {"b": 1, "c": 2}  # BPF_DEVCG_DEV_*
 _NEXT, _ALLOW, _DENY = "next", "allow", "deny"  # jump targets
 
-_MAX_INSTRUCTIONS = 32767  # what a jump can span
+_MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS
 
 
 class _Instruction:
@@ -61,7 +62,7 @@ def program(rules: list[Rule]) -> bytes:
 
     The bits of the access that are not decided yet are kept in a register; the rules are tried
     from the last to the first, an allowing one clears its bits, a denying one that still finds a
-    bit ends it. Raises :class:`ValueError` for more rules than a program can hold.
+    bit ends it. Raises :class:`SpecError` for more rules than a program can hold.
     """
     code = [
         _Instruction(_LOAD_WORD, _TYPE, source=_CONTEXT),  # access << 16 | type
@@ -81,16 +82,16 @@ def program(rules: list[Rule]) -> bytes:
 
 
 def _rule_code(rule: Rule) -> list[_Instruction]:
-    code = []
+    numbers = []
     if rule.type != "a":
-        code.append((_TYPE, _DEVICE_TYPES[rule.type]))
+        numbers.append((_TYPE, _DEVICE_TYPES[rule.type]))
     if rule.major is not None:
-        code.append((_MAJOR, rule.major))
+        numbers.append((_MAJOR, rule.major))
     if rule.minor is not None:
-        code.append((_MINOR, rule.minor))
+        numbers.append((_MINOR, rule.minor))
     tests = [
         _Instruction(_JUMP_UNEQUAL_IMM, register, immediate=number, target=_NEXT)
-        for register, number in code
+        for register, number in numbers
     ]
     if not rule.allow:
         decision = [_Instruction(_JUMP_SET_IMM, _PENDING, immediate=rule.access, target=_DENY)]
@@ -117,7 +118,7 @@ def _assemble(code: list[_Instruction], fallthrough: str) -> bytes:
             code.append(_Instruction(_MOVE_IMM, _RESULT, immediate=int(result == _ALLOW)))
             code.append(_Instruction(_EXIT))
     if len(code) > _MAX_INSTRUCTIONS:
-        raise ValueError("too many device rules")
+        raise SpecError("linux.resources.devices", "has more rules than a program can hold")
     for position, instruction in enumerate(code):
         if instruction.target in positions:
             instruction.offset = positions[instruction.target] - position - 1

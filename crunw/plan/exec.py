@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from crunw.plan import flags
-from crunw.plan.create import console_steps, namespaces, program_steps
+from crunw.plan.create import (
+    console_steps,
+    engine_steps,
+    namespaces,
+    program_steps,
+    session_steps,
+)
 from crunw.plan.encode import Step
 
 TYPE_CHECKING = False
@@ -16,19 +22,20 @@ def exec_plan(spec: Spec, process: Process, host: Host, pidfd: int) -> list[Step
     """Return the steps that run ``process`` beside the container's first one.
 
     ``spec`` is the container's, ``pidfd`` the descriptor of its first process. The engine is
-    opened before the mount namespace is entered, while the host's libraries can be reached.
+    opened before the mount namespace is entered, while the host's libraries can be reached. A
+    working directory that is missing is not made: that is for ``create``.
     """
     steps = []
     if "oomScoreAdj" in process:
         steps.append(Step("oom_score_adj", process["oomScoreAdj"]))
     steps += [Step("cgroup_join", path) for path in host.cgroup_join]
-    if host.workload.kind == "wasm":
-        steps.append(Step("engine_open", host.engine_library, host.engine_stub))
     return [
         *steps,
+        *engine_steps(host),
         Step("ns_enter_pidfd", pidfd, sum(flags.NAMESPACES[kind][0] for kind in namespaces(spec))),
         Step("fork", 0),
         Step("setsid"),
         *console_steps(process, host, bind=False),
-        *program_steps(process, host, []),
+        *session_steps(spec, host),
+        *program_steps(process, host, Step("cwd", process["cwd"], 0), []),
     ]

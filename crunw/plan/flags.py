@@ -12,16 +12,16 @@ CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
 # linux.namespaces[].type -> (clone flag, name below /proc/PID/ns). In the order in which namespaces
-# are joined: the user namespace first (it owns the others), the mount namespace last (the paths of
-# the others are the caller's).
+# are joined: the user namespace after those that the runtime's own user namespace may own, the
+# mount namespace last (the paths of the others are the caller's).
 NAMESPACES: dict[str, tuple[int, str]] = {
-    "user": (CLONE_NEWUSER, "user"),
     "cgroup": (CLONE_NEWCGROUP, "cgroup"),
     "ipc": (CLONE_NEWIPC, "ipc"),
     "uts": (CLONE_NEWUTS, "uts"),
     "network": (CLONE_NEWNET, "net"),
     "time": (CLONE_NEWTIME, "time"),
     "pid": (CLONE_NEWPID, "pid"),
+    "user": (CLONE_NEWUSER, "user"),
     "mount": (CLONE_NEWNS, "mnt"),
 }
 
@@ -100,7 +100,7 @@ PROPAGATION: dict[str, int] = {
 # mounts[].options for mount_setattr(2) with AT_RECURSIVE: attr_set, attr_clr.
 _ATIME = 0x70
 RECURSIVE_ATTRIBUTES: dict[str, tuple[int, int]] = {
-    "ratime": (0, 0x10),
+    "ratime": (0, _ATIME),
     "rdev": (0, 0x4),
     "rdiratime": (0, 0x80),
     "rexec": (0, 0x8),

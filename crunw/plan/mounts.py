@@ -107,30 +107,35 @@ def mount_steps(spec: Spec, host: Host) -> list[Step]:
         kind = mount.get("type", "")
         if kind == "bind":
             options.flags |= flags.MS_BIND
-        _check_proc(field, target, kind)
-        if options.flags & flags.MS_BIND:
-            steps += _bind(mount, target, options, host)
+        is_bind = bool(options.flags & flags.MS_BIND)
+        _check_proc(field, target, "bind" if is_bind else kind)
+        if is_bind:
+            steps += _bind(field, mount, target, options, host)
         elif kind == "cgroup":
-            steps += _cgroup(field, target, options, host)
+            steps += _cgroup(field, target, options, spec, host)
         else:
             steps += _filesystem(mount, kind, target, options, label)
         steps += [Step("mount_propagation", target, bits) for bits in options.propagation]
         if options.attr_set or options.attr_clr:
-            steps.append(
-                Step("mount_setattr", target, options.attr_set, options.attr_clr, 1)
-            )
+            steps.append(Step("mount_setattr", target, options.attr_set, options.attr_clr, 1))
     return steps
 
 
 def device_steps(spec: Spec) -> list[Step]:
-    """Return the steps for the default devices, ``linux.devices`` and the links in /dev."""
+    """Return the steps for the default devices, ``linux.devices`` and the links in /dev.
+
+    A device of ``linux.devices`` takes the place of the default one of its path. /dev/ptmx stays a
+    link: the host's would be another one than that of the container's devpts.
+    """
     if any(_is_bind_of_dev(mount) for mount in spec.get("mounts", ())):
         return []
+    devices = {clean(device["path"]): device for device in spec.get("linux", {}).get("devices", ())}
     steps = [
         Step("mknod", path, 0o020666, major, minor, 0, 0)
         for path, major, minor in _DEFAULT_DEVICES
+        if path not in devices
     ]
-    steps += [_device(device) for device in spec.get("linux", {}).get("devices", ())]
+    steps += [_device(path, device) for path, device in devices.items() if path != "/dev/ptmx"]
     return steps + [Step("symlink", target, path) for target, path in _LINKS]
 
 
@@ -154,11 +159,14 @@ def _check_proc(field: str, target: str, kind: str) -> None:
         raise SpecError(f"{field}.destination", f"{target}: mounting inside /proc is not allowed")
 
 
-def _bind(mount: Mount, target: str, options: Options, host: Host) -> list[Step]:
+def _bind(field: str, mount: Mount, target: str, options: Options, host: Host) -> list[Step]:
+    if options.data:
+        # The kernel would ignore it, and with it what its author relies on.
+        raise SpecError(f"{field}.options", f"{options.data!r} is no option of a bind mount")
     source = mount.get("source", "")
     if not source.startswith("/"):
         source = f"{host.bundle}/{source}"
-    return [Step("mount", source, target, "", options.flags, options.data, 0)]
+    return [Step("mount", source, target, "", options.flags, "", 0)]
 
 
 def _filesystem(mount: Mount, kind: str, target: str, options: Options, label: str) -> list[Step]:
@@ -174,18 +182,28 @@ def _filesystem(mount: Mount, kind: str, target: str, options: Options, label: s
     return [Step("mount", source, target, kind, bits, data, extra)]
 
 
-def _cgroup(field: str, target: str, options: Options, host: Host) -> list[Step]:
+def _cgroup(field: str, target: str, options: Options, spec: Spec, host: Host) -> list[Step]:
     bits = options.flags | _CGROUP_FLAGS
-    if host.cgroup_version == 2:
-        return [Step("mount", "cgroup2", target, "cgroup2", bits, "", 0)]
     if not host.cgroup_mounts:
         raise SpecError(field, "a cgroup mount, but this host has no cgroups mounted")
+    if host.cgroup_version == 2:
+        return [_cgroup_v2(host.cgroup_mounts[0], target, bits, spec, host.cgroup_namespace)]
     steps = [Step("mount", "cgroup", target, "tmpfs", _CGROUP_FLAGS, "mode=755", 0)]
     for controller in host.cgroup_mounts:
         steps += _cgroup_v1(controller, target, bits, host.cgroup_namespace)
     if bits & flags.MS_RDONLY:
         steps.append(Step("mount_setattr", target, _ATTR_RDONLY, 0, 0))
     return steps
+
+
+def _cgroup_v2(hierarchy: CgroupMount, target: str, bits: int, spec: Spec, private: bool) -> Step:
+    """The hierarchy; in a user namespace, which may mount only what its own cgroup namespace shows,
+    the container's group bound there.
+    """
+    kinds = {entry["type"] for entry in spec["linux"].get("namespaces", ())}
+    if "user" in kinds and not private:
+        return Step("mount", hierarchy.path, target, "", bits | flags.MS_BIND, "", 0)
+    return Step("mount", "cgroup2", target, "cgroup2", bits, "", 0)
 
 
 def _cgroup_v1(controller: CgroupMount, target: str, bits: int, private: bool) -> list[Step]:
@@ -202,12 +220,12 @@ def _cgroup_v1(controller: CgroupMount, target: str, bits: int, private: bool) -
     return steps
 
 
-def _device(device: Device) -> Step:
+def _device(path: str, device: Device) -> Step:
     kind = device["type"]
     mode = _DEVICE_TYPES[kind] | device.get("fileMode", 0o666) & 0o7777
     return Step(
         "mknod",
-        clean(device["path"]),
+        path,
         mode,
         device.get("major", 0) if kind != "p" else 0,
         device.get("minor", 0) if kind != "p" else 0,

@@ -32,15 +32,12 @@ def label_steps(process: Process) -> list[Step]:
 
 
 def seal_steps(process: Process, host: Host) -> list[Step]:
-    """Working directory, credentials, no_new_privs.
+    """Umask, credentials, no_new_privs.
 
     Without no_new_privs, loading a seccomp filter needs CAP_SYS_ADMIN, so it comes before the
     credentials; with it, :func:`seccomp_steps` loads it as late as possible.
     """
-    steps = [
-        Step("cwd", process["cwd"], 1),
-        Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK)),
-    ]
+    steps = [Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK))]
     if not process.get("noNewPrivileges"):
         steps += seccomp_steps(host)
     steps.append(credentials(process))

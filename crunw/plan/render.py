@@ -51,7 +51,9 @@ _NAMES: dict[str, str] = {
     "wasm_load": "path preopens",
 }
 _MOUNT_NAMES = {value: name[3:].lower() for name, value in vars(flags).items() if name[:3] == "MS_"}
-_CLONE_NAMES = {value: name[9:].lower() for name, value in vars(flags).items() if name[:6] == "CLONE_"}
+_CLONE_NAMES = {
+    value: name[9:].lower() for name, value in vars(flags).items() if name[:6] == "CLONE_"
+}
 _CAPABILITY_SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 
@@ -80,9 +82,13 @@ def _readable(op: str, name: str, value: Field) -> Field:
         return f"{len(value)} bytes"
     if not isinstance(value, int):
         return value
+    return _readable_number(op, name, value)
+
+
+def _readable_number(op: str, name: str, value: int) -> Field:
     if name in ("types", "type"):
         return _bits(value, _CLONE_NAMES)
-    if op == "mount" and name == "flags" or name == "propagation":
+    if name == "propagation" or (op, name) == ("mount", "flags"):
         return _bits(value, _MOUNT_NAMES)
     if name in _CAPABILITY_SETS:
         return [cap for bit, cap in enumerate(flags.CAPABILITIES) if value >> bit & 1]
