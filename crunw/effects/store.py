@@ -23,19 +23,20 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
-_ID_CHARACTERS = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-."
-)
+_ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
 _ID_LENGTH = 1024
 _RECORD = "state.json"
 
 
 def default_root() -> str:
-    """``/run/crunw``, or below $XDG_RUNTIME_DIR for an ordinary user."""
+    """``/run/crunw``, or below $XDG_RUNTIME_DIR for an ordinary user.
+
+    Never in a directory that everyone may write to: there somebody else could be first.
+    """
     if os.geteuid() == 0:
         return "/run/crunw"
-    runtime_dir = os.environ.get("XDG_RUNTIME_DIR")
-    return f"{runtime_dir}/crunw" if runtime_dir else f"/tmp/crunw-{os.geteuid()}"
+    runtime_dir = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    return f"{runtime_dir}/crunw"
 
 
 def check_id(container_id: str) -> None:
