@@ -1,4 +1,4 @@
-"""Command-line options, declared as data. ``argparse`` alone would double the time of a ``state``."""
+"""Command-line options as data: importing ``argparse`` would double the time of a ``state``."""
 
 from __future__ import annotations
 
