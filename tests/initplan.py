@@ -28,6 +28,7 @@ from crunw.plan.ops import REPORT_ERROR, REPORT_PID, REPORT_USERNS
 INIT = os.environ.get("CRUNW_INIT") or shutil.which("crunw-init")
 BUSYBOX = "/bin/busybox"
 TIMEOUT = 30.0
+MAPPED_ROOT = 100000
 
 PROC = Step("mount", "proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "", 0)
 DEV = Step("mount", "tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755", 0)
@@ -115,6 +116,14 @@ class Rootfs:
     def __post_init__(self) -> None:
         (self.path / "bin").mkdir(parents=True)
         shutil.copy(BUSYBOX, self.path / "bin/busybox")
+
+    def in_user_namespace(self) -> None:
+        """Give it to the user whom a new user namespace has for root, and let that user reach it."""
+        self.user_namespace = True
+        for path in [self.path, *self.path.rglob("*")]:
+            os.chown(path, MAPPED_ROOT, MAPPED_ROOT)
+        for directory in self.path.parents:
+            directory.chmod(directory.stat().st_mode | 0o011)
 
     def run(self, steps: list[Step], command: str = "cat /proc/self/mountinfo",
             late: list[Step] | None = None) -> Result:  # fmt: skip
@@ -207,7 +216,6 @@ def _cut(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
 
 
 def _map_users(pid: int, answer: int) -> None:
-    """Root of the new user namespace is uid 100000 here; 1000 and others follow."""
-    Path(f"/proc/{pid}/uid_map").write_text("0 100000 65536\n")
-    Path(f"/proc/{pid}/gid_map").write_text("0 100000 65536\n")
+    Path(f"/proc/{pid}/uid_map").write_text(f"0 {MAPPED_ROOT} 65536\n")
+    Path(f"/proc/{pid}/gid_map").write_text(f"0 {MAPPED_ROOT} 65536\n")
     os.write(answer, b"g")

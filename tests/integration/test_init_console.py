@@ -119,12 +119,7 @@ def test_terminal_of_a_joined_container(terminal: Terminal) -> None:
 
 
 def test_size_in_a_user_namespace(terminal: Terminal) -> None:
-    rootfs = terminal.rootfs
-    rootfs.user_namespace = True
-    for path in [rootfs.path, *rootfs.path.rglob("*")]:
-        os.chown(path, 100000, 100000)
-    for directory in rootfs.path.parents[:3]:
-        directory.chmod(0o755)
+    terminal.rootfs.in_user_namespace()
     run(terminal, [DEVPTS], terminal.step(80, 24), "stty size").ok()
     assert terminal.output()[1] == "24 80\n"
 

@@ -379,12 +379,8 @@ def test_path_without_a_name(rootfs: Rootfs) -> None:
 
 @pytest.fixture
 def userns(rootfs: Rootfs) -> Rootfs:
-    rootfs.user_namespace = True
+    rootfs.in_user_namespace()
     rootfs.namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC
-    for path in [rootfs.path, *rootfs.path.rglob("*")]:
-        os.chown(path, 100000, 100000)
-    for directory in (rootfs.path.parent, *rootfs.path.parents[1:3]):
-        directory.chmod(0o755)
     return rootfs
 
 
