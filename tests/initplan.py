@@ -118,7 +118,7 @@ class Rootfs:
         shutil.copy(BUSYBOX, self.path / "bin/busybox")
 
     def in_user_namespace(self) -> None:
-        """Give it to the user whom a new user namespace has for root, and let that user reach it."""
+        """Give it to the user who is root of the new user namespace, and let that one in."""
         self.user_namespace = True
         for path in [self.path, *self.path.rglob("*")]:
             os.chown(path, MAPPED_ROOT, MAPPED_ROOT)
