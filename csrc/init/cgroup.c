@@ -50,7 +50,7 @@ static int detach(struct error *error, int cgroup, uint32_t id, const char *name
 
 /* A device must pass every program of a cgroup, so the earlier ones go, after the new one came. */
 static int replace_filter(struct error *error, int cgroup, int program, const char *name) {
-    uint32_t earlier[DEVICE_PROGRAMS_MAX];
+    uint32_t earlier[DEVICE_PROGRAMS_MAX] = {0};
     union bpf_attr query = {
         .query = {.target_fd = (uint32_t)cgroup,
                   .attach_type = BPF_CGROUP_DEVICE,

@@ -77,7 +77,7 @@ static pid_t own_pid(struct init *init) {
     char text[16];
     if (sys_readlinkat(&init->error, init->proc_fd, "self", text, sizeof text) < 0)
         return -1;
-    return atoi(text);
+    return (pid_t)strtol(text, NULL, 10);
 }
 
 /* clone3 behind the C library's back: have the kernel renew the thread id that the library keeps
