@@ -26,113 +26,114 @@
 /* op, number, signature. Steps run in the order of the plan; the comment says what each does and
  * where it must stand. "Host" steps run before FORK in a short-lived parent, all others in the
  * process that becomes the container's. */
-#define PLAN_OPS(X)                                                                               \
-    /* Host: s file, tasks or cgroup.procs of a cgroup: write "0" to it */                        \
-    X(CGROUP_JOIN, 1, "s")                                                                        \
-    /* Host: s cgroup v2 directory, b eBPF program (array of struct bpf_insn): attach as device   \
-     * filter, replacing what this runtime attached before. */                                    \
-    X(CGROUP_DEVICES, 2, "sb")                                                                    \
-    /* u value: /proc/self/oom_score_adj */                                                       \
-    X(OOM_SCORE_ADJ, 3, "u")                                                                      \
-    /* Host: u CLONE_NEW* type, s path of a namespace file: setns */                              \
-    X(NS_ENTER, 4, "us")                                                                          \
-    /* Host: u pidfd (inherited), u CLONE_NEW* flags: one setns for all of them */                \
-    X(NS_ENTER_PIDFD, 5, "uu")                                                                    \
-    /* Host: u CLONE_NEW* flags: unshare */                                                       \
-    X(NS_UNSHARE, 6, "u")                                                                         \
-    /* Host: after NS_UNSHARE(CLONE_NEWUSER): report REPORT_USERNS, wait for go, become 0:0 */    \
-    X(USERNS_MAP, 7, "")                                                                          \
-    /* Host: s text for /proc/self/timens_offsets, after NS_UNSHARE(CLONE_NEWTIME) */             \
-    X(TIME_OFFSETS, 8, "s")                                                                       \
-    /* u CLONE_NEW* flags: clone3 with them and CLONE_PARENT. The parent exits 0; the child reports\
-     * REPORT_PID before anything else and goes on with the next step. Once in a plan. */         \
-    X(FORK, 9, "u")                                                                               \
-    /* bring the loopback interface of the network namespace up */                                \
-    X(LOOPBACK_UP, 10, "")                                                                        \
-    /* setsid */                                                                                  \
-    X(SETSID, 11, "")                                                                             \
-    /* s libwasmedge (path or soname), s LLVM stub path ("" for none): dlopen, while the host's   \
-     * files are still reachable */                                                               \
-    X(ENGINE_OPEN, 12, "ss")                                                                      \
-    /* u MS_* propagation flags for "/" of the new mount namespace */                             \
-    X(ROOT_PROPAGATION, 20, "u")                                                                  \
-    /* s host path: bind it to itself (recursively), make its parent mount private, keep the      \
-     * descriptor under which every later path before PIVOT_ROOT is resolved */                   \
-    X(ROOTFS, 21, "s")                                                                            \
-    /* s source, s target, s filesystem type, u MS_* flags, s data, u MOUNT_* bits (below).       \
-     * The target is resolved inside the rootfs and created if missing (a file for a bind of a    \
-     * non-directory, else a directory). With MS_BIND the other flags are applied too. */         \
-    X(MOUNT, 22, "sssusu")                                                                        \
-    /* s target, u MS_* propagation flags */                                                      \
-    X(MOUNT_PROPAGATION, 23, "su")                                                                \
-    /* s target, u attr_set, u attr_clr, u nonzero for AT_RECURSIVE: mount_setattr */             \
-    X(MOUNT_SETATTR, 24, "suuu")                                                                  \
-    /* s path, u mode with type, u major, u minor, u uid, u gid: mknod, or where that is          \
-     * forbidden (user namespace) a bind mount of the host's node of that path */                 \
-    X(MKNOD, 25, "suuuuu")                                                                        \
-    /* s link target, s path; an existing equal link is left alone */                             \
-    X(SYMLINK, 26, "ss")                                                                          \
-    /* s key as a path below /proc/sys, s value */                                                \
-    X(SYSCTL, 27, "ss")                                                                           \
-    /* s name */                                                                                  \
-    X(HOSTNAME, 28, "s")                                                                          \
-    /* s name */                                                                                  \
-    X(DOMAINNAME, 29, "s")                                                                        \
-    /* report REPORT_HOOKS (prestart and createRuntime run now), wait for go */                   \
-    X(HOOKS_BARRIER, 30, "")                                                                      \
-    /* s path, S argv, S environment, u timeout in s (0: none), s state JSON before and s after   \
-     * the pid: run, feed the state, fail on a non-zero exit */                                   \
-    X(HOOK, 31, "sSSuss")                                                                         \
-    /* u 0: pivot_root; u 1: MS_MOVE and chroot (--no-pivot) */                                   \
-    X(PIVOT_ROOT, 40, "u")                                                                        \
-    /* u inherited descriptor of a connected unix socket, u columns, u rows (0: leave), u nonzero:    \
-     * bind the slave on /dev/console. Opens /dev/ptmx, sends the master, makes the slave 0, 1, 2 \
-     * and the controlling terminal */                                                            \
-    X(CONSOLE, 41, "uuuu")                                                                        \
-    /* s path: /dev/null over a file, an empty read-only tmpfs over a directory; missing is fine */ \
-    X(MASK, 42, "s")                                                                              \
-    /* s path: read-only bind on itself; missing is fine */                                       \
-    X(READONLY, 43, "s")                                                                          \
-    /* remount "/" read-only */                                                                   \
-    X(ROOT_READONLY, 44, "")                                                                      \
-    /* s name of a new session keyring */                                                         \
-    X(KEYRING, 50, "s")                                                                           \
-    /* u resource, u soft, u hard */                                                              \
-    X(RLIMIT, 51, "uuu")                                                                          \
-    /* u persona */                                                                               \
-    X(PERSONALITY, 52, "u")                                                                       \
-    /* s path, u nonzero: create if missing */                                                    \
-    X(CWD, 53, "su")                                                                              \
-    /* u uid, u gid, U additional groups, u bounding, u effective, u permitted, u inheritable,    \
-     * u ambient capability masks, u keep: nonzero leaves all capabilities as they are */         \
-    X(CREDENTIALS, 54, "uuUuuuuuu")                                                               \
-    /* u mask */                                                                                  \
-    X(UMASK, 55, "u")                                                                             \
-    X(NO_NEW_PRIVS, 56, "")                                                                       \
-    /* b BPF program (array of struct sock_filter), u SECCOMP_FILTER_FLAG_*, u inherited socket   \
-     * for the listener + 1 (0: none), b metadata sent with it */                                 \
-    X(SECCOMP, 57, "buub")                                                                        \
-    /* s "apparmor" or "selinux", s label for the next exec */                                    \
-    X(LSM_LABEL, 58, "ss")                                                                        \
-    /* u first: every descriptor from it on is closed at exec. What was inherited there and no step\
-     * names is closed before the first step (without CLOSE_FROM: from 3 on). */                  \
-    X(CLOSE_FROM, 59, "u")                                                                        \
-    /* S argv, S environment. After CREDENTIALS and LSM_LABEL: closes the host's /proc. */        \
-    X(PROCESS, 60, "SS")                                                                          \
-    /* find argv[0] ($PATH of the environment when it has no slash), check that it can be run */  \
-    X(EXEC_FIND, 61, "")                                                                          \
-    /* report REPORT_READY, wait for go; end of file (the runtime died) exits */                  \
-    X(READY, 62, "")                                                                              \
-    /* u inherited descriptor to read one byte from (FIFO opened read-write: `start` writes it),  \
-     * u inherited descriptor that stays open until exec or WASM_RUN: errors are reported on it   \
-     * from now on, its end of file says that the program runs */                                 \
-    X(WAIT_START, 63, "uu")                                                                       \
-    /* execve what EXEC_FIND found. Last step of a native plan. */                                \
-    X(EXEC, 64, "")                                                                               \
-    /* s path in the container, S preopens "guest:host[:readonly]": parse, validate and           \
-     * instantiate */                                                                             \
-    X(WASM_LOAD, 70, "sS")                                                                        \
-    /* run _start; exit with the program's status. Last step of a Wasm plan. */                   \
+#define PLAN_OPS(X)                                                                                \
+    /* Host: s file, tasks or cgroup.procs of a cgroup: write "0" to it */                         \
+    X(CGROUP_JOIN, 1, "s")                                                                         \
+    /* Host: s cgroup v2 directory, b eBPF program (array of struct bpf_insn): attach as device    \
+     * filter, replacing what this runtime attached before. */                                     \
+    X(CGROUP_DEVICES, 2, "sb")                                                                     \
+    /* u value: /proc/self/oom_score_adj */                                                        \
+    X(OOM_SCORE_ADJ, 3, "u")                                                                       \
+    /* Host: u CLONE_NEW* type, s path of a namespace file: setns */                               \
+    X(NS_ENTER, 4, "us")                                                                           \
+    /* Host: u pidfd (inherited), u CLONE_NEW* flags: one setns for all of them */                 \
+    X(NS_ENTER_PIDFD, 5, "uu")                                                                     \
+    /* Host: u CLONE_NEW* flags: unshare */                                                        \
+    X(NS_UNSHARE, 6, "u")                                                                          \
+    /* Host: after NS_UNSHARE(CLONE_NEWUSER): report REPORT_USERNS, wait for go, become 0:0 */     \
+    X(USERNS_MAP, 7, "")                                                                           \
+    /* Host: s text for /proc/self/timens_offsets, after NS_UNSHARE(CLONE_NEWTIME) */              \
+    X(TIME_OFFSETS, 8, "s")                                                                        \
+    /* u CLONE_NEW* flags: clone3 with them and CLONE_PARENT. The parent exits 0; the child        \
+     * reports REPORT_PID before anything else and goes on with the next step. Once in a plan. */                \
+    X(FORK, 9, "u")                                                                                \
+    /* bring the loopback interface of the network namespace up */                                 \
+    X(LOOPBACK_UP, 10, "")                                                                         \
+    /* setsid */                                                                                   \
+    X(SETSID, 11, "")                                                                              \
+    /* s libwasmedge (path or soname), s LLVM stub path ("" for none): dlopen, while the host's    \
+     * files are still reachable */                                                                \
+    X(ENGINE_OPEN, 12, "ss")                                                                       \
+    /* u MS_* propagation flags for "/" of the new mount namespace */                              \
+    X(ROOT_PROPAGATION, 20, "u")                                                                   \
+    /* s host path: bind it to itself (recursively), make its parent mount private, keep the       \
+     * descriptor under which every later path before PIVOT_ROOT is resolved */                    \
+    X(ROOTFS, 21, "s")                                                                             \
+    /* s source, s target, s filesystem type, u MS_* flags, s data, u MOUNT_* bits (below).        \
+     * The target is resolved inside the rootfs and created if missing (a file for a bind of a     \
+     * non-directory, else a directory). With MS_BIND the other flags are applied too. */          \
+    X(MOUNT, 22, "sssusu")                                                                         \
+    /* s target, u MS_* propagation flags */                                                       \
+    X(MOUNT_PROPAGATION, 23, "su")                                                                 \
+    /* s target, u attr_set, u attr_clr, u nonzero for AT_RECURSIVE: mount_setattr */              \
+    X(MOUNT_SETATTR, 24, "suuu")                                                                   \
+    /* s path, u mode with type, u major, u minor, u uid, u gid: mknod, or where that is           \
+     * forbidden (user namespace) a bind mount of the host's node of that path */                  \
+    X(MKNOD, 25, "suuuuu")                                                                         \
+    /* s link target, s path; an existing equal link is left alone */                              \
+    X(SYMLINK, 26, "ss")                                                                           \
+    /* s key as a path below /proc/sys, s value */                                                 \
+    X(SYSCTL, 27, "ss")                                                                            \
+    /* s name */                                                                                   \
+    X(HOSTNAME, 28, "s")                                                                           \
+    /* s name */                                                                                   \
+    X(DOMAINNAME, 29, "s")                                                                         \
+    /* report REPORT_HOOKS (prestart and createRuntime run now), wait for go */                    \
+    X(HOOKS_BARRIER, 30, "")                                                                       \
+    /* s path, S argv, S environment, u timeout in s (0: none), s state JSON before and s after    \
+     * the pid: run, feed the state, fail on a non-zero exit */                                    \
+    X(HOOK, 31, "sSSuss")                                                                          \
+    /* u 0: pivot_root; u 1: MS_MOVE and chroot (--no-pivot) */                                    \
+    X(PIVOT_ROOT, 40, "u")                                                                         \
+    /* u inherited descriptor of a connected unix socket, u columns, u rows (0: leave), u nonzero: \
+     * bind the slave on /dev/console. Opens /dev/ptmx, sends the master, makes the slave 0, 1, 2  \
+     * and the controlling terminal */                                                             \
+    X(CONSOLE, 41, "uuuu")                                                                         \
+    /* s path: /dev/null over a file, an empty read-only tmpfs over a directory; missing is fine   \
+     */                                                                                            \
+    X(MASK, 42, "s")                                                                               \
+    /* s path: read-only bind on itself; missing is fine */                                        \
+    X(READONLY, 43, "s")                                                                           \
+    /* remount "/" read-only */                                                                    \
+    X(ROOT_READONLY, 44, "")                                                                       \
+    /* s name of a new session keyring */                                                          \
+    X(KEYRING, 50, "s")                                                                            \
+    /* u resource, u soft, u hard */                                                               \
+    X(RLIMIT, 51, "uuu")                                                                           \
+    /* u persona */                                                                                \
+    X(PERSONALITY, 52, "u")                                                                        \
+    /* s path, u nonzero: create if missing */                                                     \
+    X(CWD, 53, "su")                                                                               \
+    /* u uid, u gid, U additional groups, u bounding, u effective, u permitted, u inheritable,     \
+     * u ambient capability masks, u keep: nonzero leaves all capabilities as they are */          \
+    X(CREDENTIALS, 54, "uuUuuuuuu")                                                                \
+    /* u mask */                                                                                   \
+    X(UMASK, 55, "u")                                                                              \
+    X(NO_NEW_PRIVS, 56, "")                                                                        \
+    /* b BPF program (array of struct sock_filter), u SECCOMP_FILTER_FLAG_*, u inherited socket    \
+     * for the listener + 1 (0: none), b metadata sent with it */                                  \
+    X(SECCOMP, 57, "buub")                                                                         \
+    /* s "apparmor" or "selinux", s label for the next exec */                                     \
+    X(LSM_LABEL, 58, "ss")                                                                         \
+    /* u first: every descriptor from it on is closed at exec. What was inherited there and no     \
+     * step names is closed before the first step (without CLOSE_FROM: from 3 on). */                         \
+    X(CLOSE_FROM, 59, "u")                                                                         \
+    /* S argv, S environment. After CREDENTIALS and LSM_LABEL: closes the host's /proc. */         \
+    X(PROCESS, 60, "SS")                                                                           \
+    /* find argv[0] ($PATH of the environment when it has no slash), check that it can be run */   \
+    X(EXEC_FIND, 61, "")                                                                           \
+    /* report REPORT_READY, wait for go; end of file (the runtime died) exits */                   \
+    X(READY, 62, "")                                                                               \
+    /* u inherited descriptor to read one byte from (FIFO opened read-write: `start` writes it),   \
+     * u inherited descriptor that stays open until exec or WASM_RUN: errors are reported on it    \
+     * from now on, its end of file says that the program runs */                                  \
+    X(WAIT_START, 63, "uu")                                                                        \
+    /* execve what EXEC_FIND found. Last step of a native plan. */                                 \
+    X(EXEC, 64, "")                                                                                \
+    /* s path in the container, S preopens "guest:host[:readonly]": parse, validate and            \
+     * instantiate */                                                                              \
+    X(WASM_LOAD, 70, "sS")                                                                         \
+    /* run _start; exit with the program's status. Last step of a Wasm plan. */                    \
     X(WASM_RUN, 71, "")
 
 #define PLAN_ENUM(name, number, signature) OP_##name = number,
