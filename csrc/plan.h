@@ -45,7 +45,7 @@
     /* Host: s text for /proc/self/timens_offsets, after NS_UNSHARE(CLONE_NEWTIME) */              \
     X(TIME_OFFSETS, 8, "s")                                                                        \
     /* u CLONE_NEW* flags: clone3 with them and CLONE_PARENT. The parent exits 0; the child        \
-     * reports REPORT_PID before anything else and goes on with the next step. Once in a plan. */                \
+     * reports REPORT_PID before anything else and goes on with the next step. Once in a plan. */  \
     X(FORK, 9, "u")                                                                                \
     /* bring the loopback interface of the network namespace up */                                 \
     X(LOOPBACK_UP, 10, "")                                                                         \
@@ -116,7 +116,7 @@
     /* s "apparmor" or "selinux", s label for the next exec */                                     \
     X(LSM_LABEL, 58, "ss")                                                                         \
     /* u first: every descriptor from it on is closed at exec. What was inherited there and no     \
-     * step names is closed before the first step (without CLOSE_FROM: from 3 on). */                         \
+     * step names is closed before the first step (without CLOSE_FROM: from 3 on). */              \
     X(CLOSE_FROM, 59, "u")                                                                         \
     /* S argv, S environment. After CREDENTIALS and LSM_LABEL: closes the host's /proc. */         \
     X(PROCESS, 60, "SS")                                                                           \
