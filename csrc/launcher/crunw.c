@@ -1,5 +1,5 @@
 /* crunw: starts the interpreter that this installation was built for, isolated and without `site`,
- * on crunw.cli.main. Where the package lies is found from where this program lies, so that an
+ * on boot.py. Where the package lies is found from where this program lies, so that an
  * installation can be in any prefix or virtual environment. */
 #include <errno.h>
 #include <limits.h>
@@ -9,13 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The first argument after the code is the directory that holds the package. main() has flushed what
- * it printed; ending with os._exit() spares the interpreter taking itself apart, a tenth of the
- * time of a call. */
-static const char bootstrap[] = "import os, sys\n"
-                                "sys.path.insert(0, sys.argv.pop(1))\n"
-                                "from crunw.cli.main import main\n"
-                                "os._exit(main())\n";
+/* Below the directory of the package. */
+#define BOOT "crunw/lib/boot.pyc"
 
 /* Where pip and CMake put packages below a prefix, for the interpreter CRUNW_PYTHON_NAME. */
 static const char *const package_directories[] = {
@@ -63,7 +58,7 @@ static void find_package(char directory[static PATH_MAX], const char *program_di
         const char *end = strrchr(program_directory, '/');
         int prefix_length = (int)(end - program_directory);
         set_path(directory, "%.*s/%s", prefix_length, program_directory, package_directories[i]);
-        set_path(file, "%s/crunw/__init__.py", directory);
+        set_path(file, "%s/" BOOT, directory);
         if (access(file, F_OK) == 0) {
             return;
         }
@@ -81,12 +76,14 @@ static const char *find_interpreter(char path[static PATH_MAX], const char *prog
 int main(int argc, char **argv) {
     char program_directory[PATH_MAX];
     char package_directory[PATH_MAX];
+    char boot[PATH_MAX];
     char beside[PATH_MAX];
     find_program(program_directory);
     find_package(package_directory, program_directory);
     const char *interpreter = find_interpreter(beside, program_directory);
+    set_path(boot, "%s/" BOOT, package_directory);
 
-    const char *const first[] = {interpreter, "-I", "-S", "-c", bootstrap, package_directory};
+    const char *const first[] = {interpreter, "-I", "-S", boot};
     const size_t first_count = sizeof(first) / sizeof(*first);
     const size_t rest_count = argc > 1 ? (size_t)argc - 1 : 0;
     char **arguments = calloc(first_count + rest_count + 1, sizeof(*arguments));
