@@ -83,7 +83,7 @@ def reachable(code: bytes) -> set[int]:
         found.add(position)
         operation = code[position * 8]
         offset = int.from_bytes(code[position * 8 + 2 : position * 8 + 4], "little", signed=True)
-        if operation != 0x95 and operation != 0x05:
+        if operation not in (0x95, 0x05):
             todo.append(position + 1)
         if operation in (0x05, 0x16, 0x56, 0x46):
             todo.append(position + 1 + offset)
@@ -200,3 +200,8 @@ def test_a_part_of_a_wider_rule_can_not_be_taken_back_on_v1() -> None:
     part = {"allow": False, "type": "c", "major": 7, "minor": 1, "access": "r"}
     with pytest.raises(SpecError, match=r"7:1 takes back a part of the one for c 7:\*"):
         v1_writes(rules([wide, part]))  # type: ignore[list-item]
+
+
+def test_more_rules_than_a_program_holds_are_refused() -> None:
+    with pytest.raises(SpecError, match="more rules than a program can hold"):
+        program([Rule(True, "c", 1, minor, READ) for minor in range(1000)])

@@ -169,8 +169,18 @@ def test_writes(resources: dict[str, Any], on_v1: list[str] | str, on_v2: list[s
 
 @pytest.mark.parametrize(
     ("shares", "weight"),
-    [(1, 1), (2, 1), (3, 2), (102, 17), (256, 35), (512, 59), (1024, 100), (2048, 174)]
-    + [(262144, 10000), (1 << 40, 10000)],
+    [
+        (1, 1),
+        (2, 1),
+        (3, 2),
+        (102, 17),
+        (256, 35),
+        (512, 59),
+        (1024, 100),
+        (2048, 174),
+        (262144, 10000),
+        (1 << 40, 10000),
+    ],
 )
 def test_cpu_weight(shares: int, weight: int) -> None:
     assert cpu_weight(shares) == weight

@@ -9,11 +9,12 @@ import errno
 import os
 import time
 
+from crunw.effects.cgroups import files
+from crunw.effects.cgroups.files import pauses, put, read
 from crunw.errors import KernelError, SpecError, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any, Self
 
     from crunw.effects.cgroups.layout import Layout
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _UNIFIED = ""  # as layout.UNIFIED, which the verbs that only read a record need not import
 _SIGKILL = 9
-_PATIENCE = 10.0  # s, for what the kernel does in its own time: ending processes, freezing
 
 
 class Cgroup:
@@ -121,12 +121,12 @@ class Cgroup:
         if not directory:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if write.usage_file:
-            usage = int(_read(f"{directory}/{write.usage_file}"))
+            usage = int(read(f"{directory}/{write.usage_file}"))
             if usage > int(write.value):
                 problem = f"{write.value} is less than is in use, {usage}"
                 raise SpecError(write.field, problem)
         try:
-            _put(f"{directory}/{write.file}", write.value)
+            put(f"{directory}/{write.file}", write.value)
         except FileNotFoundError:
             if write.fallback:
                 self._write(write.fallback)
@@ -142,7 +142,7 @@ class Cgroup:
     def _has(self, controller: str, directory: str) -> bool:
         if directory != self.unified:
             return True
-        return controller in _read(f"{directory}/cgroup.controllers").split()
+        return controller in read(f"{directory}/cgroup.controllers").split()
 
     def _spec_error(self, write: Write, error: OSError) -> SpecError:
         directory = self._directory(write.controller)
@@ -170,7 +170,7 @@ class Cgroup:
             return
         freezer = self._directory("freezer")
         if self.unified and os.path.exists(f"{self.unified}/cgroup.kill"):
-            _put(f"{self.unified}/cgroup.kill", "1")
+            put(f"{self.unified}/cgroup.kill", "1")
         else:
             if freezer:
                 self.freeze()
@@ -189,8 +189,8 @@ class Cgroup:
         directory = self._directory("freezer")
         try:
             if directory == self.unified:
-                return _read(f"{directory}/cgroup.freeze").strip() == "1"
-            return _read(f"{directory}/freezer.state").strip() != "THAWED"
+                return read(f"{directory}/cgroup.freeze").strip() == "1"
+            return read(f"{directory}/freezer.state").strip() != "THAWED"
         except FileNotFoundError:
             return False
 
@@ -206,12 +206,12 @@ class Cgroup:
         self._set_frozen(False)
 
     def _set_frozen(self, frozen: bool) -> None:
+        from crunw.effects.cgroups.freezer import freeze_v1, freeze_v2  # not needed to start
+
         directory = self._directory("freezer")
+        freeze = freeze_v2 if directory == self.unified else freeze_v1
         try:
-            if directory == self.unified:
-                _freeze_v2(directory, frozen)
-            else:
-                _freeze_v1(directory, frozen)
+            freeze(directory, frozen)
         except OSError as error:
             raise KernelError("freeze" if frozen else "thaw", directory, error) from error
 
@@ -221,28 +221,9 @@ class Cgroup:
         Waits for processes that are ending. Raises :class:`KernelError` (EBUSY) for those that
         are not.
         """
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + files.PATIENCE
         for directory in self._directories.values():
             _remove(directory, deadline)
-
-
-def _read(path: str) -> str:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        text = b""
-        while chunk := os.read(fd, 65536):
-            text += chunk
-        return text.decode()
-    finally:
-        os.close(fd)
-
-
-def _put(path: str, value: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, value.encode())
-    finally:
-        os.close(fd)
 
 
 def _kill(pid: int, number: int) -> None:
@@ -254,7 +235,7 @@ def _kill(pid: int, number: int) -> None:
 
 def _procs(directory: str) -> list[int]:
     try:
-        text = _read(f"{directory}/cgroup.procs")
+        text = read(f"{directory}/cgroup.procs")
     except OSError as error:
         # Gone meanwhile, or a threaded cgroup, whose processes its domain lists.
         if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
@@ -272,15 +253,6 @@ def _children(directory: str) -> list[str]:
             return [e.path for e in entries if e.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
-
-
-def _pauses(deadline: float) -> Iterator[None]:
-    """Come back after ever longer pauses, from 0.1 to 10 ms, until ``deadline``."""
-    pause = 0.0001
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(pause)
-        pause = min(pause * 2, 0.01)
 
 
 def _make(directory: str, top: str, made: list[str]) -> bool:
@@ -308,7 +280,7 @@ def _unmake(made: list[str]) -> None:
 
 
 def _remove(directory: str, deadline: float) -> None:
-    for _ in _pauses(deadline):
+    for _ in pauses(deadline):
         try:
             os.rmdir(directory)
         except FileNotFoundError:
@@ -326,11 +298,11 @@ def _remove(directory: str, deadline: float) -> None:
 def _inherit_cpuset(directory: str, top: str) -> None:
     """A new v1 cpuset is empty, and no process can join it: take the parent's."""
     for file in ("cpuset.cpus", "cpuset.mems"):
-        if directory == top or _read(f"{directory}/{file}").strip():
+        if directory == top or read(f"{directory}/{file}").strip():
             continue
         parent = os.path.dirname(directory)
         _inherit_cpuset(parent, top)
-        _put(f"{directory}/{file}", _read(f"{parent}/{file}").strip())
+        put(f"{directory}/{file}", read(f"{parent}/{file}").strip())
 
 
 def _enable_controllers(top: str, path: str, wanted: set[str] | None) -> None:
@@ -339,63 +311,27 @@ def _enable_controllers(top: str, path: str, wanted: set[str] | None) -> None:
     What can't be enabled on the way (a parent with processes of its own) is left: only a limit
     that needs it is an error, when it is written.
     """
-    controllers = set(_read(f"{top}/cgroup.controllers").split())
+    controllers = set(read(f"{top}/cgroup.controllers").split())
     if wanted is not None:
         controllers &= wanted
     directory = top
     for part in path.split("/")[1:] if controllers else ():
         control = f"{directory}/cgroup.subtree_control"
-        missing = sorted(controllers.difference(_read(control).split()))
+        missing = sorted(controllers.difference(read(control).split()))
         if missing:
             try:
-                _put(control, " ".join(f"+{name}" for name in missing))
+                put(control, " ".join(f"+{name}" for name in missing))
             except OSError:
                 for name in missing:
                     try:
-                        _put(control, f"+{name}")
+                        put(control, f"+{name}")
                     except OSError:
                         controllers.discard(name)
         directory = f"{directory}/{part}"
 
 
 def _check_domain(directory: str) -> None:
-    """A cgroup below a threaded one can't hold processes unless it is made threaded itself."""
-    if _read(f"{directory}/cgroup.type").strip() == "domain invalid":
-        _put(f"{directory}/cgroup.type", "threaded")
-
-
-def _freeze_v2(directory: str, frozen: bool) -> None:
-    """``cgroup.freeze`` is a request; ``cgroup.events`` tells, with POLLPRI, when it is met."""
-    import select  # not on the lifecycle path
-
-    events = os.open(f"{directory}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _put(f"{directory}/cgroup.freeze", str(int(frozen)))
-        poll = select.poll()
-        poll.register(events, select.POLLPRI)
-        deadline = time.monotonic() + _PATIENCE
-        while f"frozen {int(frozen)}" not in os.pread(events, 4096, 0).decode():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-            poll.poll(left * 1000)
-    finally:
-        os.close(events)
-
-
-def _freeze_v1(directory: str, frozen: bool) -> None:
-    """``freezer.state``: FREEZING goes on until every process has stopped, and may need a push.
-
-    A process that forks or is in a system call of another frozen one can keep it there; writing
-    FROZEN again tries the rest again, and on failure the cgroup is thawed.
-    """
-    state = f"{directory}/freezer.state"
-    if not frozen:
-        _put(state, "THAWED")
-        return
-    for _ in _pauses(time.monotonic() + _PATIENCE):
-        _put(state, "FROZEN")
-        if _read(state).strip() == "FROZEN":
-            return
-    _put(state, "THAWED")
-    raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    """Below a threaded cgroup there are only threads of its processes, none from outside."""
+    kind = read(f"{directory}/cgroup.type").strip()
+    if kind != "domain":
+        raise StateError(f"cgroup {directory} can't hold a container: its type is {kind!r}")

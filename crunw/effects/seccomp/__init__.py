@@ -12,6 +12,8 @@ from crunw import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from crunw.spec.model import Seccomp
 
 _MAX_ENTRY = 4096 * 8 + 8192  # BPF_MAXINSNS instructions, and a header
@@ -37,6 +39,19 @@ def program(section: Seccomp, cache_dir: str) -> tuple[bytes, int]:
     if usable and (library := library_path()):
         _store(entry, code, flags, library)
     return code, flags
+
+
+def features() -> dict[str, Any]:
+    """What is supported, as ``linux.seccomp`` of features.md; in the order of their names."""
+    from crunw.effects.seccomp.compile import ACTIONS, ARCHITECTURES, FLAGS, OPERATORS
+
+    return {
+        "enabled": True,
+        "actions": sorted(ACTIONS),
+        "operators": sorted(OPERATORS),
+        "archs": sorted(ARCHITECTURES),
+        "knownFlags": sorted(FLAGS),
+    }
 
 
 def _sha256(data: bytes) -> bytes:

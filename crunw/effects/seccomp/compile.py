@@ -25,16 +25,47 @@ _FLAG_TSYNC = 1
 _FLAG_NEW_LISTENER = 8
 _FLAG_TSYNC_ESRCH = 16
 _FLAG_WAIT_KILLABLE_RECV = 32
-_FLAGS = {
+FLAGS = {
     "SECCOMP_FILTER_FLAG_TSYNC": _FLAG_TSYNC,
     "SECCOMP_FILTER_FLAG_LOG": 2,
     "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": _FLAG_WAIT_KILLABLE_RECV,
 }
-_DEFAULT_FLAGS = 4  # SPEC_ALLOW, as in runc and crun
+_DEFAULT_FLAGS = FLAGS["SECCOMP_FILTER_FLAG_SPEC_ALLOW"]  # SPEC_ALLOW, as in runc and crun
 
-_ERRNO = 0x00050000  # SECCOMP_RET_ERRNO, the number in the low 16 bits
-_TRACE = 0x7FF00000  # SECCOMP_RET_TRACE, likewise
+# SECCOMP_RET_*, which are libseccomp's SCMP_ACT_* too.
+_ERRNO = 0x00050000  # the errno in the low 16 bits
+_TRACE = 0x7FF00000  # likewise
+_NOTIFY = 0x7FC00000
+ACTIONS = {
+    "SCMP_ACT_ALLOW": 0x7FFF0000,
+    "SCMP_ACT_ERRNO": _ERRNO,
+    "SCMP_ACT_KILL": 0,
+    "SCMP_ACT_KILL_PROCESS": 0x80000000,
+    "SCMP_ACT_KILL_THREAD": 0,
+    "SCMP_ACT_LOG": 0x7FFC0000,
+    "SCMP_ACT_NOTIFY": _NOTIFY,
+    "SCMP_ACT_TRACE": _TRACE,
+    "SCMP_ACT_TRAP": 0x00030000,
+}
+OPERATORS = {
+    "SCMP_CMP_NE": 1,  # enum scmp_compare
+    "SCMP_CMP_LT": 2,
+    "SCMP_CMP_LE": 3,
+    "SCMP_CMP_EQ": 4,
+    "SCMP_CMP_GE": 5,
+    "SCMP_CMP_GT": 6,
+    "SCMP_CMP_MASKED_EQ": 7,
+}
+# Those of the specification; libseccomp knows them by their names in lower case.
+ARCHITECTURES = frozenset(
+    "SCMP_ARCH_" + name
+    for name in (
+        *("X86", "X86_64", "X32", "ARM", "AARCH64", "LOONGARCH64", "M68K", "SH", "SHEB"),
+        *("MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64", "MIPSEL64N32"),
+        *("PPC", "PPC64", "PPC64LE", "S390", "S390X", "PARISC", "PARISC64", "RISCV64"),
+    )
+)
 _X32_BIT = 0x40000000  # of the numbers of x32 system calls (__X32_SYSCALL_BIT)
 
 
@@ -44,8 +75,8 @@ def compile_filter(section: Seccomp) -> tuple[bytes, int]:
     Raises :class:`SpecError` for what is unknown or contradicts itself.
     """
     ffi, lib = _library()
-    default = _action(lib, section, "defaultAction", "defaultErrnoRet", _FIELD)
-    if default == lib.SCMP_ACT_NOTIFY:
+    default = _action(section, "defaultAction", "defaultErrnoRet", _FIELD)
+    if default == _NOTIFY:
         problem = "SCMP_ACT_NOTIFY would stop the program that has to answer it"
         raise SpecError(f"{_FIELD}.defaultAction", problem)
     context = ffi.gc(lib.seccomp_init(default), lib.seccomp_release)
@@ -53,8 +84,8 @@ def compile_filter(section: Seccomp) -> tuple[bytes, int]:
     notify = False
     for index, rule in enumerate(section.get("syscalls", ())):
         field = f"{_FIELD}.syscalls[{index}]"
-        action = _action(lib, rule, "action", "errnoRet", field)
-        notify |= action == lib.SCMP_ACT_NOTIFY
+        action = _action(rule, "action", "errnoRet", field)
+        notify |= action == _NOTIFY
         if action != default:
             _add_rule(ffi, lib, context, action, rule, field)
     if notify and not section.get("listenerPath"):
@@ -86,7 +117,7 @@ def _library() -> tuple[Any, Any]:
     return ffi, lib
 
 
-def _action(lib: Any, section: Any, key: str, errno_key: str, field: str) -> int:
+def _action(section: Any, key: str, errno_key: str, field: str) -> int:
     name = section[key]
     if name in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"):
         number = section.get(errno_key, errno.EPERM)
@@ -95,25 +126,17 @@ def _action(lib: Any, section: Any, key: str, errno_key: str, field: str) -> int
         return int(number) | (_ERRNO if name == "SCMP_ACT_ERRNO" else _TRACE)
     if errno_key in section:
         raise SpecError(f"{field}.{errno_key}", f"means nothing with {name}")
-    actions = {
-        "SCMP_ACT_ALLOW": lib.SCMP_ACT_ALLOW,
-        "SCMP_ACT_KILL": lib.SCMP_ACT_KILL_THREAD,
-        "SCMP_ACT_KILL_PROCESS": lib.SCMP_ACT_KILL_PROCESS,
-        "SCMP_ACT_KILL_THREAD": lib.SCMP_ACT_KILL_THREAD,
-        "SCMP_ACT_LOG": lib.SCMP_ACT_LOG,
-        "SCMP_ACT_NOTIFY": lib.SCMP_ACT_NOTIFY,
-        "SCMP_ACT_TRAP": lib.SCMP_ACT_TRAP,
-    }
-    if name not in actions:
+    if name not in ACTIONS:
         raise SpecError(f"{field}.{key}", f"{name!r} is no action")
-    return int(actions[name])
+    return int(ACTIONS[name])
 
 
 def _architectures(lib: Any, context: Any, section: Seccomp) -> list[int]:
     """Add the architectures to the filter; the native one is in it from the start."""
     tokens = [int(lib.seccomp_arch_native())]
     for index, name in enumerate(section.get("architectures", ())):
-        token = lib.seccomp_arch_resolve_name(name.removeprefix("SCMP_ARCH_").lower().encode())
+        own_name = name.removeprefix("SCMP_ARCH_").lower().encode()
+        token = lib.seccomp_arch_resolve_name(own_name) if name in ARCHITECTURES else 0
         if not token:
             raise SpecError(f"{_FIELD}.architectures[{index}]", f"{name!r} is no architecture")
         if token in tokens:
@@ -130,14 +153,13 @@ def _check(result: int, field: str) -> None:
 
 def _add_rule(ffi: Any, lib: Any, context: Any, action: int, rule: SyscallRule, field: str) -> None:
     compared = [
-        _comparison(lib, arg, f"{field}.args[{index}]")
-        for index, arg in enumerate(rule.get("args", ()))
+        _comparison(arg, f"{field}.args[{index}]") for index, arg in enumerate(rule.get("args", ()))
     ]
     arguments = {comparison[0] for comparison in compared}
     # libseccomp takes one comparison of each argument: more than one are alternatives.
     groups = [compared] if len(arguments) == len(compared) else [[one] for one in compared]
     for name in rule["names"]:
-        if action == lib.SCMP_ACT_NOTIFY and name == "write":
+        if action == _NOTIFY and name == "write":
             raise SpecError(f"{field}.names", "write is needed to hand the listener over")
         number = lib.seccomp_syscall_resolve_name(name.encode())
         if number == -1:  # __NR_SCMP_ERROR
@@ -150,23 +172,21 @@ def _add_rule(ffi: Any, lib: Any, context: Any, action: int, rule: SyscallRule, 
             )
 
 
-def _comparison(lib: Any, arg: SyscallArg, field: str) -> tuple[int, int, int, int]:
+def _comparison(arg: SyscallArg, field: str) -> tuple[int, int, int, int]:
     """A ``struct scmp_arg_cmp``."""
-    names = ("NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ")
-    operators = {f"SCMP_CMP_{name}": getattr(lib, f"SCMP_CMP_{name}") for name in names}
-    if arg["op"] not in operators:
+    if arg["op"] not in OPERATORS:
         raise SpecError(f"{field}.op", f"{arg['op']!r} is no operator")
     if not 0 <= arg["index"] <= 5:
         raise SpecError(f"{field}.index", "is not from 0 to 5")
-    return arg["index"], operators[arg["op"]], arg["value"], arg.get("valueTwo", 0)
+    return arg["index"], OPERATORS[arg["op"]], arg["value"], arg.get("valueTwo", 0)
 
 
 def _flags(section: Seccomp, notify: bool) -> int:
     flags = 0 if "flags" in section else _DEFAULT_FLAGS
     for index, name in enumerate(section.get("flags", ())):
-        if name not in _FLAGS:
+        if name not in FLAGS:
             raise SpecError(f"{_FIELD}.flags[{index}]", f"{name!r} is no flag")
-        flags |= _FLAGS[name]
+        flags |= FLAGS[name]
     if not notify:
         return flags & ~_FLAG_WAIT_KILLABLE_RECV
     # With a listener the kernel wants to report a thread that can't be synchronised as ESRCH.
