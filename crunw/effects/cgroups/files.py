@@ -13,6 +13,7 @@ PATIENCE = 10.0  # s, for ending and for freezing processes
 
 
 def read(path: str) -> str:
+    """The whole of a file."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         text = b""
@@ -24,6 +25,7 @@ def read(path: str) -> str:
 
 
 def put(path: str, value: str) -> None:
+    """Write to a file that exists, in one system call."""
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, value.encode())

@@ -176,8 +176,8 @@ class Cgroup:
                 self.freeze()
             for pid in self.procs():
                 _kill(pid, _SIGKILL)
-        if freezer != self.unified:  # what is frozen on v1 does not end
-            self.thaw()
+        if freezer != self.unified and os.path.isdir(freezer):
+            self.thaw()  # what is frozen on v1 does not end
 
     def signal(self, number: int) -> None:
         """Send a signal to every process in the cgroup and below it."""

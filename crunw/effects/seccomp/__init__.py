@@ -58,8 +58,8 @@ def _sha256(data: bytes) -> bytes:
     # hashlib takes 2.7 ms to import; the module behind it is part of the interpreter.
     try:
         from _sha2 import sha256  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        from hashlib import sha256
+    except ImportError:  # Python 3.11
+        from _sha256 import sha256  # type: ignore[import-not-found,unused-ignore]
     digest: bytes = sha256(data).digest()
     return digest
 
