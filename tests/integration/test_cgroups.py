@@ -258,6 +258,67 @@ def test_kill_and_delete_of_a_cgroup_that_is_gone(cgroup: Cgroup) -> None:
     assert cgroup.procs() == []
 
 
+READ_BACK = [
+    # resources, v1 controller, file and value on v1, file and value on v2
+    ({"memory": {"limit": 1 << 26}}, "memory", "memory.limit_in_bytes", "memory.max", 1 << 26),
+    (
+        {"memory": {"reservation": 1 << 25}},
+        "memory",
+        "memory.soft_limit_in_bytes",
+        "memory.low",
+        1 << 25,
+    ),
+    ({"pids": {"limit": 7}}, "pids", "pids.max", "pids.max", 7),
+    ({"pids": {"limit": -1}}, "pids", "pids.max", "pids.max", "max"),
+    (
+        {"cpu": {"quota": 20000, "period": 50000}},
+        "cpu",
+        "cpu.cfs_quota_us",
+        "cpu.max",
+        (20000, "20000 50000"),
+    ),
+    ({"cpu": {"shares": 256}}, "cpu", "cpu.shares", "cpu.weight", (256, 35)),
+    ({"cpu": {"quota": 20000, "burst": 9000}}, "cpu", "cpu.cfs_burst_us", "cpu.max.burst", 9000),
+    ({"cpu": {"idle": 1}}, "cpu", "cpu.idle", "cpu.idle", 1),
+    ({"cpu": {"cpus": "0", "mems": "0"}}, "cpuset", "cpuset.cpus", "cpuset.cpus", 0),
+]
+
+
+@MACHINE
+@pytest.mark.parametrize(("resources", "controller", "on_v1", "on_v2", "value"), READ_BACK)
+def test_limits_are_read_back(
+    layout: Layout,
+    cgroup: Cgroup,
+    resources: dict[str, Any],
+    controller: str,
+    on_v1: str,
+    on_v2: str,
+    value: object,
+) -> None:
+    require(layout, controller)
+    create(layout, cgroup, resources)
+    version = layout.version(controller)
+    values = value if isinstance(value, tuple) else (value, value)
+    by_controller = {name: path for key, path in cgroup.v1_directories() for name in key.split(",")}
+    directory = by_controller.get(controller, cgroup.unified)
+    found = Path(directory, on_v1 if version == 1 else on_v2).read_text().strip()
+    assert found == str(values[version - 1])
+
+
+@pytest.mark.parametrize("layout", ["v2"], indirect=True)
+def test_a_parent_with_processes_hands_nothing_down(layout: Layout, cgroup: Cgroup) -> None:
+    require(layout, "hugetlb")
+    parent = Cgroup.at(layout, PARENT)
+    parent.create([])
+    child = start(parent, sleep_on)
+    with pytest.raises(SpecError, match="controller hugetlb is not available") as caught:
+        create(layout, cgroup, {"hugepageLimits": [{"pageSize": "2MB", "limit": 0}]})
+    assert caught.value.field == "linux.resources.hugepageLimits[0]"
+    create(layout, cgroup, {})
+    parent.kill()
+    status(child)
+
+
 @MACHINE
 def test_the_limit_on_processes_is_felt(layout: Layout, cgroup: Cgroup) -> None:
     require(layout, "pids")
