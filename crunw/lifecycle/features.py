@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crunw import __version__
+from crunw.paths import engine_stub
 from crunw.plan import flags
 
 TYPE_CHECKING = False
@@ -47,11 +48,26 @@ def features() -> dict[str, Any]:
         },
         "annotations": {
             "io.crunw.version": __version__,
+            "run.oci.crun.wasm": "true",  # what engines ask crun's features for
             **_engine(),
-            "run.oci.crun.wasm": "true",
         },
         "potentiallyUnsafeConfigAnnotations": [
             "module.wasm.image/variant",
             "run.oci.handler",
         ],
     }
+
+
+def _engine() -> dict[str, str]:
+    """The engine as containers get it: its version, and whether it starts without LLVM."""
+    from crunw.engine import Engine
+    from crunw.errors import CrunwError
+
+    try:
+        with Engine(stub=engine_stub()) as engine:
+            return {
+                "io.crunw.wasmedge.version": engine.version,
+                "io.crunw.wasmedge.llvm": "stub" if engine.uses_stub else "loaded",
+            }
+    except CrunwError as error:
+        return {"io.crunw.wasmedge.error": str(error)}
