@@ -79,10 +79,14 @@ class Container:
                 os.makedirs(os.path.dirname(self.directory), 0o700, exist_ok=True)
                 os.mkdir(self.directory, 0o700)
         except FileExistsError:
-            raise StateError(f"container {self.id} exists already") from None
+            raise self.taken() from None
         except OSError as error:
             raise KernelError("mkdir", self.directory, error) from error
         self.lock()
+
+    def exists(self) -> bool:
+        """Whether there is a container of this id, be it half made."""
+        return os.path.exists(self.directory)
 
     def lock(self, *, wait: bool = True) -> bool:
         """Take the lock (released by :meth:`unlock` or at exit). False: another process has it.
@@ -114,6 +118,10 @@ class Container:
         """The error for a container that does not exist."""
         return StateError(f"container {self.id} does not exist")
 
+    def taken(self) -> StateError:
+        """The error for an id that another container has."""
+        return StateError(f"container {self.id} exists already")
+
     def read(self) -> Record:
         """Return the record; empty when ``create`` died before its first."""
         try:
@@ -125,8 +133,17 @@ class Container:
             raise self.missing() from None
         except OSError as error:
             raise KernelError("read", f"{self.directory}/{_RECORD}", error) from error
-        record: Record = loads(text)
+        try:
+            record = loads(text)
+        except ValueError as error:
+            raise self._damaged(str(error)) from None
+        if not isinstance(record, dict):
+            raise self._damaged("not an object")
         return record
+
+    def _damaged(self, problem: str) -> StateError:
+        path = f"{self.directory}/{_RECORD}"
+        return StateError(f"container {self.id}: {path} is damaged: {problem}")
 
     def write(self, record: Record) -> None:
         """Replace the record."""

@@ -75,6 +75,8 @@ class Creation:
 
     def run(self, console_fd: int) -> Init:
         """Do it; the process waits on the ``start`` FIFO when this returns."""
+        if self.container.exists():  # before its processes are found in the cgroup of this id
+            raise self.container.taken()
         host = gather_host(self.spec, self.request)
         host.console_fd = console_fd
         cgroup, writes = plan_cgroup(self.spec, self.request, host)

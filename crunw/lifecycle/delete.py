@@ -24,7 +24,7 @@ def delete(root: str, container_id: str, force: bool = False) -> None:
         container.lock()
         record = container.read()
     except StateError:
-        if force and not os.path.exists(container.directory):
+        if force and not container.exists():
             return
         raise
     now = _status(container, record)
