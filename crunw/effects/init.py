@@ -118,6 +118,8 @@ class Init:
         _, status = os.waitpid(pid, 0)
         self._parent = self.pid = 0
         code = os.waitstatus_to_exitcode(status)
+        if code == -9:  # most often by the kernel's out-of-memory killer
+            return ": killed by signal 9 (memory limit too low?)"
         return f": killed by signal {-code}" if code < 0 else f": exit status {code}"
 
 
