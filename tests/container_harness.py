@@ -1,0 +1,199 @@
+"""Drive the program ``crunw`` as engines do, and look for what it leaves behind."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PREFIX = f"crunw-test-{os.getpid()}-"
+PATIENCE = 20.0  # s
+PR_SET_CHILD_SUBREAPER = 36
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+_numbers = itertools.count()
+
+
+def wait_for(condition: Callable[[], Any], what: str = "the condition") -> Any:
+    """Return what ``condition`` returns as soon as that is true; fail after ``PATIENCE``."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE:.0f} s"
+        time.sleep(0.01)
+    return found
+
+
+@dataclass
+class Bundle:
+    """A bundle on disk. ``config`` is written by :meth:`write`."""
+
+    path: Path
+    config: dict[str, Any]
+    id: str = field(default_factory=lambda: f"{PREFIX}{next(_numbers)}")
+
+    @property
+    def rootfs(self) -> Path:
+        return self.path / "rootfs"
+
+    @property
+    def process(self) -> dict[str, Any]:
+        return self.config["process"]
+
+    def write(self) -> Bundle:
+        (self.path / "config.json").write_text(json.dumps(self.config))
+        return self
+
+    def change(self, **changes: Any) -> Bundle:
+        """Change members, named by their path with ``__`` for a dot, and write the file."""
+        for name, value in changes.items():
+            *parents, last = name.split("__")
+            place = self.config
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[last] = value
+        return self.write()
+
+
+@dataclass
+class Result:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    def ok(self) -> str:
+        """The output of a command that must have succeeded in silence."""
+        assert (self.status, self.err) == (0, ""), self
+        return self.out
+
+    def error(self) -> str:
+        """The one line of a command that must have failed, without the program's name."""
+        assert self.status == 1, self
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self
+        assert lines[0].startswith("crunw: "), self
+        return lines[0].removeprefix("crunw: ")
+
+
+class Runtime:
+    """``crunw`` with a ``--root`` of its own: call it with the arguments."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def command(self, *words: str | Path) -> list[str]:
+        return ["crunw", "--root", str(self.root), *map(str, words)]
+
+    def __call__(self, *words: str | Path, stdin: str = "", **options: Any) -> Result:
+        # Files, not pipes: a container that runs on would keep a pipe open.
+        with (
+            open(os.memfd_create("out"), "w+", encoding="utf-8", errors="replace") as out,
+            open(os.memfd_create("err"), "w+", encoding="utf-8", errors="replace") as err,
+            open(os.memfd_create("in"), "w+", encoding="utf-8") as given,
+        ):
+            given.write(stdin)
+            given.seek(0)
+            done = subprocess.run(
+                options.pop("prefix", []) + self.command(*words),
+                stdin=given, stdout=out, stderr=err, check=False, timeout=60, **options,
+            )  # fmt: skip
+            out.seek(0)
+            err.seek(0)
+            return Result(done.returncode, out.read(), err.read())
+
+    def spawn(self, *words: str | Path, **options: Any) -> subprocess.Popen[str]:
+        """Start a command; it is ended with the test."""
+        options = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+            **options,
+        }
+        process = subprocess.Popen(self.command(*words), **options)
+        self._processes.append(process)
+        return process
+
+    def run(self, bundle: Bundle, *options: str, **how: Any) -> Result:
+        return self("run", "--bundle", bundle.path, *options, bundle.id, **how)
+
+    def create(self, bundle: Bundle, *options: str, **how: Any) -> Result:
+        return self("create", "--bundle", bundle.path, *options, bundle.id, **how)
+
+    def start(self, bundle: Bundle) -> Bundle:
+        """Create and start: the program runs when this returns."""
+        self.create(bundle).ok()
+        self("start", bundle.id).ok()
+        return bundle
+
+    def state(self, bundle: Bundle) -> dict[str, Any]:
+        return json.loads(self("state", bundle.id).ok())
+
+    def status(self, bundle: Bundle) -> str:
+        """The OCI status; "" for a container that does not exist."""
+        result = self("state", bundle.id)
+        return json.loads(result.out)["status"] if result.status == 0 else ""
+
+    def wait_status(self, bundle: Bundle, status: str) -> None:
+        wait_for(lambda: self.status(bundle) == status, f"status {status}")
+
+    def close(self) -> None:
+        """End and remove what the test has left, with ``delete --force`` alone."""
+        ids = self("list", "--quiet").ok().split()
+        for container_id in ids:
+            self("delete", "--force", container_id).ok()
+        for process in self._processes:
+            process.kill()
+            process.communicate()
+
+
+def cgroup_directories() -> list[str]:
+    """Directories in any hierarchy whose name begins as this process's container ids do."""
+    return [
+        os.path.join(path, name)
+        for path, names, _ in os.walk("/sys/fs/cgroup")
+        for name in names
+        if name.startswith(PREFIX)
+    ]
+
+
+def mounts(below: Path) -> list[str]:
+    """The mounts of this namespace on or of something below a directory."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+        return [line for line in file if f"{below}/" in line]
+
+
+def children() -> list[int]:
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+        return [int(pid) for pid in file.read().split()]
+
+
+def reap_orphans() -> list[str]:
+    """Reap the processes that ended after their parent had; return the command lines of others.
+
+    Needs ``PR_SET_CHILD_SUBREAPER``: by it every orphan becomes a child of this process.
+    """
+    deadline = time.monotonic() + 2
+    while children() and time.monotonic() < deadline:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            break
+        if not pid:
+            time.sleep(0.005)
+    left = []
+    for pid in children():
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            left.append(f"{pid}: {file.read()!r}")
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    return left

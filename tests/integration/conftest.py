@@ -1,0 +1,120 @@
+"""Containers for the tests: bundles, modules, the runtime, and the check that nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from container_harness import (
+    LIBC,
+    PR_SET_CHILD_SUBREAPER,
+    Bundle,
+    Runtime,
+    cgroup_directories,
+    mounts,
+    reap_orphans,
+)
+
+from crunw.spec.example import example
+
+PROJECT = Path(__file__).parents[2]
+BUSYBOX = shutil.which("busybox") or ""
+APPLETS = (
+    "cat chmod cut date dd echo env false find grep head hostname id kill ln ls mkdir mknod mount "
+    "ps pwd readlink rm seq sh sleep sort stat stty test touch tr true tty umount uname wc"
+).split()
+
+
+@pytest.fixture(scope="session")
+def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the program beside the bundles, to be hard-linked into them."""
+    if not BUSYBOX:
+        pytest.skip("busybox (Debian: busybox-static) is not installed")
+    path = tmp_path_factory.mktemp("busybox") / "busybox"
+    shutil.copy(BUSYBOX, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the compiled modules: the tests' and the examples'."""
+    directory = tmp_path_factory.mktemp("modules")
+    subprocess.run([PROJECT / "tests" / "modules" / "build", directory], check=True)
+    subprocess.run([PROJECT / "examples" / "build", directory], check=True)
+    return directory
+
+
+@pytest.fixture
+def leaks(tmp_path: Path) -> Iterator[None]:
+    """After the test no process, mount, cgroup or descriptor of it is left."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    reap_orphans()
+    descriptors = os.listdir("/proc/self/fd")
+    yield
+    processes = reap_orphans()
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    assert processes == []
+    assert mounts(tmp_path) == []
+    assert cgroup_directories() == []
+    assert len(os.listdir("/proc/self/fd")) <= len(descriptors)
+
+
+@pytest.fixture
+def crunw(tmp_path: Path, leaks: None) -> Iterator[Runtime]:
+    """The runtime; its containers are deleted with the test."""
+    root = tmp_path / "state"
+    runtime = Runtime(root)
+    yield runtime
+    runtime.close()
+    assert not root.exists() or os.listdir(root) == []
+
+
+MakeBundle = Callable[..., Bundle]
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, busybox: Path) -> MakeBundle:
+    """Make a bundle with busybox: ``bundle(*args, **changes)``, see :meth:`Bundle.change`."""
+
+    def make(*args: str, **changes: Any) -> Bundle:
+        made = empty_bundle(tmp_path)
+        binaries = made.rootfs / "bin"
+        binaries.mkdir()
+        os.link(busybox, binaries / "busybox")
+        for applet in APPLETS:
+            (binaries / applet).symlink_to("busybox")
+        made.process["args"] = list(args or ("true",))
+        return made.change(**changes)
+
+    return make
+
+
+@pytest.fixture
+def wasm_bundle(tmp_path: Path, modules: Path) -> MakeBundle:
+    """Make a bundle of one module, ``/NAME.wasm``: ``wasm_bundle(name, *args, **changes)``."""
+
+    def make(module: str, *args: str, **changes: Any) -> Bundle:
+        made = empty_bundle(tmp_path)
+        os.link(modules / f"{module}.wasm", made.rootfs / f"{module}.wasm")
+        made.process["args"] = [f"/{module}.wasm", *args]
+        return made.change(**changes)
+
+    return make
+
+
+def empty_bundle(directory: Path) -> Bundle:
+    """The config of ``crunw spec`` without a terminal and with a writable, empty root."""
+    config = json.loads(json.dumps(example(rootless=False)))
+    config["process"]["terminal"] = False
+    config["root"]["readonly"] = False
+    path = directory / f"bundle-{len(os.listdir(directory))}"
+    (path / "rootfs").mkdir(parents=True)
+    return Bundle(path, config)

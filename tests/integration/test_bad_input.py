@@ -1,0 +1,228 @@
+"""What can't be used is refused with one line that says what is wrong, and leaves nothing."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from bad_configs import CASES
+from container_harness import PREFIX, Bundle, cgroup_directories, children, reap_orphans
+
+
+def assert_nothing_left(crunw, container: Bundle) -> None:
+    assert not crunw.root.exists() or os.listdir(crunw.root) == []
+    assert cgroup_directories() == []
+    assert children() == []
+    assert crunw("state", container.id).error() == f"container {container.id} does not exist"
+
+
+@pytest.mark.parametrize(("write", "field"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
+def test_bad_config(crunw, bundle, write, field):
+    container = bundle()
+    (container.path / "config.json").unlink()
+    write(container.path)
+    for error in (crunw.create(container).error(), crunw.run(container).error()):
+        assert field in error
+        assert "internal error" not in error
+        assert len(error) < 1000
+    assert_nothing_left(crunw, container)
+
+
+def test_there_are_enough_bad_configs():
+    assert len({name for name, _, _ in CASES}) >= 60
+
+
+# --- Refused by the system, not by the specification: found while the container is made --------------
+
+PROC = {"destination": "/proc", "type": "proc", "source": "proc"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"root__path": "nothing"}, ["root.path", "nothing is not a directory"]),
+        ({"process__cwd": "/bin/busybox"}, ["chdir /bin/busybox: Not a directory"]),
+        ({"process__args": ["/bin/nothing"]}, ["exec /bin/nothing: No such file or directory"]),
+        ({"mounts": [{**PROC, "type": "nofs"}]}, ["mount", "/proc", "No such device"]),
+        (
+            {"mounts": [{"destination": "/x", "source": "/no/such", "options": ["bind"]}]},
+            ["/no/such", "No such file or directory"],
+        ),
+        (
+            {"mounts": [{"destination": "/t", "type": "tmpfs", "options": ["size=banana"]}]},
+            ["/t", "Invalid argument"],
+        ),
+        ({"linux__sysctl": {"net.no.such": "1"}}, ["net/no/such", "No such file or directory"]),
+        ({"linux__sysctl": {"kernel.shmmni": "banana"}}, ["shmmni", "Invalid argument"]),
+        (
+            {"linux__namespaces": [{"type": "mount"}, {"type": "network", "path": "/no/ns"}],
+             "hostname": ""},
+            ["/no/ns", "No such file or directory"],
+        ),
+        (
+            {"linux__namespaces": [{"type": "mount"}, {"type": "network", "path": "/dev/null"}],
+             "hostname": ""},
+            ["/dev/null", "Invalid argument"],
+        ),
+        ({"linux__resources__cpu": {"cpus": "999"}}, ["linux.resources.cpu.cpus"]),
+        ({"linux__resources__memory": {"limit": 1}}, ["memory limit too low"]),
+        (
+            {"linux__devices": [{"path": "/bin/busybox/x", "type": "c", "major": 1, "minor": 3}]},
+            ["/bin/busybox/", "Not a directory"],
+        ),
+        (
+            {"hooks": {"createRuntime": [{"path": "/bin/false"}]}},
+            ["createRuntime hook /bin/false: exit status 1"],
+        ),
+        ({"hooks": {"prestart": [{"path": "/no/hook"}]}}, ["prestart", "/no/hook", "No such file"]),
+        (
+            {"hooks": {"createContainer": [{"path": "/bin/false"}]}},
+            ["hook /bin/false: exit status 1"],
+        ),
+        ({"process__rlimits": [{"type": "RLIMIT_NOFILE", "soft": 2**40, "hard": 2**40}]},
+         ["setrlimit", "Operation not permitted"]),
+        ({"annotations": {"run.oci.handler": "krun"}}, ["annotations", "krun"]),
+    ],
+)  # fmt: skip
+def test_what_the_system_refuses(crunw, bundle, changes, words):
+    container = bundle(**changes)
+    for error in (crunw.create(container).error(), crunw.run(container).error()):
+        assert all(word in error for word in words), error
+    assert reap_orphans() == []
+    assert_nothing_left(crunw, container)
+
+
+@pytest.mark.parametrize(
+    "destination", ["/../../../../..{outside}", "/link/file", "/escape/{name}", "/proc/self/root/x"]
+)
+def test_mounts_stay_inside_the_root(crunw, bundle, tmp_path, destination):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    container = bundle("true")
+    (container.rootfs / "link").symlink_to(outside)
+    (container.rootfs / "escape").symlink_to("../../../../../../../..")
+    destination = destination.format(outside=outside, name="x")
+    container.config["mounts"].append({"destination": destination, "type": "tmpfs"})
+    crunw.run(container.write())
+    assert os.listdir(outside) == []
+    assert not os.path.lexists("/x")
+
+
+def test_no_config(crunw, bundle):
+    container = bundle()
+    (container.path / "config.json").unlink()
+    for error in (crunw.create(container).error(), crunw.run(container).error()):
+        assert error == f"{container.path}/config.json: can't be read: No such file or directory"
+
+
+def test_no_bundle(crunw, tmp_path):
+    error = crunw("create", "--bundle", tmp_path / "nothing", f"{PREFIX}none").error()
+    assert str(tmp_path / "nothing") in error
+
+
+@pytest.mark.parametrize(
+    "container_id", ["", ".", "..", "a/b", "../x", "/", "a b", "a\nb", "é", "x" * 1025, "a:b"]
+)
+@pytest.mark.parametrize("verb", ["create", "state", "delete", "start", "kill", "run"])
+def test_bad_id(crunw, bundle, verb, container_id):
+    options = ["--bundle", bundle().path] if verb in ("create", "run") else []
+    assert crunw(verb, *options, container_id).error().startswith("container id ")
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["nothing"], "unknown verb 'nothing'"),
+        (["--nothing"], "unknown option --nothing"),
+        (["--root"], "--root needs a value"),
+        (["--log-format", "xml", "list"], "--log-format: 'xml' is neither text nor json"),
+        (["--cgroup-manager", "openrc", "create", "x"], "--cgroup-manager: 'openrc'"),
+        (["create"], "one container id is needed"),
+        (["create", "a", "b"], "one container id is needed, 2 arguments given"),
+        (["create", "--nothing", "a"], "unknown option --nothing"),
+        (["create", "a", "--bundle"], "--bundle needs a value"),
+        (["create", "--preserve-fds", "-1", "a"], "--preserve-fds: '-1' is not a number"),
+        (["create", "--preserve-fds", "x", "a"], "--preserve-fds: 'x' is not a number"),
+        (["start"], "one container id is needed"),
+        (["state"], "one container id is needed"),
+        (["state", "a", "b"], "one container id is needed"),
+        (["delete"], "one container id is needed"),
+        (["kill"], "a container id and at most one signal are needed"),
+        (["kill", "a", "TERM", "x"], "a container id and at most one signal are needed"),
+        (["kill", "a", "NOTHING"], "unknown signal 'NOTHING'"),
+        (["kill", "a", "65"], "unknown signal '65'"),
+        (["kill", "a", "RTMIN+99"], "unknown signal 'RTMIN+99'"),
+        (["exec"], "a container id is needed"),
+        (["exec", "a"], "either a command or --process FILE is needed"),
+        (["exec", "--process", "p", "a", "true"], "either a command or --process FILE is needed"),
+        (["ps"], "a container id is needed"),
+        (["ps", "--format", "xml", "a"], "--format: 'xml' is neither table nor json"),
+        (["list", "--format", "xml"], "--format: 'xml' is neither table nor json"),
+        (["plan", "x"], "unexpected argument 'x'"),
+        (["spec", "x"], "unexpected argument 'x'"),
+    ],
+)
+def test_bad_command_line(crunw, words, problem):
+    assert crunw(*words).error().startswith(problem)
+
+
+def test_log_that_can_not_be_written(crunw, tmp_path):
+    result = crunw("--log", tmp_path / "no" / "log", "state", "nobody")
+    assert (result.status, result.err.splitlines()) == (
+        1,
+        [
+            "crunw: container nobody does not exist",
+            f"crunw: --log {tmp_path}/no/log: No such file or directory",
+        ],
+    )
+
+
+def test_terminal_without_a_socket(crunw, bundle):
+    container = bundle("tty", process__terminal=True)
+    assert crunw.create(container).error() == (
+        "process.terminal is true: --console-socket is required"
+    )
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_console_socket_that_is_not_there(crunw, bundle, tmp_path, terminal):
+    container = bundle("tty", process__terminal=terminal)
+    error = crunw.create(container, "--console-socket", str(tmp_path / "no")).error()
+    if terminal:
+        assert error == f"connect to the console socket {tmp_path}/no: No such file or directory"
+    else:
+        assert error == "--console-socket is given, but process.terminal is not true"
+
+
+def test_a_damaged_record(crunw, bundle):
+    container = bundle("sleep", "1000")
+    crunw.create(container).ok()
+    path = crunw.root / container.id / "state.json"
+    record = path.read_text()
+    for damaged in ("", "{", "[]", "null", "\0" * 100):
+        path.write_text(damaged)
+        for verb in ("state", "start", "kill", "delete"):
+            error = crunw(verb, container.id).error()
+            assert error.startswith(f"container {container.id}: {path} is damaged")
+    path.write_text(record)
+
+
+@pytest.mark.parametrize(
+    ("process", "field"),
+    [
+        ("", "invalid JSON"),
+        ("[]", "must be an object"),
+        ('{"args": ["true"]}', "cwd"),
+        ('{"cwd": "/", "args": []}', "args"),
+        ('{"cwd": "/", "args": [1]}', "args[0]"),
+        ('{"cwd": "x", "args": ["true"]}', "cwd"),
+        ('{"cwd": "/", "args": ["true"], "user": {"uid": -1}}', "user.uid"),
+        ('{"cwd": "/", "args": ["true"], "env": ["A"]}', "env[0]"),
+        ('{"cwd": "/", "args": ["true"], "capabilities": {"bounding": ["x"]}}', "capabilities"),
+    ],
+)
+def test_bad_process(crunw, bundle, tmp_path, process, field):
+    container = bundle("sleep", "1000")
+    crunw.create(container).ok()
+    (tmp_path / "process.json").write_text(process)
+    assert field in crunw("exec", "--process", tmp_path / "process.json", container.id).error()

@@ -1,0 +1,458 @@
+"""create, start, state, kill, delete, run, list and ps: what each does, prints and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from container_harness import Bundle, Runtime, wait_for
+
+SLEEP = ("sleep", "1000")
+
+
+def make(crunw: Runtime, container: Bundle, status: str) -> Bundle:
+    """Bring a container of ``sleep`` into a status."""
+    if status != "missing":
+        crunw.create(container).ok()
+    if status in ("running", "stopped"):
+        crunw("start", container.id).ok()
+    if status == "stopped":
+        crunw("kill", container.id, "KILL").ok()
+        crunw.wait_status(container, "stopped")
+    return container
+
+
+def test_life_of_a_container(crunw, bundle, tmp_path):
+    container = bundle("sh", "-c", "echo out; echo err >&2; exit 7")
+    container.change(annotations={"org.example.key": "välue"})
+    out, err = tmp_path / "out", tmp_path / "err"
+    with out.open("w") as stdout, err.open("w") as stderr:
+        command = crunw.command("create", "--bundle", container.path, container.id)
+        subprocess.run(command, stdout=stdout, stderr=stderr, check=True)
+    state = crunw.state(container)
+    pid = state.pop("pid")
+    assert Path(f"/proc/{pid}/comm").read_text() == "crunw-init\n"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", state.pop("created"))
+    assert state == {
+        "ociVersion": "1.2.1",
+        "id": container.id,
+        "status": "created",
+        "bundle": str(container.path),
+        "rootfs": str(container.rootfs),
+        "owner": "root",
+        "annotations": {"org.example.key": "välue"},
+    }
+    assert (out.read_text(), err.read_text()) == ("", "")
+    assert crunw("start", container.id).ok() == ""
+    crunw.wait_status(container, "stopped")
+    assert (out.read_text(), err.read_text()) == ("out\n", "err\n")
+    assert crunw.state(container)["pid"] == 0
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    assert crunw("delete", container.id).ok() == ""
+    assert crunw("state", container.id).error() == f"container {container.id} does not exist"
+
+
+WRONG_STATUS = {
+    ("start", "running"): "the container is running, must be created",
+    ("start", "stopped"): "the container is stopped, must be created",
+    ("kill", "stopped"): "the container is stopped, must be created or running or paused",
+    ("delete", "created"): "the container is created, must be stopped",
+    ("delete", "running"): "the container is running, must be stopped",
+    ("exec", "stopped"): "the container is stopped, must be created or running",
+    ("ps", "stopped"): "the container is stopped, must be created or running or paused",
+}
+VERBS = ("start", "kill", "delete", "exec", "ps", "state")
+
+
+@pytest.mark.parametrize("status", ["created", "running", "stopped", "missing"])
+def test_every_verb_in_every_status(crunw, bundle, status):
+    for verb in VERBS:
+        container = make(crunw, bundle(*SLEEP), status)
+        before = crunw.status(container)
+        result = crunw(verb, container.id, *(["true"] if verb == "exec" else []))
+        if status == "missing":
+            assert result.error() == f"container {container.id} does not exist"
+        elif expected := WRONG_STATUS.get((verb, status)):
+            assert result.error() == f"{verb} {container.id}: {expected}"
+            assert crunw.status(container) == before
+        else:
+            result.ok()
+    assert crunw("delete", "--force", "never-made").ok() == ""
+
+
+@pytest.mark.parametrize("status", ["created", "running", "stopped"])
+def test_an_id_is_taken_until_it_is_deleted(crunw, bundle, status):
+    container = make(crunw, bundle(*SLEEP), status)
+    for result in (crunw.create(container), crunw.run(container)):
+        assert result.error() == f"container {container.id} exists already"
+    assert crunw.status(container) == status
+    crunw("delete", "--force", container.id).ok()
+    crunw.create(container).ok()
+
+
+def test_delete_force_ends_every_process(crunw, bundle):
+    container = crunw.start(bundle("sh", "-c", "sleep 1000 & sleep 1000 & wait"))
+    pids = wait_for(lambda: len(found := ps(crunw, container)) == 3 and found)
+    crunw("delete", "--force", container.id).ok()
+    assert not [pid for pid in pids if is_running(pid)]
+
+
+def ps(crunw: Runtime, container: Bundle) -> list[int]:
+    return json.loads(crunw("ps", "--format", "json", container.id).ok())
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+# --- run --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [("exit 0", 0), ("exit 3", 3), ("exit 255", 255)],
+)
+def test_run_has_the_status_of_the_program(crunw, bundle, script, status):
+    result = crunw.run(bundle("sh", "-c", script))
+    assert (result.status, result.out, result.err) == (status, "", "")
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "WINCH", "CONT"])
+def test_run_passes_signals_on(crunw, bundle, name):
+    script = f"trap 'echo got {name}; exit 5' {name}; echo ready; while :; do sleep 0.01; done"
+    container = bundle("sh", "-c", script)
+    with crunw.spawn("run", "--bundle", container.path, container.id) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.Signals[f"SIG{name}"])
+        assert process.stdout.read() == f"got {name}\n"
+    assert process.returncode == 5
+    assert crunw.status(container) == ""
+
+
+def test_run_of_a_program_ended_by_a_signal(crunw, bundle):
+    container = bundle("sh", "-c", "echo ready; exec sleep 1000")
+    with crunw.spawn("run", "--bundle", container.path, container.id) as process:
+        assert process.stdout.readline() == "ready\n"
+        crunw("kill", container.id, "KILL").ok()
+    assert process.returncode == 128 + signal.SIGKILL
+
+
+def test_run_streams(crunw, bundle):
+    result = crunw.run(bundle("sh", "-c", "cat; echo err >&2"), stdin="in")
+    assert (result.status, result.out, result.err) == (0, "in", "err\n")
+
+
+def test_run_detach_leaves_it_running(crunw, bundle):
+    container = bundle(*SLEEP)
+    crunw.run(container, "--detach").ok()
+    assert crunw.status(container) == "running"
+
+
+def test_run_keep_leaves_it_stopped(crunw, bundle):
+    container = bundle("sh", "-c", "exit 4")
+    assert crunw.run(container, "--keep").status == 4
+    assert crunw.status(container) == "stopped"
+    crunw("delete", container.id).ok()
+
+
+def test_program_that_can_not_be_executed(crunw, bundle):
+    assert crunw.create(bundle("nothing-here")).error() == (
+        "exec nothing-here: executable file not found in $PATH: No such file or directory"
+    )
+    assert crunw.run(bundle("/no/such")).error() == "exec /no/such: No such file or directory"
+    assert crunw.run(bundle("/bin")).error() == "exec /bin: Permission denied"
+
+
+def test_start_tells_that_the_program_is_no_program(crunw, bundle):
+    container = bundle("/text")
+    (container.rootfs / "text").write_text("not a program\n")
+    (container.rootfs / "text").chmod(0o755)
+    crunw.create(container).ok()
+    assert crunw("start", container.id).error() == "exec /text: Exec format error"
+    crunw.wait_status(container, "stopped")
+    assert crunw.run(container.change(process__args=["/text"])).error().endswith("exists already")
+    crunw("delete", container.id).ok()
+    assert crunw.run(container).error() == "exec /text: Exec format error"
+    assert crunw.status(container) == ""
+
+
+# --- kill -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["TERM", "15", "SIGTERM", "sigterm", "KILL", "9", "RTMIN", "RTMIN+1", "RTMAX-1", "64"]
+)
+def test_kill_by_name_and_number(crunw, bundle, name):
+    number = {"TERM": 15, "SIGTERM": 15, "sigterm": 15, "KILL": 9, "RTMIN": 34, "RTMIN+1": 35,
+              "RTMAX-1": 63}.get(name) or int(name)  # fmt: skip
+    # Not PID 1 of its namespace: there, what is not handled is ignored.
+    container = bundle(*SLEEP)
+    container.config["linux"]["namespaces"].remove({"type": "pid"})
+    with crunw.spawn("run", "--bundle", container.write().path, container.id) as process:
+        crunw.wait_status(container, "running")
+        crunw("kill", container.id, name).ok()
+    assert process.returncode == 128 + number
+
+
+def test_kill_is_term_by_default(crunw, bundle):
+    container = bundle("sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done")
+    with crunw.spawn("run", "--bundle", container.path, container.id) as process:
+        assert process.stdout.readline() == "ready\n"
+        crunw("kill", container.id).ok()
+    assert process.returncode == 9
+
+
+def test_kill_0_tests_for_existence(crunw, bundle):
+    container = crunw.start(bundle(*SLEEP))
+    crunw("kill", container.id, "0").ok()
+    assert crunw.status(container) == "running"
+
+
+def test_kill_of_a_created_container(crunw, bundle):
+    container = make(crunw, bundle(*SLEEP), "created")
+    crunw("kill", container.id, "KILL").ok()
+    crunw.wait_status(container, "stopped")
+    crunw("delete", container.id).ok()
+
+
+def test_kill_all(crunw, bundle):
+    script = "sleep 1000 & sleep 1000 & echo ready; wait; sleep 1000 & wait"
+    container = bundle("sh", "-c", f"trap 'echo first' USR1; {script}")
+    with crunw.spawn("run", "--bundle", container.path, container.id) as process:
+        assert process.stdout.readline() == "ready\n"
+        before = set(wait_for(lambda: len(found := ps(crunw, container)) == 3 and found))
+        crunw("kill", "--all", container.id, "USR1").ok()
+        assert process.stdout.readline() == "first\n"
+        # The two sleeps have died of it, a third was started.
+        wait_for(lambda: len(found := ps(crunw, container)) == 2 and not before >= set(found))
+        crunw("kill", "--all", container.id, "9").ok()
+    assert process.returncode == 137
+
+
+def test_a_reused_pid_is_not_taken_for_the_container(crunw, bundle):
+    container = make(crunw, bundle(*SLEEP), "stopped")
+    record_path = crunw.root / container.id / "state.json"
+    record = json.loads(record_path.read_text())
+    with subprocess.Popen(SLEEP) as other:
+        record_path.write_text(json.dumps({**record, "pid": other.pid}))
+        assert crunw.status(container) == "stopped"
+        assert "is stopped" in crunw("kill", container.id, "KILL").error()
+        assert "is stopped" in crunw("exec", container.id, "true").error()
+        crunw("delete", "--force", container.id).ok()
+        assert other.poll() is None
+        other.kill()
+
+
+# --- Options ----------------------------------------------------------------------------------------
+
+
+def test_pid_file(crunw, bundle, tmp_path):
+    container = bundle(*SLEEP)
+    crunw.create(container, "--pid-file", str(tmp_path / "pid")).ok()
+    assert (tmp_path / "pid").read_text() == str(crunw.state(container)["pid"])
+    assert sorted(path.name for path in tmp_path.glob("pid*")) == ["pid"]
+
+
+def test_pid_file_that_can_not_be_written(crunw, bundle, tmp_path):
+    container = bundle(*SLEEP)
+    error = crunw.create(container, "--pid-file", str(tmp_path / "no" / "pid")).error()
+    assert error == f"write {tmp_path}/no/pid: No such file or directory"
+    assert crunw.status(container) == ""
+
+
+def test_errors_go_to_the_log(crunw, tmp_path):
+    log = tmp_path / "log"
+    crunw("--log", log, "--log-format", "json", "state", "nobody").error()
+    crunw("--log", log, "--log-format=text", "start", "nobody").error()
+    first, second = log.read_text().splitlines()
+    entry = json.loads(first)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", entry.pop("time"))
+    assert entry == {"level": "error", "msg": "container nobody does not exist"}
+    assert re.fullmatch(
+        r'time="\S+Z" level=error msg="container nobody does not exist"', second
+    )
+
+
+def test_success_writes_no_log(crunw, bundle, tmp_path):
+    crunw("--log", tmp_path / "log", "run", "--bundle", bundle().path, "crunw-test-log").ok()
+    assert not (tmp_path / "log").exists()
+
+
+def test_preserve_fds(crunw, bundle, tmp_path):
+    container = bundle("sh", "-c", "cat <&3; echo; cat <&4; echo; ls /proc/self/fd")
+    for name in ("three", "four"):
+        (tmp_path / name).write_text(name)
+    three, four = (os.open(tmp_path / name, os.O_RDONLY) for name in ("three", "four"))
+    script = f'exec 3</dev/fd/{three} 4</dev/fd/{four}; exec "$@"'
+    result = crunw.run(
+        container, "--preserve-fds", "2", prefix=["bash", "-c", script, "-"], pass_fds=(three, four)
+    )
+    os.close(three)
+    os.close(four)
+    assert result.status == 0, result
+    # ls has a descriptor of the directory it reads.
+    assert result.out.split() == ["three", "four", "0", "1", "2", "3", "4", "5"]
+
+
+def test_no_descriptor_but_the_standard_ones(crunw, bundle, tmp_path):
+    stray = os.open(tmp_path, os.O_RDONLY)
+    result = crunw.run(bundle("ls", "/proc/self/fd"), pass_fds=(stray,))
+    os.close(stray)
+    assert result.ok().split() == ["0", "1", "2", "3"]
+
+
+def test_no_pivot(crunw, bundle):
+    container = bundle("sh", "-c", "ls /; cut -d' ' -f5 /proc/self/mountinfo | grep -c ^/proc$")
+    pivoted, moved = crunw.run(container).ok(), crunw.run(container, "--no-pivot").ok()
+    assert pivoted == moved
+    assert pivoted.split() == ["bin", "dev", "proc", "sys", "1"]
+
+
+def test_no_new_keyring(crunw, bundle):
+    container = bundle("cat", "/proc/keys", linux__maskedPaths=[])
+    keyring = f"_ses.{container.id}"
+    assert keyring in crunw.run(container).ok()
+    assert keyring not in crunw.run(container, "--no-new-keyring").ok()
+
+
+def test_the_bundle_is_the_working_directory_by_default(crunw, bundle):
+    assert crunw("run", "crunw-test-here", cwd=bundle("echo", "here").path).ok() == "here\n"
+
+
+# --- What the process sees --------------------------------------------------------------------------
+
+
+def test_process_members(crunw, bundle):
+    script = "id -u; id -g; id -G; pwd; umask; echo $A; grep -E 'NoNewPrivs|CapEff' /proc/self/status"
+    container = bundle("sh", "-c", f"{script}; ulimit -n; hostname; cat /proc/self/oom_score_adj")
+    container.process["env"].append("A=b c")
+    container.change(
+        process__user={"uid": 1000, "gid": 1001, "additionalGids": [5, 6], "umask": 0o027},
+        process__cwd="/some/where",
+        process__oomScoreAdj=100,
+        process__rlimits=[{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}],
+        process__capabilities={},
+        hostname="box",
+    )
+    assert crunw.run(container).ok().splitlines() == [
+        "1000", "1001", "1001 5 6", "/some/where", "0027", "b c",
+        "CapEff:\t0000000000000000", "NoNewPrivs:\t1", "100", "box", "100",
+    ]  # fmt: skip
+
+
+def test_read_only_root(crunw, bundle):
+    container = bundle("touch", "/file", root__readonly=True)
+    result = crunw.run(container)
+    assert (result.status, result.err) == (1, "touch: /file: Read-only file system\n")
+
+
+def test_namespaces_are_its_own(crunw, bundle):
+    kinds = ("pid", "net", "ipc", "uts", "mnt")
+    container = bundle("sh", "-c", " ; ".join(f"readlink /proc/self/ns/{kind}" for kind in kinds))
+    inside = crunw.run(container).ok().split()
+    assert not set(inside) & {os.readlink(f"/proc/self/ns/{kind}") for kind in kinds}
+
+
+def test_join_namespaces_by_path(crunw, bundle):
+    first = crunw.start(bundle(*SLEEP))
+    pid = crunw.state(first)["pid"]
+    kinds = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts"}
+    spaces = [{"type": kind, "path": f"/proc/{pid}/ns/{name}"} for kind, name in kinds.items()]
+    names = [*kinds.values(), "mnt"]
+    second = bundle("sh", "-c", " ; ".join(f"readlink /proc/self/ns/{name}" for name in names))
+    del second.config["hostname"]
+    second.change(linux__namespaces=[*spaces, {"type": "mount"}])
+    inside = crunw.run(second).ok().split()
+    outside = [os.readlink(f"/proc/{pid}/ns/{name}") for name in names]
+    assert inside[:-1] == outside[:-1]
+    assert inside[-1] != outside[-1]
+
+
+def test_masked_and_read_only_paths(crunw, bundle):
+    script = "cat /secret; ls /hidden; echo x > /proc/sys/kernel/domainname; echo x >/fixed/f"
+    container = bundle("sh", "-c", script)
+    (container.rootfs / "secret").write_text("secret\n")
+    (container.rootfs / "hidden").mkdir()
+    (container.rootfs / "hidden" / "file").touch()
+    (container.rootfs / "fixed").mkdir()
+    container.change(
+        linux__maskedPaths=["/secret", "/hidden", "/missing"],
+        linux__readonlyPaths=["/proc/sys", "/fixed", "/missing"],
+    )
+    result = crunw.run(container)
+    assert result.out == ""
+    assert result.err.splitlines() == [
+        "sh: can't create /proc/sys/kernel/domainname: Read-only file system",
+        "sh: can't create /fixed/f: Read-only file system",
+    ]
+
+
+def test_mounts(crunw, bundle, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "file").write_text("text\n")
+    container = bundle("sh", "-c", "cat /ro/file /one; echo x >/ro/file; echo y >/rw/new; ls /tmp")
+    container.config["mounts"] += [
+        {"destination": "/ro", "type": "bind", "source": str(data), "options": ["rbind", "ro"]},
+        {"destination": "/rw", "source": str(data), "options": ["bind", "rw"]},
+        {"destination": "/one", "source": str(data / "file"), "options": ["bind"]},
+        {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["size=1m"]},
+    ]
+    result = crunw.run(container.write())
+    assert result.out == "text\ntext\n"
+    assert result.err == "sh: can't create /ro/file: Read-only file system\n"
+    assert (data / "new").read_text() == "y\n"
+
+
+def test_seccomp(crunw, bundle):
+    container = bundle("sh", "-c", "mkdir /directory; touch /file && echo made")
+    rules = [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]
+    container.change(linux__seccomp={"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules})
+    result = crunw.run(container)
+    assert result.out == "made\n"
+    assert result.err == "mkdir: can't create directory '/directory': Operation not supported\n"
+
+
+def test_sysctl(crunw, bundle):
+    container = bundle("cat", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/kernel/shmmni")
+    container.change(linux__sysctl={"net.ipv4.ip_forward": "1", "kernel.shmmni": "77"})
+    assert crunw.run(container).ok().split() == ["1", "77"]
+
+
+# --- list and ps ------------------------------------------------------------------------------------
+
+
+def test_list(crunw, bundle):
+    assert crunw("list").ok() == "ID  PID  STATUS  BUNDLE  CREATED  OWNER\n"
+    assert crunw("list", "--format", "json").ok() == "[]\n"
+    made = [make(crunw, bundle(*SLEEP), status) for status in ("created", "running", "stopped")]
+    made.sort(key=lambda container: container.id)
+    states = [crunw.state(container) for container in made]
+    assert json.loads(crunw("list", "--format", "json").ok()) == states
+    assert crunw("list", "--quiet").ok().split() == [container.id for container in made]
+    header, *rows = crunw("list").ok().splitlines()
+    assert header.split() == ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]
+    columns = ("id", "pid", "status", "bundle", "created", "owner")
+    assert [row.split() for row in rows] == [[str(s[name]) for name in columns] for s in states]
+
+
+def test_ps(crunw, bundle):
+    container = crunw.start(bundle("sh", "-c", "sleep 1000 & wait"))
+    pid = crunw.state(container)["pid"]
+    pids = wait_for(lambda: len(found := ps(crunw, container)) == 2 and found)
+    assert pid in pids
+    header, *rows = crunw("ps", container.id).ok().splitlines()
+    assert "PID" in header.split()
+    assert sorted(int(row.split()[1]) for row in rows) == pids
+    rows = crunw("ps", container.id, "-eo", "pid,args").ok().splitlines()[1:]
+    assert sorted(row.split(None, 1)[1] for row in rows) == [
+        "sh -c sleep 1000 & wait", "sleep 1000",
+    ]  # fmt: skip
