@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from crunw.plan import flags
 from crunw.plan.encode import Step
-from crunw.plan.mounts import device_steps, late_steps, mount_steps
+from crunw.plan.mounts import (
+    clean,
+    device_steps,
+    late_steps,
+    mount_directories,
+    mount_steps,
+)
 from crunw.plan.process import (
     label_steps,
     limit_steps,
@@ -135,7 +141,8 @@ def _process_steps(spec: Spec, host: Host) -> list[Step]:
     process = spec["process"]
     hooks = [_hook(hook, host) for hook in spec.get("hooks", {}).get("startContainer", ())]
     cwd = Step("cwd", process["cwd"], 1)
-    return [*session_steps(spec, host), *program_steps(process, host, cwd, hooks)]
+    directories = [*host.root_entries, *mount_directories(spec)]
+    return [*session_steps(spec, host), *program_steps(process, host, cwd, directories, hooks)]
 
 
 def session_steps(spec: Spec, host: Host) -> list[Step]:
@@ -144,9 +151,12 @@ def session_steps(spec: Spec, host: Host) -> list[Step]:
     return [*steps, *persona_steps(spec)]
 
 
-def program_steps(process: Process, host: Host, cwd: Step, hooks: list[Step]) -> list[Step]:
+def program_steps(
+    process: Process, host: Host, cwd: Step, directories: list[str], hooks: list[Step]
+) -> list[Step]:
     """Drop privileges, find or load the program, wait for ``start``, run it.
 
+    ``directories``: the names of those in "/", for :func:`preopens`.
     A module is untrusted input for the parser, so with Wasm the filter is in force before.
     """
     steps = [
@@ -162,22 +172,24 @@ def program_steps(process: Process, host: Host, cwd: Step, hooks: list[Step]) ->
     if host.start_fd >= 0:
         wait.append(Step("wait_start", host.start_fd, host.started_fd))
     if host.workload.kind == "wasm":
-        load = Step("wasm_load", host.workload.path or process["args"][0], preopens(process, host))
+        opened = preopens(process["cwd"], directories)
+        load = Step("wasm_load", host.workload.path or process["args"][0], opened)
         return [*steps, *late, load, *wait, *hooks, Step("wasm_run")]
     return [*steps, Step("exec_find"), *wait, *late, *hooks, Step("exec")]
 
 
-def preopens(process: Process, host: Host) -> list[str]:
+def preopens(cwd: str, directories: list[str]) -> list[str]:
     """The directories a WASI program is given, as ``guest:host``.
 
     wasi-libc takes "/" and "." for the same place: the longest matching prefix wins, among equals
     the last one. So that both absolute and relative paths work with a working directory other
     than "/", each directory in "/" is given by its name, and "." last.
     """
-    cwd = process["cwd"]
+    cwd = clean(cwd)
     if cwd == "/":
         return ["/:/"]
-    return ["/:/", *(f"/{name}:/{name}" for name in host.root_entries), f".:{cwd}"]
+    names = sorted({*directories, cwd.split("/")[1]})
+    return ["/:/", *(f"/{name}:/{name}" for name in names), f".:{cwd}"]
 
 
 def _hook(hook: Hook, host: Host) -> Step:

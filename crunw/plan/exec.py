@@ -37,5 +37,5 @@ def exec_plan(spec: Spec, process: Process, host: Host, pidfd: int) -> list[Step
         Step("setsid"),
         *console_steps(process, host, bind=False),
         *session_steps(spec, host),
-        *program_steps(process, host, Step("cwd", process["cwd"], 0), []),
+        *program_steps(process, host, Step("cwd", process["cwd"], 0), host.root_entries, []),
     ]

@@ -72,6 +72,6 @@ class Host:
         self.no_new_keyring = False
         self.engine_library = ""
         self.engine_stub = ""
-        self.root_entries: list[str] = []  # directories in "/" (Wasm with another cwd)
+        self.root_entries: list[str] = []  # directories in "/" of the rootfs (Wasm, other cwd)
         self.state_before_pid = ""  # the OCI state for hooks, around the pid
         self.state_after_pid = ""

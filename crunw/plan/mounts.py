@@ -121,6 +121,19 @@ def mount_steps(spec: Spec, host: Host) -> list[Step]:
     return steps
 
 
+def mount_directories(spec: Spec) -> list[str]:
+    """Return the names of the directories in "/" that file systems are mounted in or below.
+
+    What is bound may be a file: ``crunw.effects.rootfs`` looks at it.
+    """
+    names = []
+    for mount in spec.get("mounts", ()):
+        _, name, *below = clean(mount["destination"]).split("/")
+        if name and (below or not _is_bind(mount)):
+            names.append(name)
+    return names
+
+
 def device_steps(spec: Spec) -> list[Step]:
     """Return the steps for the default devices, ``linux.devices`` and the links in /dev.
 
@@ -234,12 +247,14 @@ def _device(path: str, device: Device) -> Step:
     )
 
 
-def _is_bind_of_dev(mount: Mount) -> bool:
-    if clean(mount["destination"]) != "/dev":
-        return False
+def _is_bind(mount: Mount) -> bool:
     return mount.get("type") == "bind" or bool(
         {"bind", "rbind"}.intersection(mount.get("options", ()))
     )
+
+
+def _is_bind_of_dev(mount: Mount) -> bool:
+    return clean(mount["destination"]) == "/dev" and _is_bind(mount)
 
 
 def _is_read_only_dev(mount: Mount) -> bool:

@@ -107,5 +107,5 @@ def _fields(step: dict[str, Any]) -> str:
         if name == "op" or value in ("", 0, []):
             continue
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        shown.append(f"{name}={text}")
+        shown.append(f"{name}={text if text.isprintable() else repr(text)}")
     return " ".join(shown)
