@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _HEAD = 4
 _MAX_LINKS = 40
-_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_DEFAULT_PATH = "/bin:/usr/bin"  # execvp(3), as crunw-init has it
 
 
 class Root:
@@ -27,7 +27,12 @@ class Root:
     def __init__(self, path: str, binds: Sequence[tuple[str, str]]) -> None:
         """``binds``: (destination, source) in the order of mounting."""
         self._path = path
-        self._binds = binds
+        self._binds: list[tuple[list[str], str]] = []
+        for destination, source in binds:
+            try:
+                self._binds.append((self._resolve(destination), source))
+            except OSError:
+                continue  # mounting there fails, too
 
     def find_program(self, name: str, cwd: str, environment: Sequence[str]) -> tuple[str, bytes]:
         """Return where ``args[0]`` is found, and the file's first four bytes.
@@ -42,8 +47,12 @@ class Root:
         return "", b""
 
     def directories(self) -> list[str]:
-        """Names of the directories in "/", those that are only mount points included."""
-        names = {destination.split("/")[1] for destination, _ in self._binds}
+        """Names of the directories in "/", those that a bind mount makes included."""
+        names = {
+            covered[0]
+            for covered, source in self._binds
+            if covered and (len(covered) > 1 or os.path.isdir(source))
+        }
         with os.scandir(self._path) as entries:
             names.update(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         return sorted(names)
@@ -51,7 +60,7 @@ class Root:
     def _read_head(self, path: str) -> bytes | None:
         """The first bytes of the regular file at ``path`` in the container; None: there is none."""
         try:
-            descriptor = self._open(path)
+            descriptor = self._open_parts(self._resolve(path))
         except OSError:
             return None
         try:
@@ -67,8 +76,8 @@ class Root:
         finally:
             os.close(descriptor)
 
-    def _open(self, path: str) -> int:
-        """Return an O_PATH descriptor. Raises OSError."""
+    def _resolve(self, path: str) -> list[str]:
+        """Return the parts of ``path`` with no link left in it. Raises OSError."""
         rest = [part for part in path.split("/") if part][::-1]
         done: list[str] = []
         links = 0
@@ -89,11 +98,17 @@ class Root:
             if target.startswith("/"):
                 done.clear()
             rest += [piece for piece in target.split("/") if piece][::-1]
-        return self._open_parts(done)
+        return done
 
     def _link(self, parts: list[str]) -> str | None:
-        """The target of the symbolic link at ``parts``, None when it is none."""
-        descriptor = self._open_parts(parts)
+        """The target of the symbolic link at ``parts``, None when it is none.
+
+        What is missing is none: it may be a directory that a mount below it makes.
+        """
+        try:
+            descriptor = self._open_parts(parts)
+        except FileNotFoundError:
+            return None
         try:
             if not stat.S_ISLNK(os.fstat(descriptor).st_mode):
                 return None
@@ -104,8 +119,7 @@ class Root:
     def _open_parts(self, parts: list[str]) -> int:
         """Open a path without links in it, through the bind mount that covers it, if any."""
         start, rest = self._path, parts
-        for destination, source in self._binds:
-            covered = destination.strip("/").split("/")
+        for covered, source in self._binds:
             if parts[: len(covered)] == covered:
                 start, rest = source, parts[len(covered) :]
         flags = os.O_PATH | os.O_CLOEXEC
@@ -120,15 +134,8 @@ class Root:
 
 
 def _candidates(name: str, cwd: str, environment: Sequence[str]) -> list[str]:
-    if name.startswith("/"):
-        return [name]
-    here = f"{cwd.rstrip('/')}/{name}"
     if "/" in name:
-        return [here]
-    search = _DEFAULT_PATH
-    for entry in environment:
-        if entry.startswith("PATH="):
-            search = entry[5:]
-    return [f"{directory.rstrip('/')}/{name}" for directory in search.split(":") if directory] + [
-        here
-    ]
+        return [os.path.join(cwd, name)]
+    paths = (entry[5:] for entry in environment if entry.startswith("PATH="))
+    search = next(paths, _DEFAULT_PATH)
+    return [os.path.join(cwd, directory, name) for directory in [*search.split(":"), ""]]
