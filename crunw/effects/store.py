@@ -1,6 +1,7 @@
 """The state directory: one directory a container, ``<root>/<id>/``.
 
 ``state.json``  the record; replaced by rename, so a reader never sees half of one
+``fast``        what the launcher needs of the record
 ``config.json`` the specification as it was at ``create``
 ``lock``        flock(2)ed by whoever changes the container
 ``start``       FIFO that the container's process waits on; removed by ``start``
@@ -149,6 +150,10 @@ class Container:
         """Replace the record."""
         write_file(f"{self.directory}/{_RECORD}", dumps(record))
 
+    def write_fast(self, text: str) -> None:
+        """Write the launcher's record (:mod:`crunw.effects.fast`)."""
+        write_file(f"{self.directory}/fast", text)
+
     def config(self) -> str:
         """Return the path of the copy of the specification."""
         return f"{self.directory}/config.json"
@@ -172,15 +177,24 @@ class Container:
     def remove(self) -> None:
         """Delete the directory. The lock goes last: who waits for it finds it gone."""
         try:
-            names = os.listdir(self.directory)
-            for name in sorted(names, key="lock".__eq__):
+            while not self._remove_once():
+                pass
+        except OSError as error:
+            raise KernelError("remove", self.directory, error) from error
+
+    def _remove_once(self) -> bool:
+        """False: somebody who was late has made the lock anew."""
+        try:
+            for name in sorted(os.listdir(self.directory), key="lock".__eq__):
                 os.unlink(f"{self.directory}/{name}")
             os.rmdir(self.directory)
         except FileNotFoundError:
-            return
+            return not os.path.exists(self.directory)
         except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise KernelError("remove", self.directory, error) from error
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            return False
+        return True
 
 
 def write_file(path: str, text: str) -> None:
