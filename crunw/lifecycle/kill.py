@@ -42,6 +42,9 @@ def kill(root: str, container_id: str, number: int, everyone: bool = False) -> N
         if group and (now != status.STOPPED or group.procs()):
             group.signal(number)
             return
-    status.check("kill", container_id, now)
-    if not processes.send_signal(record["pid"], record["startTime"], number):
-        raise StateError(f"kill {container_id}: the container is stopped")
+    if now != status.STOPPED:
+        status.check("kill", container_id, now)
+        if processes.send_signal(record["pid"], record["startTime"], number):
+            return
+    # The words that containerd's shim takes for success.
+    raise StateError(f"kill {container_id}: container not running")

@@ -60,7 +60,7 @@ def test_life_of_a_container(crunw, bundle, tmp_path):
 WRONG_STATUS = {
     ("start", "running"): "the container is running, must be created",
     ("start", "stopped"): "the container is stopped, must be created",
-    ("kill", "stopped"): "the container is stopped, must be created or running or paused",
+    ("kill", "stopped"): "container not running",
     ("delete", "created"): "the container is created, must be stopped",
     ("delete", "running"): "the container is running, must be stopped",
     ("exec", "stopped"): "the container is stopped, must be created or running",
