@@ -54,6 +54,9 @@
     /* s libwasmedge (path or soname), s LLVM stub path ("" for none): dlopen, while the host's    \
      * files are still reachable */                                                                \
     X(ENGINE_OPEN, 12, "ss")                                                                       \
+    /* Host: s directory of a cached "module.so" that this node has compiled: WASM_LOAD loads it   \
+     * instead of interpreting the module; where that fails it reports REPORT_INTERPRETED */       \
+    X(ENGINE_ARTEFACT, 13, "s")                                                                    \
     /* u MS_* propagation flags for "/" of the new mount namespace */                              \
     X(ROOT_PROPAGATION, 20, "u")                                                                   \
     /* s host path: bind it to itself (recursively), make its parent mount private, keep the       \
@@ -157,8 +160,9 @@ enum plan_report {
     REPORT_USERNS = 2, /* write the uid and gid maps of the process that reports, then go */
     REPORT_HOOKS = 3,
     REPORT_READY = 4,
-    REPORT_ERROR = 5, /* s stage (the op's name, lower case), s operation, s path, u errno,
-                         s message ("" where errno says it all) */
+    REPORT_ERROR = 5,       /* s stage (the op's name, lower case), s operation, s path, u errno,
+                               s message ("" where errno says it all) */
+    REPORT_INTERPRETED = 6, /* s why what ENGINE_ARTEFACT names could not be used; no answer */
 };
 
 #endif

@@ -9,6 +9,7 @@ from crunw.plan.encode import decode_fields, encode
 from crunw.plan.ops import (
     REPORT_ERROR,
     REPORT_HOOKS,
+    REPORT_INTERPRETED,
     REPORT_PID,
     REPORT_READY,
     REPORT_USERNS,
@@ -27,17 +28,19 @@ _PAYLOADS = {
     REPORT_HOOKS: "",
     REPORT_READY: "",
     REPORT_ERROR: "sssus",
+    REPORT_INTERPRETED: "s",
 }
 
 
 class Init:
     """A running ``crunw-init``: the short-lived parent and, once reported, the container's pid."""
 
-    __slots__ = ("_answer", "_parent", "_report", "pid")
+    __slots__ = ("_answer", "_parent", "_report", "interpreted", "pid")
 
     def __init__(self, program: str, steps: Iterable[Step], inherit: Iterable[int]) -> None:
         """Start ``program``. ``inherit``: the descriptors that the plan's steps name."""
         self.pid = 0
+        self.interpreted = ""  # why the cached code of the plan could not be used
         plan = _memory_file(encode(steps))
         self._report, report = os.pipe()
         answer, self._answer = os.pipe()
@@ -69,6 +72,9 @@ class Init:
                 self.pid = int(fields[0])
                 os.waitpid(self._parent, 0)
                 self._parent = 0
+                continue
+            if kind == REPORT_INTERPRETED:
+                self.interpreted = str(fields[0])
                 continue
             if kind == REPORT_USERNS:
                 map_ids(self._parent)

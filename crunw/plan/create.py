@@ -80,7 +80,10 @@ def engine_steps(host: Host) -> list[Step]:
     """The engine, for a Wasm workload."""
     if host.workload.kind != "wasm":
         return []
-    return [Step("engine_open", host.engine_library, host.engine_stub)]
+    steps = [Step("engine_open", host.engine_library, host.engine_stub)]
+    if host.artefact:
+        steps.append(Step("engine_artefact", host.artefact))
+    return steps
 
 
 def _time_offsets(spec: Spec) -> list[Step]:

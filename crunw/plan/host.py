@@ -26,6 +26,7 @@ class Host:
     """
 
     __slots__ = (
+        "artefact",
         "bundle",
         "cgroup_join",
         "cgroup_mounts",
@@ -72,6 +73,7 @@ class Host:
         self.no_new_keyring = False
         self.engine_library = ""
         self.engine_stub = ""
+        self.artefact = ""  # directory of the module's compiled code in the AOT cache
         self.root_entries: list[str] = []  # directories in "/" of the rootfs (Wasm, other cwd)
         self.state_before_pid = ""  # the OCI state for hooks, around the pid
         self.state_after_pid = ""

@@ -18,6 +18,7 @@ OPS: dict[str, tuple[int, str]] = {
     "loopback_up": (10, ""),
     "setsid": (11, ""),
     "engine_open": (12, "ss"),
+    "engine_artefact": (13, "s"),
     "root_propagation": (20, "u"),
     "rootfs": (21, "s"),
     "mount": (22, "sssusu"),
@@ -62,3 +63,4 @@ REPORT_USERNS = 2
 REPORT_HOOKS = 3
 REPORT_READY = 4
 REPORT_ERROR = 5
+REPORT_INTERPRETED = 6

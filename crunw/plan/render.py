@@ -22,6 +22,7 @@ _NAMES: dict[str, str] = {
     "time_offsets": "offsets",
     "fork": "types",
     "engine_open": "library llvm_stub",
+    "engine_artefact": "directory",
     "root_propagation": "propagation",
     "rootfs": "path",
     "mount": "source target type flags data extra",

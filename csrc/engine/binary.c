@@ -18,7 +18,7 @@
 static const char aot_name[] = "wasmedge";
 
 struct reader {
-    uint8_t *bytes;
+    const uint8_t *bytes;
     uint32_t at;
     uint32_t end;
 };
@@ -46,23 +46,41 @@ static void inspect_custom(struct binary *binary, struct reader section) {
         return; /* a broken name is the library's to report */
     if (memcmp(section.bytes + section.at, aot_name, length) != 0)
         return;
-    section.bytes[section.at] = '-';
+    binary->bytes[section.at] = '-';
     binary->has_native = true;
+}
+
+/* Cuts the next section off; false when it goes beyond the end. */
+static bool read_section(struct reader *reader, uint8_t *id, struct reader *section) {
+    uint32_t length;
+    *id = reader->bytes[reader->at++];
+    if (!read_u32(reader, &length) || reader->end - reader->at < length)
+        return false;
+    *section = (struct reader){reader->bytes, reader->at, reader->at + length};
+    reader->at = section->end;
+    return true;
+}
+
+bool binary_has_start(const uint8_t *bytes, uint32_t length) {
+    struct reader reader = {bytes, HEADER_LENGTH, length};
+    struct reader section;
+    uint8_t id = SECTION_CUSTOM;
+    while (id != SECTION_START && reader.at < reader.end && read_section(&reader, &id, &section)) {
+    }
+    return id == SECTION_START;
 }
 
 static int inspect_sections(struct binary *binary, struct engine_error *error) {
     struct reader reader = {binary->bytes, HEADER_LENGTH, binary->length};
     while (reader.at < reader.end) {
         uint32_t start = reader.at;
-        uint8_t id = reader.bytes[reader.at++];
-        uint32_t length;
-        if (!read_u32(&reader, &length) || reader.end - reader.at < length)
+        uint8_t id;
+        struct reader section;
+        if (!read_section(&reader, &id, &section))
             return engine_fail(error,
                                "the module is truncated or damaged: section %u at byte %" PRIu32
                                " goes beyond the end of the file",
                                id, start);
-        struct reader section = {reader.bytes, reader.at, reader.at + length};
-        reader.at = section.end;
         if (id == SECTION_CUSTOM)
             inspect_custom(binary, section);
         else if (id == SECTION_START)

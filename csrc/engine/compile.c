@@ -40,7 +40,8 @@ int engine_compile(struct engine *engine, int fd, const char *output,
     if (binary_read(&binary, fd, error) != 0)
         return -1;
     int outcome = -1;
-    WasmEdge_ConfigureContext *context = configure_create(engine, 0, options->statistics);
+    WasmEdge_ConfigureContext *context =
+        configure_create(engine, INTERPRETED, 0, options->statistics);
     WasmEdge_CompilerContext *compiler = NULL;
     if (configure(engine, context, options, error) == 0) {
         compiler = wasmedge->CompilerCreate(context);

@@ -9,8 +9,8 @@
 #define PROPOSALS 17
 static_assert((int)WasmEdge_Proposal_Component == PROPOSALS, "another set of proposals");
 
-WasmEdge_ConfigureContext *configure_create(const struct engine *engine, uint32_t max_memory_pages,
-                                            bool statistics) {
+WasmEdge_ConfigureContext *configure_create(const struct engine *engine, enum execution execution,
+                                            uint32_t max_memory_pages, bool statistics) {
     const struct engine_symbols *wasmedge = &engine->wasmedge;
     WasmEdge_ConfigureContext *configure = wasmedge->ConfigureCreate();
     if (!configure)
@@ -20,7 +20,7 @@ WasmEdge_ConfigureContext *configure_create(const struct engine *engine, uint32_
     if (max_memory_pages)
         wasmedge->ConfigureSetMaxMemoryPage(configure, max_memory_pages);
     /* 0.14 loads AOT sections by itself, later versions when asked. */
-    wasmedge->ConfigureSetForceInterpreter(configure, true);
+    wasmedge->ConfigureSetForceInterpreter(configure, execution == INTERPRETED);
     if (statistics) {
         wasmedge->ConfigureStatisticsSetInstructionCounting(configure, true);
         wasmedge->ConfigureStatisticsSetCostMeasuring(configure, true);

@@ -5,8 +5,10 @@
  * wrong and, where the library knows it, at which byte of the module.
  *
  * Nothing here trusts the module: native code inside one (an AOT section, a shared object) is never
- * executed. Not thread-safe: a failing load redirects the process's standard output for a moment,
- * because that is where the library writes the only copy of the details. */
+ * executed. engine_load_compiled alone executes native code: what engine_compile has made on this
+ * host, and the caller has kept where nobody else can write. Not thread-safe: a failing load
+ * redirects the process's standard output for a moment, because that is where the library writes
+ * the only copy of the details. */
 #ifndef CRUNW_ENGINE_H
 #define CRUNW_ENGINE_H
 
@@ -50,6 +52,11 @@ enum engine_kind {
 /* Reads all of `fd`, a regular file, then parses and validates it. `fd` stays open. */
 struct engine_module *engine_load(struct engine *engine, int fd,
                                   const struct engine_options *options, struct engine_error *error);
+/* Loads the shared object at `path`, made by engine_compile with `native`: it holds the module,
+ * too. A path with a slash, as dlopen takes it; nothing is opened by it later. */
+struct engine_module *engine_load_compiled(struct engine *engine, const char *path,
+                                           const struct engine_options *options,
+                                           struct engine_error *error);
 void engine_module_close(struct engine_module *module);
 
 enum engine_kind engine_module_kind(const struct engine_module *module);

@@ -42,13 +42,16 @@ int engine_fail(struct engine_error *error, const char *format, ...)
 /* binary.c: read and check the outer structure; refuse what is no core module. */
 int binary_read(struct binary *binary, int fd, struct engine_error *error);
 void binary_free(struct binary *binary);
+/* Whether a module that has been read once, as `bytes`, has a start section. */
+bool binary_has_start(const uint8_t *bytes, uint32_t length);
 
 /* module.c: whether a function is exported, and whether it can be called without arguments. */
 bool find_function(const struct engine_module *module, const char *name, bool *takes_nothing);
 
-/* configure.c: every proposal on, the interpreter forced. */
-WasmEdge_ConfigureContext *configure_create(const struct engine *engine, uint32_t max_memory_pages,
-                                            bool statistics);
+/* configure.c: every proposal on. */
+enum execution { INTERPRETED, COMPILED };
+WasmEdge_ConfigureContext *configure_create(const struct engine *engine, enum execution execution,
+                                            uint32_t max_memory_pages, bool statistics);
 
 /* capture.c: what `call` makes the library log, at most `size` - 1 bytes and a NUL; "" where it
  * cannot be had. */

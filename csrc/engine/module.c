@@ -1,6 +1,7 @@
 /* Loading: bytes to a validated module, and what it imports and exports. */
 #include "internal.h"
 
+#include <dlfcn.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,8 @@
 
 struct parse {
     struct engine_module *module;
-    const struct binary *binary;
+    const struct binary *binary; /* or NULL: */
+    const char *compiled;        /* path of a shared object */
     const char *phase;
     WasmEdge_Result result;
 };
@@ -22,10 +24,14 @@ static void parse(void *argument) {
     const struct engine_symbols *wasmedge = &module->engine->wasmedge;
     WasmEdge_LoaderContext *loader = wasmedge->LoaderCreate(module->configure);
     WasmEdge_ValidatorContext *validator = wasmedge->ValidatorCreate(module->configure);
-    WasmEdge_Bytes bytes = {.Length = parse->binary->length, .Buf = parse->binary->bytes};
 
     parse->phase = "can't be parsed";
-    parse->result = wasmedge->LoaderParseFromBytes(loader, &module->ast, bytes);
+    if (parse->compiled) {
+        parse->result = wasmedge->LoaderParseFromFile(loader, &module->ast, parse->compiled);
+    } else {
+        WasmEdge_Bytes bytes = {.Length = parse->binary->length, .Buf = parse->binary->bytes};
+        parse->result = wasmedge->LoaderParseFromBytes(loader, &module->ast, bytes);
+    }
     if (wasmedge->ResultOK(parse->result)) {
         parse->phase = "is not valid";
         parse->result = wasmedge->ValidatorValidate(validator, module->ast);
@@ -98,26 +104,65 @@ static enum engine_kind find_kind(const struct engine_module *module) {
     return find_function(module, "_initialize", &takes_nothing) ? ENGINE_REACTOR : ENGINE_LIBRARY;
 }
 
-static int load(struct engine_module *module, const struct binary *binary,
-                const struct engine_options *options, struct engine_error *error) {
+static int load(struct parse *attempt, const struct engine_options *options,
+                struct engine_error *error) {
+    struct engine_module *module = attempt->module;
     const struct engine *engine = module->engine;
     bool statistics = options->statistics || options->cost_limit > 0;
-    module->has_native = binary->has_native;
-    module->has_start = binary->has_start;
     module->cost_limit = options->cost_limit;
-    module->configure = configure_create(engine, options->max_memory_pages, statistics);
+    module->configure = configure_create(engine, attempt->compiled ? COMPILED : INTERPRETED,
+                                         options->max_memory_pages, statistics);
     if (!module->configure)
         return engine_fail(error, "out of memory");
     if (statistics && create_statistics(module, error) != 0)
         return -1;
-    struct parse attempt = {.module = module, .binary = binary};
-    parse(&attempt);
-    if (!engine->wasmedge.ResultOK(attempt.result)) {
-        fail_parse(&attempt, error);
+    parse(attempt);
+    if (!engine->wasmedge.ResultOK(attempt->result)) {
+        fail_parse(attempt, error);
         return -1;
     }
     module->kind = find_kind(module);
     return 0;
+}
+
+/* A module, or NULL, of what `attempt` names. */
+static struct engine_module *create(struct engine *engine, struct parse *attempt,
+                                    const struct engine_options *options,
+                                    struct engine_error *error) {
+    struct engine_module *module = calloc(1, sizeof(*module));
+    if (!module) {
+        engine_fail(error, "out of memory");
+        return NULL;
+    }
+    module->engine = engine;
+    attempt->module = module;
+    if (load(attempt, options, error) == 0)
+        return module;
+    engine_module_close(module);
+    return NULL;
+}
+
+/* The library has it mapped and holds it; a second name for the same mapping is all that is
+ * opened. */
+static bool compiled_has_start(const char *path) {
+    void *handle = dlopen(path, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
+    if (!handle)
+        return true; /* the safe guess: instantiated late */
+    const uint8_t *code = dlsym(handle, "wasm.code");
+    const uint32_t *length = dlsym(handle, "wasm.size");
+    bool result = !code || !length || binary_has_start(code, *length);
+    dlclose(handle);
+    return result;
+}
+
+struct engine_module *engine_load_compiled(struct engine *engine, const char *path,
+                                           const struct engine_options *options,
+                                           struct engine_error *error) {
+    struct parse attempt = {.compiled = path};
+    struct engine_module *module = create(engine, &attempt, options, error);
+    if (module)
+        module->has_start = compiled_has_start(path);
+    return module;
 }
 
 struct engine_module *engine_load(struct engine *engine, int fd,
@@ -126,15 +171,11 @@ struct engine_module *engine_load(struct engine *engine, int fd,
     struct binary binary;
     if (binary_read(&binary, fd, error) != 0)
         return NULL;
-    struct engine_module *module = calloc(1, sizeof(*module));
-    if (!module) {
-        engine_fail(error, "out of memory");
-    } else {
-        module->engine = engine;
-        if (load(module, &binary, options, error) != 0) {
-            engine_module_close(module);
-            module = NULL;
-        }
+    struct parse attempt = {.binary = &binary};
+    struct engine_module *module = create(engine, &attempt, options, error);
+    if (module) {
+        module->has_native = binary.has_native;
+        module->has_start = binary.has_start;
     }
     binary_free(&binary);
     return module;

@@ -31,6 +31,7 @@
     X(StatisticsDelete)                                                                            \
     X(LoaderCreate)                                                                                \
     X(LoaderParseFromBytes)                                                                        \
+    X(LoaderParseFromFile)                                                                         \
     X(LoaderDelete)                                                                                \
     X(ValidatorCreate)                                                                             \
     X(ValidatorValidate)                                                                           \

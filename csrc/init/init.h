@@ -72,6 +72,8 @@ struct init {
     strings envp;
     const char *executable; /* EXEC_FIND */
     struct engine *engine;
+    int artefact_fd;      /* ENGINE_ARTEFACT: compiled code of this node; -1: none */
+    const char *artefact; /* its directory */
     struct engine_module *module;
 };
 
@@ -92,6 +94,8 @@ int close_unnamed(struct init *init, struct plan plan);
 int report_pid(struct init *init, pid_t pid);
 /* A report without fields, then wait for the answer. Exits when the runtime is gone. */
 int report_and_wait(struct init *init, enum plan_report type);
+/* REPORT_INTERPRETED. */
+int report_interpreted(struct init *init, const char *why);
 /* REPORT_ERROR with init->error: on started_fd once there is one, else on report_fd. `step` is NULL
  * for an error before the first one. */
 void report_error(struct init *init, const struct step *step);
@@ -126,6 +130,6 @@ step_function run_rlimit, run_personality, run_cwd, run_umask, run_process, run_
 /* seal.c */
 step_function run_credentials, run_no_new_privs, run_seccomp, run_lsm_label;
 /* wasm.c */
-step_function run_engine_open, run_wasm_load, run_wasm_run;
+step_function run_engine_open, run_engine_artefact, run_wasm_load, run_wasm_run;
 
 #endif

@@ -39,6 +39,7 @@ static int run_step(struct init *init, struct step *step) {
         RUN(LOOPBACK_UP, run_loopback_up)
         RUN(SETSID, run_setsid)
         RUN(ENGINE_OPEN, run_engine_open)
+        RUN(ENGINE_ARTEFACT, run_engine_artefact)
         RUN(ROOT_PROPAGATION, run_root_propagation)
         RUN(ROOTFS, run_rootfs)
         RUN(MOUNT, run_mount)
@@ -152,7 +153,7 @@ static int descriptor_number(const char *text) {
 }
 
 int main(int argc, char **argv) {
-    static struct init init = {.started_fd = -1, .root_fd = -1, .proc_fd = -1};
+    static struct init init = {.started_fd = -1, .root_fd = -1, .proc_fd = -1, .artefact_fd = -1};
     int plan = -1;
     if (argc == ARG_AGAIN || argc == ARG_MAX) {
         plan = descriptor_number(argv[ARG_PLAN]);

@@ -99,6 +99,13 @@ int report_and_wait(struct init *init, enum plan_report type) {
     return 0;
 }
 
+int report_interpreted(struct init *init, const char *why) {
+    struct record record;
+    begin(&record, REPORT_INTERPRETED);
+    put_string(&record, why);
+    return end(&record, &init->error, init->report_fd);
+}
+
 void report_error(struct init *init, const struct step *step) {
     int descriptor = init->started_fd >= 0 ? init->started_fd : init->report_fd;
     if (descriptor < 0)

@@ -1,5 +1,5 @@
-/* The engine's steps: libwasmedge is opened on the host's files, the module is loaded and run in
- * the sealed container, by this process. */
+/* The engine's steps: libwasmedge and what this node has compiled are opened on the host's files,
+ * the module is loaded and run in the sealed container, by this process. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -7,11 +7,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "../engine/engine.h"
 #include "init.h"
 #include "sys.h"
+
+#define ARTEFACT "module.so" /* as crunw/aot/ names it */
 
 int run_engine_open(struct init *init, struct step *step) {
     const char *library = step_string(step);
@@ -23,15 +26,77 @@ int run_engine_open(struct init *init, struct step *step) {
     return 0;
 }
 
+/* Opened on a read-only mount of its own, where clones of mounts may be made: whatever becomes of
+ * this process, the cache can't be written to through it. A file that is gone is no error: then the
+ * module is interpreted. */
+int run_engine_artefact(struct init *init, struct step *step) {
+    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+    struct error ignored;
+    init->artefact = step_string(step);
+    int directory =
+        sys_open_tree(&ignored, AT_FDCWD, init->artefact, OPEN_TREE_CLONE, init->artefact);
+    if (directory < 0)
+        directory = sys_openat(&ignored, AT_FDCWD, init->artefact, O_PATH | O_DIRECTORY, 0);
+    else if (sys_mount_setattr(&ignored, directory, "", AT_EMPTY_PATH, &read_only, "") < 0)
+        sys_close(&directory);
+    if (directory < 0)
+        return 0;
+    init->artefact_fd = sys_openat(&ignored, directory, ARTEFACT, O_RDONLY | O_NOFOLLOW, 0);
+    sys_close(&directory);
+    return 0;
+}
+
+/* The library takes nothing but an absolute path. The container's /proc is what its image and its
+ * mounts have made of it: the path must lead to the very file. */
+static int artefact_path(const struct init *init, char path[static 32],
+                         struct engine_error *engine_error) {
+    struct error error;
+    struct stat wanted;
+    struct stat found;
+    if (init->artefact_fd < 0 || fstat(init->artefact_fd, &wanted) < 0) {
+        snprintf(engine_error->message, sizeof engine_error->message, "it can't be opened");
+        return -1;
+    }
+    snprintf(path, 32, "/proc/self/fd/%d", init->artefact_fd);
+    int fd = sys_openat(&error, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
+    bool same = fd >= 0 && fstat(fd, &found) == 0 && found.st_dev == wanted.st_dev &&
+                found.st_ino == wanted.st_ino;
+    sys_close(&fd);
+    if (same)
+        return 0;
+    snprintf(engine_error->message, sizeof engine_error->message,
+             "the container has no usable /proc");
+    return -1;
+}
+
+/* NULL where there is no compiled code, or none that can be used; then the runtime is told. */
+static struct engine_module *load_compiled(struct init *init,
+                                           const struct engine_options *options) {
+    struct engine_error error;
+    struct engine_module *module = NULL;
+    char path[32];
+    if (!init->artefact)
+        return NULL;
+    if (artefact_path(init, path, &error) == 0)
+        module = engine_load_compiled(init->engine, path, options, &error);
+    sys_close(&init->artefact_fd);
+    if (!module)
+        report_interpreted(init, error.message);
+    return module;
+}
+
 /* The module and all that it needs of the file system: nothing is opened by name after this but by
- * the program itself. */
+ * the program itself. The module's own file must be readable even where its compiled code is run,
+ * so that the same things fail on each start. */
 static int load(struct init *init, const char *path, strings preopens) {
     static const struct engine_options options = {0};
     struct engine_error error;
     int fd = sys_openat(&init->error, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    init->module = engine_load(init->engine, fd, &options, &error);
+    init->module = load_compiled(init, &options);
+    if (!init->module)
+        init->module = engine_load(init->engine, fd, &options, &error);
     sys_close(&fd);
     struct engine_program program = {
         .argv = (const char *const *)init->argv,
