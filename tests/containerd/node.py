@@ -1,0 +1,226 @@
+"""A containerd of its own: network namespace, storage, sockets, all below one directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Any
+
+PROJECT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+IMAGES = ("wasi-main", "wasm-pause", "hello-c", "http-server", "http-client", "busybox")
+NAMESPACES = ("default", "k8s.io")
+WAIT = 60.0  # seconds; for what takes one at most on an idle machine
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> None:
+    """Return when ``condition()`` is true."""
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {WAIT:.0f} s"
+        time.sleep(0.05)
+
+
+@dataclass
+class Result:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    def ok(self) -> str:
+        """The output of a command that must have succeeded, without the line's end."""
+        assert self.status == 0, self
+        return self.out.removesuffix("\n")
+
+
+def run(command: list[str], environment: dict[str, str] | None = None) -> Result:
+    """Run a command to its end."""
+    done = subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WAIT,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def make_archives(directory: Path) -> Path:
+    """Build the example images and write each as an OCI archive, ``NAME.tar``, into a directory."""
+    storage = directory / "storage.conf"
+    storage.write_text(
+        "[storage]\n"
+        'driver = "overlay"\n'
+        f'graphroot = "{directory}/storage"\n'
+        f'runroot = "{directory}/run"\n'
+    )
+    environment = {**os.environ, "CONTAINERS_STORAGE_CONF": str(storage)}
+    images = [PROJECT / "examples" / "images", "--test-images"]
+    subprocess.run(images, env=environment, check=True)
+    for image in IMAGES:
+        name = f"localhost/{image}:latest"
+        push = ["buildah", "push", "--quiet", name, f"oci-archive:{directory}/{image}.tar:{name}"]
+        subprocess.run(push, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return directory
+
+
+class Containerd:
+    """containerd with crunw as the runtime of its CRI plugin; ``ctr`` and ``crictl`` talk to it.
+
+    ``config``: the text of config.toml; ``$directory`` and ``$runtime`` in it are replaced.
+    """
+
+    def __init__(self, directory: Path, config: str) -> None:
+        self.directory = directory
+        self.runtime = shutil.which("crunw") or ""
+        self.socket = directory / "containerd.sock"
+        self.network = f"crunw-containerd-{os.getpid()}"
+        self.process: subprocess.Popen[bytes] | None = None
+        values = {"directory": str(directory), "runtime": self.runtime}
+        network = (HERE / "bridge.conflist").read_text()
+        (directory / "net.d").mkdir()
+        for path, text in {"config.toml": config, "net.d/bridge.conflist": network}.items():
+            (directory / path).write_text(Template(text).substitute(values))
+        (directory / "crictl.yaml").write_text(f"runtime-endpoint: unix://{self.socket}\n")
+
+    def start(self) -> None:
+        """Start containerd; return when it answers."""
+        subprocess.run(["ip", "netns", "add", self.network], check=True)
+        subprocess.run(self.within("ip", "link", "set", "lo", "up"), check=True)
+        with (self.directory / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                self.within("containerd", "--config", str(self.directory / "config.toml")),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_for(self._ready, "containerd is ready")
+
+    def _ready(self) -> bool:
+        assert self.process
+        assert self.process.poll() is None, self.log()
+        plugins = self.ctr("plugins", "ls").out.splitlines()
+        return any(line.split()[1::2] == ["cri", "ok"] for line in plugins)
+
+    def log(self) -> str:
+        """What containerd has written to its log."""
+        return (self.directory / "log").read_text()
+
+    def load(self, archives: Path) -> None:
+        """Import the images of :func:`make_archives`, for ctr and for the CRI plugin."""
+        for image in IMAGES:
+            for namespace in NAMESPACES:
+                archive = str(archives / f"{image}.tar")
+                self.ctr("--namespace", namespace, "images", "import", archive).ok()
+
+    def within(self, *command: str) -> list[str]:
+        """``command``, in containerd's network namespace."""
+        return ["nsenter", f"--net=/run/netns/{self.network}", *command]
+
+    def ctr_command(self, *words: str) -> list[str]:
+        return ["ctr", "--address", str(self.socket), *words]
+
+    def ctr(self, *words: str) -> Result:
+        """Run ``ctr``."""
+        return run(self.ctr_command(*words))
+
+    def crictl(self, *words: str) -> Result:
+        """Run ``crictl``."""
+        crictl = str(_engines() / "crictl")
+        return run(self.within(crictl, f"--config={self.directory}/crictl.yaml", *words))
+
+    def run_options(self) -> list[str]:
+        """The options of ``ctr run`` that name the runtime."""
+        return ["--runc-binary", self.runtime, "--runc-root", str(self.directory / "crunw")]
+
+    def run(self, image: str, container: str, *words: str, options: tuple[str, ...] = ()) -> Result:
+        """``ctr run --rm`` with crunw."""
+        name = f"localhost/{image}:latest"
+        return self.ctr("run", "--rm", *self.run_options(), *options, name, container, *words)
+
+    def detach(
+        self, image: str, container: str, *words: str, options: tuple[str, ...] = ()
+    ) -> None:
+        """``ctr run --detach`` with crunw."""
+        name = f"localhost/{image}:latest"
+        self.ctr("run", "--detach", *self.run_options(), *options, name, container, *words).ok()
+
+    def status(self, container: str) -> str:
+        """RUNNING, STOPPED, PAUSED …; "" without a task."""
+        rows = [line.split() for line in self.ctr("task", "ls").ok().splitlines()[1:]]
+        return next((status for name, _pid, status in rows if name == container), "")
+
+    def remove(self, container: str) -> None:
+        """Remove a container of ``ctr`` and its task."""
+        self.ctr("task", "delete", "--force", container).ok()
+        self.ctr("container", "delete", container).ok()
+
+    def clear(self) -> None:
+        """Remove what a failed test has left."""
+        self.crictl("rmp", "--all", "--force").ok()
+        for container in self.ctr("containers", "ls", "--quiet").ok().split():
+            self.ctr("task", "delete", "--force", container)
+            self.ctr("container", "delete", container)
+
+    def stop(self) -> None:
+        """End containerd; take the network namespace down."""
+        if self.process:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(WAIT)
+        subprocess.run(["ip", "netns", "delete", self.network], check=True)
+        for path in cgroups():
+            os.rmdir(path)
+
+    def leftovers(self) -> list[str]:
+        """What is left of containers: processes, mounts, cgroups, interfaces, state."""
+        here = f"{self.directory}/"
+        found = [line for line in _commands() if here in line and "containerd --config" not in line]
+        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+        found += [f"mount {line}" for line in mounts if here in line]
+        found += [f"cgroup {name}" for path in cgroups() for name in _directories(path)]
+        links = json.loads(run(self.within("ip", "-json", "link")).ok())
+        found += [f"link {link['ifname']}" for link in links if "master" in link]
+        states = self.directory / "crunw"
+        found += [str(path) for path in states.glob("*/*")]
+        return found
+
+
+@cache
+def _engines() -> Path:
+    """The directory of crictl."""
+    build = [PROJECT / "ci" / "engines" / "build"]
+    return Path(subprocess.run(build, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
+
+
+def cgroups() -> list[str]:
+    """The cgroups that containerd puts containers into, one a namespace and hierarchy."""
+    tops = ["/sys/fs/cgroup", *(str(path) for path in Path("/sys/fs/cgroup").glob("*/"))]
+    paths = [f"{top}/{namespace}" for top in tops for namespace in NAMESPACES]
+    return [path for path in paths if os.path.isdir(path)]
+
+
+def _directories(path: str) -> list[str]:
+    return [entry.path for entry in os.scandir(path) if entry.is_dir()]
+
+
+def _commands() -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_text().replace("\0", " "))
+        except OSError:
+            pass  # it has ended meanwhile
+    return found
