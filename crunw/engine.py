@@ -27,6 +27,16 @@ KINDS = {
 TRAP_STATUS: int = lib.ENGINE_TRAP_STATUS
 
 
+def _proposals() -> tuple[str, ...]:
+    names: list[str] = []
+    while (name := lib.engine_proposal(len(names))) != ffi.NULL:
+        names.append(ffi.string(name).decode())
+    return tuple(names)
+
+
+PROPOSALS = _proposals()
+
+
 class External(NamedTuple):
     """An import or an export. ``module`` is ``""`` for an export; ``type`` as ``function``."""
 
@@ -99,9 +109,12 @@ class Engine:
         """Whether the library runs without LLVM."""
         return bool(lib.engine_uses_stub(self._engine))
 
-    def validate(self, path: str) -> None:
-        """Parse and validate a module; raises :class:`CrunwError` with what is wrong and where."""
-        _Module(self, path, Limits()).close()
+    def validate(self, path: str, without: Sequence[str] = ()) -> None:
+        """Parse and validate a module; raises :class:`CrunwError` with what is wrong and where.
+
+        ``without``: names of :data:`PROPOSALS` that the module may not use.
+        """
+        _Module(self, path, Limits(), without).close()
 
     def inspect(self, path: str) -> Inspection:
         """Say what a module is, imports and exports; raises as :meth:`validate`."""
@@ -151,17 +164,19 @@ class Engine:
         generic: bool = False,
         interruptible: bool = False,
         statistics: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
         """Compile a module ahead of time into the file ``output``.
 
         ``level``: ``0`` to ``3``, ``s`` or ``z``. The result is Wasm with an AOT section, or with
         ``native`` a shared object, for this CPU or with ``generic`` for any of its architecture.
         ``interruptible`` and ``statistics`` are compiled in and cost speed. Raises as
-        :meth:`validate`; the engine must have been opened without the stub.
+        :meth:`validate`, whose ``without`` is this one's; the engine must have been opened without
+        the stub.
         """
         options = ffi.new(
             "struct engine_compile_options *",
-            [level.encode(), native, generic, interruptible, statistics],
+            [level.encode(), native, generic, interruptible, statistics, _set(without)],
         )
         error = ffi.new("struct engine_error *")
         fd = _open(path)
@@ -175,8 +190,12 @@ class Engine:
 class _Module:
     """A loaded module."""
 
-    def __init__(self, engine: Engine, path: str, limits: Limits) -> None:
-        options = ffi.new("struct engine_options *", [limits.memory_pages, limits.cost, False])
+    def __init__(
+        self, engine: Engine, path: str, limits: Limits, without: Sequence[str] = ()
+    ) -> None:
+        options = ffi.new(
+            "struct engine_options *", [limits.memory_pages, limits.cost, False, _set(without)]
+        )
         error = ffi.new("struct engine_error *")
         fd = _open(path)
         try:
@@ -194,6 +213,10 @@ class _Module:
 
     def close(self) -> None:
         lib.engine_module_close(self.pointer)
+
+
+def _set(proposals: Sequence[str]) -> int:
+    return sum(1 << PROPOSALS.index(name) for name in set(proposals))
 
 
 def _open(path: str) -> int:

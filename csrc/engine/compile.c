@@ -25,35 +25,45 @@ static int configure(const struct engine *engine, WasmEdge_ConfigureContext *con
     return 0;
 }
 
-int engine_compile(struct engine *engine, int fd, const char *output,
+static int compile(const struct engine *engine, const struct binary *binary, const char *output,
                    const struct engine_compile_options *options, struct engine_error *error) {
     const struct engine_symbols *wasmedge = &engine->wasmedge;
+    WasmEdge_ConfigureContext *context =
+        configure_create(engine, INTERPRETED, 0, options->statistics, options->without, error);
+    if (!context)
+        return -1;
+    int outcome = configure(engine, context, options, error);
+    if (outcome == 0) {
+        WasmEdge_CompilerContext *compiler = wasmedge->CompilerCreate(context);
+        WasmEdge_Bytes bytes = {.Length = binary->length, .Buf = binary->bytes};
+        WasmEdge_Result result = wasmedge->CompilerCompileFromBytes(compiler, bytes, output);
+        if (!wasmedge->ResultOK(result))
+            outcome = engine_fail(error, "the module can't be compiled: %s",
+                                  wasmedge->ResultGetMessage(result));
+        wasmedge->CompilerDelete(compiler);
+    }
+    wasmedge->ConfigureDelete(context);
+    return outcome;
+}
+
+int engine_compile(struct engine *engine, int fd, const char *output,
+                   const struct engine_compile_options *options, struct engine_error *error) {
+    struct binary binary;
     if (engine->uses_stub)
         return engine_fail(error, "compiling needs LLVM: this engine was opened without");
-    /* Loading it first gives the good error messages. */
-    static const struct engine_options plain = {0};
-    struct engine_module *module = engine_load(engine, fd, &plain, error);
-    if (!module)
-        return -1;
-    engine_module_close(module);
-    struct binary binary;
     if (binary_read(&binary, fd, error) != 0)
         return -1;
-    int outcome = -1;
-    WasmEdge_ConfigureContext *context =
-        configure_create(engine, INTERPRETED, 0, options->statistics);
-    WasmEdge_CompilerContext *compiler = NULL;
-    if (configure(engine, context, options, error) == 0) {
-        compiler = wasmedge->CompilerCreate(context);
-        WasmEdge_Bytes bytes = {.Length = binary.length, .Buf = binary.bytes};
-        WasmEdge_Result result = wasmedge->CompilerCompileFromBytes(compiler, bytes, output);
-        outcome = wasmedge->ResultOK(result)
-                      ? 0
-                      : engine_fail(error, "the module can't be compiled: %s",
-                                    wasmedge->ResultGetMessage(result));
-    }
-    wasmedge->CompilerDelete(compiler);
-    wasmedge->ConfigureDelete(context);
+    int outcome = compile(engine, &binary, output, options, error);
     binary_free(&binary);
-    return outcome;
+    if (outcome == 0)
+        return 0;
+    /* What is wrong with a module, and where, is said where it is loaded. */
+    const struct engine_options plain = {.without = options->without};
+    struct engine_error better;
+    struct engine_module *module = engine_load(engine, fd, &plain, &better);
+    if (module)
+        engine_module_close(module);
+    else
+        *error = better;
+    return -1;
 }

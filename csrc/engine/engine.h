@@ -37,10 +37,15 @@ bool engine_uses_stub(const struct engine *engine);
 /* After all modules are closed. */
 void engine_close(struct engine *engine);
 
+/* The proposals to WebAssembly that the library knows, by name, as "tail-call"; NULL after the
+ * last. Their bits (1 << index) make a set. */
+const char *engine_proposal(unsigned index);
+
 struct engine_options {
     uint32_t max_memory_pages; /* of 64 KiB, for each linear memory; 0: what Wasm allows */
     uint64_t cost_limit;       /* instructions until a trap; 0: none */
     bool statistics;           /* count instructions and time */
+    uint32_t without;          /* proposals to refuse, a set; 0: all are enabled */
 };
 
 enum engine_kind {
@@ -111,7 +116,8 @@ struct engine_compile_options {
     bool native;  /* a shared object instead of Wasm with an AOT section */
     bool generic; /* for any CPU of the architecture instead of this one */
     bool interruptible;
-    bool statistics; /* counters, as a run with statistics or a cost limit needs them */
+    bool statistics;  /* counters, as a run with statistics or a cost limit needs them */
+    uint32_t without; /* proposals to refuse, a set */
 };
 /* Compiles the module in `fd` into the file `output`, which must not be readable by others while
  * it grows: the caller renames it. Needs an engine opened without the stub. */

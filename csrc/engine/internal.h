@@ -48,10 +48,11 @@ bool binary_has_start(const uint8_t *bytes, uint32_t length);
 /* module.c: whether a function is exported, and whether it can be called without arguments. */
 bool find_function(const struct engine_module *module, const char *name, bool *takes_nothing);
 
-/* configure.c: every proposal on. */
+/* configure.c: every proposal on but for those in the set `without`; NULL: an error. */
 enum execution { INTERPRETED, COMPILED };
 WasmEdge_ConfigureContext *configure_create(const struct engine *engine, enum execution execution,
-                                            uint32_t max_memory_pages, bool statistics);
+                                            uint32_t max_memory_pages, bool statistics,
+                                            uint32_t without, struct engine_error *error);
 
 /* capture.c: what `call` makes the library log, at most `size` - 1 bytes and a NUL; "" where it
  * cannot be had. */

@@ -110,10 +110,11 @@ static int load(struct parse *attempt, const struct engine_options *options,
     const struct engine *engine = module->engine;
     bool statistics = options->statistics || options->cost_limit > 0;
     module->cost_limit = options->cost_limit;
-    module->configure = configure_create(engine, attempt->compiled ? COMPILED : INTERPRETED,
-                                         options->max_memory_pages, statistics);
+    module->configure =
+        configure_create(engine, attempt->compiled ? COMPILED : INTERPRETED,
+                         options->max_memory_pages, statistics, options->without, error);
     if (!module->configure)
-        return engine_fail(error, "out of memory");
+        return -1;
     if (statistics && create_statistics(module, error) != 0)
         return -1;
     parse(attempt);

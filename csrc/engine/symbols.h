@@ -12,6 +12,7 @@
     X(LogSetErrorLevel)                                                                            \
     X(ConfigureCreate)                                                                             \
     X(ConfigureAddProposal)                                                                        \
+    X(ConfigureRemoveProposal)                                                                     \
     X(ConfigureSetMaxMemoryPage)                                                                   \
     X(ConfigureSetForceInterpreter)                                                                \
     X(ConfigureStatisticsSetInstructionCounting)                                                   \
