@@ -23,6 +23,9 @@ _VERBS = {
     "state": "print the state of a container",
 }
 
+# Called by the launcher only: the error report of a process that could not be started.
+_INTERNAL = ("report",)
+
 _GLOBALS = (
     Option("root", "directory of the containers' states (default: /run/crunw)", "DIR"),
     Option("log", "write errors to FILE too", "FILE"),
@@ -66,7 +69,7 @@ def _dispatch(given: Parsed) -> int:
         sys.stdout.write(_overview())
         return 0 if given.flag("help") or words else 1
     verb = words[0]
-    if verb not in _VERBS:
+    if verb not in _VERBS and verb not in _INTERNAL:
         raise UsageError(f"unknown verb {verb!r}; see crunw --help")
     if given.text("log-format", "text") not in ("text", "json"):
         raise UsageError(f"--log-format: {given.text('log-format')!r} is neither text nor json")

@@ -7,8 +7,7 @@ import sys
 from crunw.cli.options import Option, Parsed
 from crunw.cli.start import one_id
 from crunw.effects.store import Container, default_root
-from crunw.lifecycle.state import current, document
-from crunw.spec.jsontext import dumps
+from crunw.lifecycle.state import current, state_text
 
 USAGE = "ID"
 ABOUT = "Print the state of a container as JSON."
@@ -20,6 +19,6 @@ def run(parsed: Parsed, given: Parsed) -> int:
     """Print the state document."""
     container = Container(given.text("root") or default_root(), one_id(parsed))
     record = container.read()
-    state = document(container, record, current(container, record))
-    sys.stdout.write(dumps(state, indent=2) + "\n")
+    text = state_text(container, record, current(container, record))
+    sys.stdout.write(f"{text}\n")
     return 0

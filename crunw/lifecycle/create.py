@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import time
 
-from crunw.effects import hooks, processes
+from crunw.effects import fast, hooks, processes
 from crunw.effects.init import Init
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, KernelError, SpecError
 from crunw.lifecycle.resources import plan_cgroup
-from crunw.lifecycle.state import hook_state
+from crunw.lifecycle.state import hook_state, state_text
 from crunw.paths import cache_dir, engine_library, engine_stub, init_path
 from crunw.plan.create import create_plan
 from crunw.plan.host import Host
 from crunw.plan.mounts import clean
 from crunw.spec.load import load
-from crunw.status import CREATED, CREATING
+from crunw.status import CREATED, CREATING, RUNNING
 from crunw.workload import decide
 
 TYPE_CHECKING = False
@@ -151,6 +151,7 @@ class Creation:
         """Write the final record, then let the process go on."""
         self.record["pid"] = init.pid
         self.record["startTime"] = processes.start_time(init.pid)
+        self.container.write_fast(fast_record(self.container, self.record, self.cgroup))
         self.container.write(self.record)
         if self.request.pid_file:
             write_file(self.request.pid_file, str(init.pid))
@@ -208,6 +209,21 @@ def state_around_pid(container: Container, record: Record) -> tuple[str, str]:
     text = hook_state(container, {**record, "pid": marker}, CREATED)
     before, _, after = text.partition(str(marker))
     return before, after
+
+
+def fast_record(container: Container, record: Record, cgroup: Cgroup | None) -> str:
+    """The record from which the launcher answers (:mod:`crunw.effects.fast`)."""
+    text = state_text(container, record, RUNNING)
+    before_pid, _, rest = text.partition(f'"pid": {record["pid"]}')
+    before_status, _, after_status = rest.partition(RUNNING)
+    return fast.encode(
+        record["pid"],
+        record["startTime"],
+        list(record["hooks"]),
+        (f'{before_pid}"pid": ', before_status, after_status),
+        cgroup.freezer_state() if cgroup else ("", ""),
+        cgroup.directories() if cgroup else (),
+    )
 
 
 def timestamp() -> str:

@@ -45,6 +45,11 @@ def document(container: Container, record: Record, now: str) -> Record:
     }
 
 
+def state_text(container: Container, record: Record, now: str) -> str:
+    """Return the state document as ``state`` prints it, without the last newline."""
+    return dumps(document(container, record, now), indent=2)
+
+
 def hook_state(container: Container, record: Record, now: str) -> str:
     """Return the state as hooks read it on their standard input: the specification's fields."""
     state = document(container, record, now)

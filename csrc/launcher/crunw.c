@@ -1,13 +1,17 @@
-/* crunw: starts the interpreter that this installation was built for, isolated and without `site`,
- * on boot.py. Where the package lies is found from where this program lies, so that an
+/* crunw: does what launcher.h offers itself, for all else starts the interpreter that this
+ * installation was built for, isolated and without `site`, on boot.py. Where the package lies is found from where this program lies, so that an
  * installation can be in any prefix or virtual environment. */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "launcher.h"
 
 /* Below the directory of the package. */
 #define BOOT "crunw/lib/boot.pyc"
@@ -73,7 +77,8 @@ static const char *find_interpreter(char path[static PATH_MAX], const char *prog
     return access(path, X_OK) == 0 ? path : CRUNW_PYTHON;
 }
 
-int main(int argc, char **argv) {
+/* Runs `crunw` with these arguments in Python. */
+__attribute__((noreturn)) static void run_python(int count, char **words) {
     char program_directory[PATH_MAX];
     char package_directory[PATH_MAX];
     char boot[PATH_MAX];
@@ -85,15 +90,51 @@ int main(int argc, char **argv) {
 
     const char *const first[] = {interpreter, "-I", "-S", boot};
     const size_t first_count = sizeof(first) / sizeof(*first);
-    const size_t rest_count = argc > 1 ? (size_t)argc - 1 : 0;
-    char **arguments = calloc(first_count + rest_count + 1, sizeof(*arguments));
+    char **arguments = calloc(first_count + (size_t)count + 1, sizeof(*arguments));
     if (arguments == NULL) {
         die("%s", strerror(errno));
     }
     memcpy(arguments, first, sizeof(first));
-    if (rest_count > 0) {
-        memcpy(arguments + first_count, argv + 1, rest_count * sizeof(*arguments));
-    }
+    memcpy(arguments + first_count, words, (size_t)count * sizeof(*arguments));
     execv(interpreter, arguments);
     die("execute %s: %s", interpreter, strerror(errno));
+}
+
+/* Does what can be done without Python; false: nothing. */
+static bool do_verb(const struct command *command, int *status, int *report) {
+    char path[PATH_MAX];
+    set_path(path, "%s/%s", command->root, command->id);
+    int directory = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (directory < 0) {
+        return false;
+    }
+    if (strcmp(command->verb, "state") == 0) {
+        return verb_state(command, directory, status);
+    }
+    if (strcmp(command->verb, "start") == 0) {
+        return verb_start(command, directory, status, report);
+    }
+    if (strcmp(command->verb, "kill") == 0) {
+        return verb_kill(command, directory, status);
+    }
+    return strcmp(command->verb, "delete") == 0 && verb_delete(command, directory, status);
+}
+
+int main(int argc, char **argv) {
+    struct command command;
+    int status = EXIT_FAILURE;
+    int report = -1;
+    if (command_parse(&command, argc, argv) && do_verb(&command, &status, &report)) {
+        if (report < 0) {
+            return status;
+        }
+        /* The caller's global options, then the internal verb that prints the report. */
+        char number[16];
+        char verb[] = "report";
+        snprintf(number, sizeof(number), "%d", report);
+        argv[command.verb_index] = verb;
+        argv[command.verb_index + 1] = number;
+        argc = command.verb_index + 2;
+    }
+    run_python(argc > 1 ? argc - 1 : 0, argv + 1);
 }

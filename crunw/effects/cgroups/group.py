@@ -184,15 +184,24 @@ class Cgroup:
         for pid in self.procs():
             _kill(pid, number)
 
+    def freezer_state(self) -> tuple[str, str]:
+        """The file that tells whether the cgroup is frozen, and what it holds when it is not."""
+        directory = self._directory("freezer")
+        if directory == self.unified:
+            return f"{directory}/cgroup.freeze", "0"
+        return f"{directory}/freezer.state", "THAWED"
+
     def frozen(self) -> bool:
         """Whether the cgroup is frozen or being frozen."""
-        directory = self._directory("freezer")
+        file, thawed = self.freezer_state()
         try:
-            if directory == self.unified:
-                return read(f"{directory}/cgroup.freeze").strip() == "1"
-            return read(f"{directory}/freezer.state").strip() != "THAWED"
+            return read(file).strip() != thawed
         except FileNotFoundError:
             return False
+
+    def directories(self) -> list[str]:
+        """The container's directory in each hierarchy."""
+        return list(self._directories.values())
 
     def freeze(self) -> None:
         """Stop every process of the cgroup; returns when they have stopped (``pause``).

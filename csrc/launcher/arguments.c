@@ -1,0 +1,67 @@
+/* The command lines that engines use: [--root DIR] [other global options] VERB [--force] ID [SIGNAL] */
+#include <string.h>
+#include <unistd.h>
+
+#include "launcher.h"
+
+#define DEFAULT_ROOT "/run/crunw"
+
+static const char *const with_value[] = {"--root",           "--log",      "--log-format",
+                                         "--cgroup-manager", "--rootless", NULL};
+static const char *const without_value[] = {"--debug", "--systemd-cgroup", NULL};
+
+static bool is_one_of(const char *word, size_t length, const char *const *list) {
+    for (; *list != NULL; list++)
+        if (strlen(*list) == length && memcmp(*list, word, length) == 0)
+            return true;
+    return false;
+}
+
+/* Whether `word` is the option `name`, with or without a value behind "=". */
+static bool is_option(const char *word, size_t length, const char *name) {
+    return strlen(name) == length && memcmp(word, name, length) == 0;
+}
+
+/* Reads the global options; returns the index of the verb, 0 for an option that is not known. */
+static int parse_globals(struct command *command, int argc, char **argv) {
+    int at = 1;
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        const char *word = argv[at];
+        const char *equals = strchr(word, '=');
+        size_t length = equals != NULL ? (size_t)(equals - word) : strlen(word);
+        if (equals == NULL && is_one_of(word, length, without_value))
+            continue;
+        if (!is_one_of(word, length, with_value))
+            return 0;
+        const char *value = equals != NULL ? equals + 1 : argv[++at];
+        if (value == NULL)
+            return 0;
+        if (is_option(word, length, "--root"))
+            command->root = value;
+    }
+    return at;
+}
+
+static bool plain(const char *word) {
+    return word[0] != '-' && word[0] != '.' && word[0] != '\0' && strchr(word, '/') == NULL;
+}
+
+bool command_parse(struct command *command, int argc, char **argv) {
+    *command = (struct command){.root = geteuid() == 0 ? DEFAULT_ROOT : NULL};
+    int at = parse_globals(command, argc, argv);
+    if (at == 0 || at >= argc || command->root == NULL || command->root[0] == '\0')
+        return false;
+    command->verb_index = at;
+    command->verb = argv[at++];
+    if (strcmp(command->verb, "delete") == 0 && at < argc &&
+        (strcmp(argv[at], "--force") == 0 || strcmp(argv[at], "-f") == 0)) {
+        command->force = true;
+        at++;
+    }
+    if (at >= argc || !plain(argv[at]))
+        return false;
+    command->id = argv[at++];
+    if (strcmp(command->verb, "kill") == 0 && at < argc && plain(argv[at]))
+        command->signal = argv[at++];
+    return at == argc;
+}

@@ -1,0 +1,59 @@
+/* The launcher: answers what it can itself from a container's fast record, and hands everything else
+ * to Python (crunw.lifecycle), where the rules stand; here is only the common case of each, and no
+ * error text. A function that finds anything unusual returns false, with nothing done that Python
+ * would not do in its place. */
+#ifndef CRUNW_LAUNCHER_H
+#define CRUNW_LAUNCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A command line in one of the forms that engines use. */
+struct command {
+    int verb_index;
+    const char *verb;
+    const char *root;
+    const char *id;
+    const char *signal; /* kill; NULL: not given */
+    bool force;         /* delete */
+};
+
+/* False: not one of those forms. */
+bool command_parse(struct command *command, int argc, char **argv);
+
+/* The file `fast` of a state directory; crunw/effects/fast.py writes it.
+ *
+ *   4 bytes "CRWF" | u32 version | u64 pid | u64 start time | u64 hooks | strings
+ *
+ * little-endian; a string is a u32 length, the bytes and a NUL. */
+struct record {
+    uint64_t pid;
+    uint64_t start_time;     /* proc(5), field 22 of /proc/PID/stat */
+    uint64_t hooks;          /* RECORD_* */
+    const char *before_pid;  /* the state document, cut where pid and status go */
+    const char *before_status;
+    const char *after_status;
+    const char *freezer;     /* file that says whether the cgroup is frozen; "": none */
+    const char *thawed;      /* its content when it is not */
+    const char *directories; /* of the cgroup, each ended by a newline */
+    char data[65536];
+};
+enum { RECORD_POSTSTART = 1, RECORD_POSTSTOP = 2 };
+
+bool record_read(struct record *record, int directory);
+
+/* Whether the process of the record runs; a zombie does not. */
+bool process_alive(const struct record *record);
+
+/* The verbs; false: Python is to do it. Otherwise *status is the exit status. `directory` is the
+ * container's state directory. */
+bool verb_state(const struct command *command, int directory, int *status);
+bool verb_kill(const struct command *command, int directory, int *status);
+bool verb_delete(const struct command *command, int directory, int *status);
+/* *report: an inherited descriptor with the error report of the container's process, -1 for none;
+ * Python is to print it. */
+bool verb_start(const struct command *command, int directory, int *status, int *report);
+
+#endif

@@ -1,0 +1,183 @@
+/* `state`, `start`, `kill` and `delete` of a container in the status that they are meant for. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "launcher.h"
+
+/* Everything that a state directory holds; the lock goes last: who waits for it finds it gone. */
+static const char *const files[] = {"start", "started", "config.json", "state.json", "fast", "lock"};
+
+static bool exists(int directory, const char *name) {
+    return faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Takes the lock until the end of this process, also by exec. */
+static bool lock(int directory) {
+    struct stat status;
+    int file = openat(directory, "lock", O_RDWR | O_CLOEXEC);
+    return file >= 0 && TEMP_FAILURE_RETRY(flock(file, LOCK_EX)) == 0 &&
+           fstat(file, &status) == 0 && status.st_nlink > 0;
+}
+
+static bool thawed(const struct record *record) {
+    char text[64];
+    if (record->freezer[0] == '\0')
+        return true;
+    int file = open(record->freezer, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return errno == ENOENT;
+    ssize_t got = TEMP_FAILURE_RETRY(read(file, text, sizeof text));
+    close(file);
+    size_t length = strlen(record->thawed);
+    return got == (ssize_t)length + 1 && memcmp(text, record->thawed, length) == 0;
+}
+
+static const char *current(const struct record *record, int directory) {
+    if (!process_alive(record))
+        return "stopped";
+    if (exists(directory, "start"))
+        return "created";
+    return thawed(record) ? "running" : "paused";
+}
+
+static bool write_all(int descriptor, const char *data, size_t length) {
+    while (length > 0) {
+        ssize_t written = TEMP_FAILURE_RETRY(write(descriptor, data, length));
+        if (written < 0)
+            return false;
+        data += written;
+        length -= (size_t)written;
+    }
+    return true;
+}
+
+bool verb_state(const struct command *command, int directory, int *status) {
+    static struct record record;
+    char *text;
+    (void)command;
+    if (!record_read(&record, directory))
+        return false;
+    const char *now = current(&record, directory);
+    uint64_t pid = strcmp(now, "stopped") == 0 ? 0 : record.pid;
+    int length = asprintf(&text, "%s%" PRIu64 "%s%s%s\n", record.before_pid, pid,
+                          record.before_status, now, record.after_status);
+    if (length < 0)
+        return false;
+    *status = write_all(STDOUT_FILENO, text, (size_t)length) ? EXIT_SUCCESS : EXIT_FAILURE;
+    return true;
+}
+
+/* 0: not one that engines send, or not known here. */
+static int signal_number(const char *name) {
+    static const struct {
+        const char *name;
+        int number;
+    } known[] = {{"KILL", SIGKILL}, {"TERM", SIGTERM}, {"INT", SIGINT},   {"HUP", SIGHUP},
+                 {"QUIT", SIGQUIT}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"WINCH", SIGWINCH}};
+    if (name == NULL)
+        return SIGTERM;
+    if (name[0] >= '1' && name[0] <= '9') {
+        char *end;
+        long number = strtol(name, &end, 10);
+        return *end == '\0' && number <= SIGRTMAX ? (int)number : 0;
+    }
+    if (strncmp(name, "SIG", 3) == 0)
+        name += 3;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i].name) == 0)
+            return known[i].number;
+    return 0;
+}
+
+bool verb_kill(const struct command *command, int directory, int *status) {
+    static struct record record;
+    int number = signal_number(command->signal);
+    if (number == 0 || !record_read(&record, directory))
+        return false;
+    int process = (int)syscall(SYS_pidfd_open, (pid_t)record.pid, 0);
+    if (process < 0)
+        return false;
+    /* Looked at again now that the pid can't be given to another process. */
+    bool sent = process_alive(&record) &&
+                syscall(SYS_pidfd_send_signal, process, number, NULL, 0) == 0;
+    close(process);
+    *status = EXIT_SUCCESS;
+    return sent;
+}
+
+/* What the process reported, in a descriptor that is inherited; -1 when it reported nothing. */
+static int keep_report(int started) {
+    char data[8192];
+    int report = -1;
+    ssize_t got;
+    while ((got = TEMP_FAILURE_RETRY(read(started, data, sizeof data))) > 0) {
+        if (report < 0)
+            report = memfd_create("report", 0);
+        if (report < 0 || !write_all(report, data, (size_t)got))
+            break;
+    }
+    if (report >= 0)
+        lseek(report, 0, SEEK_SET);
+    return report;
+}
+
+bool verb_start(const struct command *command, int directory, int *status, int *report) {
+    static struct record record;
+    (void)command;
+    if (!lock(directory) || !record_read(&record, directory) ||
+        (record.hooks & RECORD_POSTSTART) != 0 ||
+        strcmp(current(&record, directory), "created") != 0)
+        return false;
+    int started = openat(directory, "started", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int go = openat(directory, "start", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (started < 0 || go < 0 || fcntl(started, F_SETFL, 0) < 0 || write(go, "g", 1) != 1)
+        return false;
+    close(go);
+    unlinkat(directory, "start", 0);
+    *report = keep_report(started);
+    unlinkat(directory, "started", 0);
+    *status = *report < 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return true;
+}
+
+/* Removes the cgroup's directories, which must be empty. */
+static bool remove_cgroup(const char *directories) {
+    char path[4096];
+    const char *end;
+    for (; (end = strchr(directories, '\n')) != NULL; directories = end + 1) {
+        size_t length = (size_t)(end - directories);
+        if (length >= sizeof path)
+            return false;
+        memcpy(path, directories, length);
+        path[length] = '\0';
+        if (rmdir(path) < 0 && errno != ENOENT)
+            return false;
+    }
+    return true;
+}
+
+bool verb_delete(const struct command *command, int directory, int *status) {
+    static struct record record;
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/%s", command->root, command->id);
+    if (length >= (int)sizeof path || !lock(directory) || !record_read(&record, directory) ||
+        (record.hooks & RECORD_POSTSTOP) != 0 || process_alive(&record) ||
+        !remove_cgroup(record.directories))
+        return false;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (unlinkat(directory, files[i], 0) < 0 && errno != ENOENT)
+            return false;
+    *status = EXIT_SUCCESS;
+    return rmdir(path) == 0;
+}
