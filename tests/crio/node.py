@@ -1,0 +1,275 @@
+"""A CRI-O node of its own: network namespace, storage, sockets, all below one directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from string import Template
+
+PROJECT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+WAIT = 60.0  # seconds; for what takes one at most on an idle machine
+CONFIGURATION = (
+    "crio.conf",
+    "crictl.yaml",
+    "net.d/bridge.conflist",
+    "policy.json",
+    "registries.conf",
+    "storage.conf",
+)
+TAGS = {
+    "localhost/wasm-pause": "docker.io/beststeve/wasm-pause",
+    "localhost/wasi-main": "docker.io/hydai/wasm-wasi-example",
+}
+
+
+class CrictlError(Exception):
+    """crictl failed; what it wrote to standard error."""
+
+
+def guide(name: str):
+    """A configuration of the guide, for today's CRI-O: see docs/crio.md."""
+    return json.loads((HERE / "guide" / f"{name}.json").read_text())
+
+
+def wait_for(condition, what: str) -> None:
+    """Return when ``condition()`` is true."""
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {WAIT:.0f} s"
+        time.sleep(0.1)
+
+
+class Node:
+    """CRI-O with one runtime, and crictl to talk to it.
+
+    ``runtime`` is found on PATH. With ``keep_infra`` a pause container holds each pod's namespaces.
+    """
+
+    def __init__(
+        self, directory: Path, runtime: str = "crunw", *, keep_infra: bool = False
+    ) -> None:
+        self.directory = directory
+        self.engines = Path(
+            subprocess.check_output([PROJECT / "ci/engines/build"], text=True).strip()
+        )
+        self.network = self.cgroup = f"crunw-{os.getpid()}-{directory.name}"
+        self.environment = {
+            **os.environ,
+            "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
+            "CONTAINER_REGISTRIES_CONF": str(directory / "registries.conf"),
+            "CRI_CONFIG_FILE": str(directory / "crictl.yaml"),
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self._configure(runtime, keep_infra=keep_infra)
+
+    def _configure(self, runtime: str, *, keep_infra: bool) -> None:
+        values = {
+            "directory": self.directory,
+            "engines": self.engines,
+            "runtime": runtime,
+            "runtime_path": shutil.which(runtime),
+            "drop_infra_ctr": "false" if keep_infra else "true",
+        }
+        (self.directory / "net.d").mkdir()
+        for name in CONFIGURATION:
+            text = Template((HERE / Path(name).name).read_text()).substitute(values)
+            (self.directory / name).write_text(text)
+        if keep_infra and not may_lower_oom_score_adj():
+            self.environment["_CRIO_ROOTLESS"] = "1"
+
+    def make_images(self) -> None:
+        """Build the example images into the node's storage, and give them the names of the guide."""
+        images = [PROJECT / "examples" / "images", "--test-images"]
+        subprocess.run(images, env=self.environment, check=True)
+        modules = self.directory / "modules"
+        subprocess.run([PROJECT / "tests/modules/build", modules], check=True)
+        build = ["buildah", "build", "--quiet", "--isolation=chroot", "--tag=localhost/mixed"]
+        build += ["--file", str(HERE / "Containerfile"), str(modules)]
+        subprocess.run(build, env=self.environment, check=True, stdout=subprocess.DEVNULL)
+        for image, name in TAGS.items():
+            subprocess.run(["buildah", "tag", image, name], env=self.environment, check=True)
+
+    def start(self) -> None:
+        """Start CRI-O; return when it is ready."""
+        subprocess.run(["ip", "netns", "add", self.network], check=True)
+        subprocess.run(self.within("ip", "link", "set", "lo", "up"), check=True)
+        config = ["--config", str(self.directory / "crio.conf"), "--config-dir", ""]
+        with (self.directory / "crio.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                self.within(str(self.engines / "crio"), *config),
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_for(self._ready, "CRI-O is ready")
+
+    def _ready(self) -> bool:
+        assert self.process
+        assert self.process.poll() is None, (self.directory / "crio.log").read_text()
+        try:
+            conditions = self.json("info")["status"]["conditions"]
+        except CrictlError:
+            return False
+        return all(condition["status"] for condition in conditions)
+
+    def within(self, *command: str) -> list[str]:
+        """``command``, in the node's network namespace."""
+        return ["nsenter", f"--net=/run/netns/{self.network}", *command]
+
+    def crictl(self, *arguments: str | Path) -> str:
+        """What ``crictl`` prints, without the line's end. Raises :class:`CrictlError`."""
+        result = self.try_crictl(*arguments)
+        if result.returncode:
+            raise CrictlError(result.stderr)
+        return result.stdout.removesuffix("\n")
+
+    def try_crictl(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run ``crictl``, whatever comes of it."""
+        return subprocess.run(
+            self.within(str(self.engines / "crictl"), *map(str, arguments)),
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def json(self, verb: str, *arguments: str | Path):
+        """What ``crictl VERB -o json`` prints, parsed."""
+        return json.loads(self.crictl(verb, "-o", "json", *arguments))
+
+    def state(self, container: str) -> str:
+        """``CONTAINER_CREATED``, ``CONTAINER_RUNNING`` or ``CONTAINER_EXITED``."""
+        return self.status(container)["state"]
+
+    def status(self, container: str):
+        """The container's CRI status."""
+        return self.json("inspect", container)["status"]
+
+    def wait_exit(self, container: str) -> int:
+        """Wait until the container has exited; return its exit code."""
+        wait_for(lambda: self.state(container) == "CONTAINER_EXITED", "the container's end")
+        return self.status(container)["exitCode"]
+
+    def logs(self, container: str) -> str:
+        """What the container has written to standard output and standard error."""
+        result = self.try_crictl("logs", container)
+        assert result.returncode == 0, result.stderr
+        return result.stdout + result.stderr
+
+    def pod(self, name: str, annotations: dict[str, str] | None = None) -> Pod:
+        """Run a pod: the guide's, with another name and more annotations."""
+        config = guide("sandbox_config")
+        config["metadata"] |= {"name": name, "uid": f"{name}-{self.network}"}
+        config["annotations"] |= annotations or {}
+        config["linux"]["cgroup_parent"] = f"/{self.cgroup}/{name}"
+        return Pod(self, name, config)
+
+    def stop(self) -> None:
+        """Remove every pod, end CRI-O, take the network down."""
+        try:
+            if self.process and self.process.poll() is None:
+                self.crictl("rmp", "--all", "--force")
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(WAIT)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        storage = self.directory / "storage" / "overlay"
+        if os.path.ismount(storage):
+            subprocess.run(["umount", "--lazy", storage], check=True)
+
+    def leftovers(self) -> list[str]:
+        """What is left of pods and containers: processes, mounts, cgroups, interfaces, rules."""
+        here = str(self.directory)
+        found = [f"process {line}" for line in _command_lines() if here in line]
+        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+        found += [f"mount {line}" for line in mounts if here in line]
+        found += [f"cgroup {path}" for path in cgroups(f"*/{self.cgroup}/*/crio-*")]
+        links = subprocess.check_output(self.within("ip", "-o", "link"), text=True)
+        names = set(re.findall(r"^\d+: ([^:@]+)", links, re.MULTILINE))
+        found += [f"link {name}" for name in names - {"lo", "crunw0"}]
+        rules = subprocess.check_output(self.within("nft", "list", "ruleset"), text=True)
+        found += rules.splitlines()
+        return found + [str(path) for path in self.directory.glob("run/namespaces/*ns/*")]
+
+    def delete(self) -> None:
+        """Delete what an operator and the kubelet make: the network namespace, the pods' cgroups."""
+        for path in cgroups(f"*/{self.cgroup}*"):
+            path.rmdir()
+        subprocess.run(["ip", "netns", "delete", self.network], check=True)
+
+
+class Pod:
+    """A running pod."""
+
+    def __init__(self, node: Node, name: str, config) -> None:
+        self.node = node
+        self.config = node.directory / f"{name}.json"
+        self.config.write_text(json.dumps(config))
+        self.id = node.crictl("runp", self.config)
+
+    def create(self, image: str, *args: str, name: str = "main", **changes) -> str:
+        """Create a container: the guide's, with another name, image and arguments."""
+        config = guide("container_wasi")
+        config["metadata"]["name"] = name
+        config["image"]["image"] = image
+        config["args"] = list(args)
+        config |= changes
+        path = self.config.with_suffix(f".{name}.json")
+        path.write_text(json.dumps(config))
+        return self.node.crictl("create", self.id, path, self.config)
+
+    def start(self, image: str, *args: str, name: str = "main", **changes) -> str:
+        """Create and start a container."""
+        return self.node.crictl("start", self.create(image, *args, name=name, **changes))
+
+    def address(self) -> str:
+        """The pod's IPv4 address."""
+        return self.node.json("inspectp", self.id)["status"]["network"]["ip"]
+
+    def remove(self) -> None:
+        """Stop and remove the pod with its containers, of which native ones may ignore TERM."""
+        running = self.node.crictl("ps", "-q", "--pod", self.id).split()
+        if running:
+            self.node.crictl("stop", "--timeout=1", *running)
+        self.node.crictl("stopp", self.id)
+        self.node.crictl("rmp", self.id)
+
+
+def cgroups(pattern: str) -> list[Path]:
+    """The cgroups whose path matches, in every hierarchy, children before their parents."""
+    find = ["find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path", pattern]
+    return [Path(line) for line in subprocess.check_output(find, text=True).splitlines()]
+
+
+def may_lower_oom_score_adj() -> bool:
+    """Whether a process may be protected from the OOM killer (CAP_SYS_RESOURCE)."""
+    status = Path("/proc/self/status").read_text()
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)", status, re.MULTILINE)
+    assert effective
+    return bool(int(effective[1], 16) >> 24 & 1)
+
+
+def _command_lines() -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_text().replace("\0", " "))
+        except OSError:
+            pass  # it has ended meanwhile
+    return found
