@@ -1,4 +1,4 @@
-"""Where the parts of this installation are. Imports nothing but ``os`` and ``sys``.
+"""Where the parts of this installation are. Imports nothing but builtin modules.
 
 Everything is found from where the package is, four directories below the prefix:
 ``<prefix>/lib/pythonX.Y/site-packages/crunw``, or ``<prefix>/lib/python3/dist-packages/crunw``.
@@ -6,29 +6,31 @@ Everything is found from where the package is, four directories below the prefix
 
 from __future__ import annotations
 
-import os
+import posix
 import sys
+
+from crunw.files import absolute, environment, exists, parent
 
 
 def package_dir() -> str:
     """The directory of the package ``crunw``."""
-    return os.path.dirname(os.path.abspath(__file__))
+    return parent(absolute(__file__))
 
 
 def bin_dir() -> str:
     """The directory of the programs ``crunw`` and ``crunw-init``."""
-    prefix = os.path.abspath(os.path.join(package_dir(), "..", "..", "..", ".."))
-    return os.path.join(prefix, "bin")
+    prefix = absolute(f"{package_dir()}/../../../..")
+    return f"{prefix}/bin"
 
 
 def init_path() -> str:
     """``crunw-init``, which executes plans."""
-    return os.path.join(bin_dir(), "crunw-init")
+    return f"{bin_dir()}/crunw-init"
 
 
 def library_dir() -> str:
     """The directory of the shared objects that are opened by path, such as the LLVM stub."""
-    return os.path.join(package_dir(), "lib")
+    return f"{package_dir()}/lib"
 
 
 def engine_library() -> str:
@@ -38,8 +40,8 @@ def engine_library() -> str:
 
 def engine_stub() -> str:
     """The stand-in for LLVM with which libwasmedge starts fast; ``""``: none was built."""
-    path = os.path.join(library_dir(), "libLLVM-stub.so")
-    return path if os.path.exists(path) else ""
+    path = f"{library_dir()}/libLLVM-stub.so"
+    return path if exists(path) else ""
 
 
 def enable_site_packages() -> None:
@@ -56,7 +58,7 @@ def enable_site_packages() -> None:
 
 def cache_dir(kind: str) -> str:
     """Where what can be made again is kept: ``/var/cache/crunw/KIND``, or in a user's own cache."""
-    if os.geteuid() == 0:
+    if posix.geteuid() == 0:
         return f"/var/cache/crunw/{kind}"
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    home = environment("XDG_CACHE_HOME") or f"{environment('HOME')}/.cache"
     return f"{home}/crunw/{kind}"

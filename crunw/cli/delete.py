@@ -10,9 +10,7 @@ from crunw.lifecycle.delete import delete
 USAGE = "[OPTION…] ID"
 ABOUT = "Delete a stopped container."
 INTERSPERSED = True
-OPTIONS = (
-    Option("force", "kill it first if it runs; a missing one is no error", short="f"),
-)
+OPTIONS = (Option("force", "kill it first if it runs; a missing one is no error", short="f"),)
 
 
 def run(parsed: Parsed, given: Parsed) -> int:

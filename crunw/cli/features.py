@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 
-from crunw.cli.options import Option, Parsed
 from crunw.errors import UsageError
 from crunw.lifecycle.features import features
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.cli.options import Option, Parsed
 
 USAGE = ""
 ABOUT = "Print what this build supports, as JSON (features.md of the runtime specification)."

@@ -10,9 +10,7 @@ from crunw.lifecycle.kill import kill, signal_number
 USAGE = "[OPTION…] ID [SIGNAL]"
 ABOUT = "Send a signal (default: TERM) to the first process of a container."
 INTERSPERSED = True
-OPTIONS = (
-    Option("all", "to every process of the container", short="a"),
-)
+OPTIONS = (Option("all", "to every process of the container", short="a"),)
 
 
 def run(parsed: Parsed, given: Parsed) -> int:

@@ -54,7 +54,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # a defect: still one line for the engine, and where it is
+    except Exception as error:  # noqa: BLE001 - a defect: one line for the engine, with its place
         return _report(_defect(error), 1, given)
 
 

@@ -35,9 +35,12 @@ def _rows(pids: list[int], options: list[str]) -> str:
     import subprocess
 
     try:
-        done = subprocess.run(["ps", *options], capture_output=True, text=True, check=True)
+        command = ["ps", *options]  # found on PATH, as users expect of ps
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     except FileNotFoundError:
-        raise CrunwError("ps: the program ps is not installed; --format json does without") from None
+        raise CrunwError(
+            "ps: the program ps is not installed; --format json does without"
+        ) from None
     except subprocess.CalledProcessError as error:
         raise CrunwError(f"ps {' '.join(options)}: {error.stderr.strip()}") from None
     header, *lines = done.stdout.splitlines()

@@ -5,8 +5,11 @@ The launcher's ``start`` calls it: errors are told here and nowhere else.
 
 from __future__ import annotations
 
-from crunw.cli.options import Option, Parsed
 from crunw.effects.init import raise_report, read_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.cli.options import Option, Parsed
 
 USAGE = "FD"
 ABOUT = "Print the error report in an inherited descriptor."

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from crunw.cli.options import Option, Parsed
 from crunw.effects.store import default_root
 from crunw.errors import UsageError
 from crunw.lifecycle.start import start
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.cli.options import Option, Parsed
 
 USAGE = "ID"
 ABOUT = "Start a created container: its process executes the program."

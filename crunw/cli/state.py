@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from crunw.cli.options import Option, Parsed
 from crunw.cli.start import one_id
 from crunw.effects.store import Container, default_root
 from crunw.lifecycle.state import current, state_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.cli.options import Option, Parsed
 
 USAGE = "ID"
 ABOUT = "Print the state of a container as JSON."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 from crunw.effects.processes import exit_status, send_signal
 
@@ -25,7 +25,7 @@ def wait(pid: int, started: int) -> int:
     from _signal import sigwait
 
     while True:
-        ended, status = os.waitpid(pid, os.WNOHANG)
+        ended, status = posix.waitpid(pid, posix.WNOHANG)
         if ended:
             return exit_status(status)
         number = sigwait([*_PASSED_ON, _SIGCHLD])

@@ -5,7 +5,7 @@ Those of the container namespace (createContainer, startContainer) are run by ``
 
 from __future__ import annotations
 
-import os
+import posix
 
 from crunw.errors import CrunwError
 
@@ -31,16 +31,16 @@ def run(name: str, hooks: Iterable[Hook], state: str, directory: str) -> None:
 
 def _run_one(hook: Hook, state: str, directory: str) -> str:
     """Return what went wrong, ``""`` for nothing."""
-    state_file = os.memfd_create("state")
-    output = os.memfd_create("output")
+    state_file = posix.memfd_create("state")
+    output = posix.memfd_create("output")
     try:
-        os.write(state_file, state.encode("utf-8", "surrogateescape"))
-        os.lseek(state_file, 0, os.SEEK_SET)
+        posix.write(state_file, state.encode("utf-8", "surrogateescape"))
+        posix.lseek(state_file, 0, 0)
         pid = _spawn(hook, state_file, output, directory)
         status = _wait(pid, hook.get("timeout", 0))
         if status is None:
             return f"did not end within {hook['timeout']} s"
-        code = os.waitstatus_to_exitcode(status)
+        code = posix.waitstatus_to_exitcode(status)
         if code == 0:
             return ""
         how = f"exit status {code}" if code > 0 else f"killed by signal {-code}"
@@ -48,32 +48,32 @@ def _run_one(hook: Hook, state: str, directory: str) -> str:
     except OSError as error:
         return str(error.strerror)
     finally:
-        os.close(state_file)
-        os.close(output)
+        posix.close(state_file)
+        posix.close(output)
 
 
 def _spawn(hook: Hook, state_file: int, output: int, directory: str) -> int:
     """Start the hook with the state as standard input, in the bundle's directory."""
     argv = list(hook.get("args") or [hook["path"]])
     environment = dict(entry.partition("=")[::2] for entry in hook.get("env", ()))
-    here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    here = posix.open(".", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
     try:
-        os.chdir(directory)
-        return os.posix_spawn(
+        posix.chdir(directory)
+        return posix.posix_spawn(
             hook["path"],
             argv,
             environment,
             file_actions=[
-                (os.POSIX_SPAWN_DUP2, state_file, 0),
-                (os.POSIX_SPAWN_DUP2, output, 1),
-                (os.POSIX_SPAWN_DUP2, output, 2),
+                (posix.POSIX_SPAWN_DUP2, state_file, 0),
+                (posix.POSIX_SPAWN_DUP2, output, 1),
+                (posix.POSIX_SPAWN_DUP2, output, 2),
             ],
             setsigmask=(),
             setsigdef=(13,),  # Python ignores SIGPIPE
         )
     finally:
-        os.fchdir(here)
-        os.close(here)
+        posix.fchdir(here)
+        posix.close(here)
 
 
 def _wait(pid: int, timeout: int) -> int | None:
@@ -81,20 +81,22 @@ def _wait(pid: int, timeout: int) -> int | None:
     if timeout:
         import select
 
-        descriptor = os.pidfd_open(pid)
+        descriptor = posix.pidfd_open(pid)
         try:
             ended, _, _ = select.select([descriptor], [], [], timeout)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
         if not ended:
-            os.kill(pid, 9)
-            os.waitpid(pid, 0)
+            posix.kill(pid, 9)
+            posix.waitpid(pid, 0)
             return None
-    return os.waitpid(pid, 0)[1]
+    return posix.waitpid(pid, 0)[1]
 
 
 def _tail(output: int) -> str:
-    size = os.fstat(output).st_size
-    text = os.pread(output, _STDERR_SHOWN, max(0, size - _STDERR_SHOWN)).decode("utf-8", "replace")
+    size = posix.fstat(output).st_size
+    text = posix.pread(output, _STDERR_SHOWN, max(0, size - _STDERR_SHOWN)).decode(
+        "utf-8", "replace"
+    )
     line = " ".join(text.split())
     return f": {line}" if line else ""

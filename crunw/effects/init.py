@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 from crunw.errors import CrunwError, InitError, KernelError
 from crunw.plan.encode import decode_fields, encode
@@ -42,21 +42,21 @@ class Init:
         self.pid = 0
         self.interpreted = ""  # why the cached code of the plan could not be used
         plan = _memory_file(encode(steps))
-        self._report, report = os.pipe()
-        answer, self._answer = os.pipe()
+        self._report, report = posix.pipe()
+        answer, self._answer = posix.pipe()
         passed = (plan, report, answer)
         try:
             for descriptor in (*passed, *inherit):
-                os.set_inheritable(descriptor, True)
+                posix.set_inheritable(descriptor, True)
             argv = ["crunw-init", *map(str, passed)]
-            self._parent = os.posix_spawn(program, argv, {}, setsigmask=())
+            self._parent = posix.posix_spawn(program, argv, {}, setsigmask=())
         except OSError as error:
             raise KernelError("execute", program, error) from error
         finally:
             for descriptor in passed:
-                os.close(descriptor)
+                posix.close(descriptor)
             for descriptor in inherit:
-                os.set_inheritable(descriptor, False)
+                posix.set_inheritable(descriptor, False)
 
     def run(self, map_ids: Callable[[int], None], hooks: Callable[[int], None]) -> int:
         """Follow the reports until the process is ready and waits for :meth:`commit`.
@@ -70,7 +70,7 @@ class Init:
                 return self.pid
             if kind == REPORT_PID:
                 self.pid = int(fields[0])
-                os.waitpid(self._parent, 0)
+                posix.waitpid(self._parent, 0)
                 self._parent = 0
                 continue
             if kind == REPORT_INTERPRETED:
@@ -80,15 +80,15 @@ class Init:
                 map_ids(self._parent)
             elif kind == REPORT_HOOKS:
                 hooks(self.pid)
-            os.write(self._answer, b"g")
+            posix.write(self._answer, b"g")
 
     def commit(self) -> None:
         """Let the process go on. If it isn't told, because this one died, it exits."""
         try:
-            os.write(self._answer, b"g")
+            posix.write(self._answer, b"g")
         except BrokenPipeError:
             pass  # it died meanwhile; the status will say so
-        os.close(self._answer)
+        posix.close(self._answer)
 
     def follow(self) -> None:
         """Wait until the program runs; raise :class:`InitError` if it could not be executed.
@@ -101,7 +101,7 @@ class Init:
         """End what is left of a failed start and reap it: closing the pipes makes it exit."""
         for descriptor in (self._report, self._answer):
             try:
-                os.close(descriptor)
+                posix.close(descriptor)
             except OSError:
                 pass  # closed already by commit
         for pid in (self._parent, self.pid):
@@ -116,14 +116,14 @@ class Init:
         payload = _read_exactly(self._report, length)
         if kind == REPORT_ERROR:
             raise init_error(payload)
-        return kind, decode_fields(_PAYLOADS[kind], payload)  # type: ignore[return-value]
+        return kind, decode_fields(_PAYLOADS[kind], payload)
 
     def _how_it_ended(self) -> str:
-        """Tell how the process ended that owed a report, for a person (``: killed by signal 9``)."""
+        """Tell how the process ended that owed a report: ``: killed by signal 9``."""
         pid = self._parent or self.pid
-        _, status = os.waitpid(pid, 0)
+        _, status = posix.waitpid(pid, 0)
         self._parent = self.pid = 0
-        code = os.waitstatus_to_exitcode(status)
+        code = posix.waitstatus_to_exitcode(status)
         if code == -9:  # most often by the kernel's out-of-memory killer
             return ": killed by signal 9 (memory limit too low?)"
         return f": killed by signal {-code}" if code < 0 else f": exit status {code}"
@@ -132,7 +132,7 @@ class Init:
 def read_all(descriptor: int) -> bytes:
     """Read until end of file."""
     data = b""
-    while chunk := os.read(descriptor, 65536):
+    while chunk := posix.read(descriptor, 65536):
         data += chunk
     return data
 
@@ -152,21 +152,21 @@ def init_error(payload: bytes) -> InitError:
     """Make the exception of an error report."""
     stage, operation, path, errno, message = decode_fields("sssus", payload)
     where = f"{operation} {path}".rstrip()
-    cause = os.strerror(int(errno)) if errno else ""
-    parts = [part for part in (where, str(message), cause) if part]
+    cause = message or (posix.strerror(int(errno)) if errno else "")
+    parts = [str(part) for part in (where, cause) if part]
     return InitError(str(stage), str(operation), str(path), int(errno), ": ".join(parts))
 
 
 def _memory_file(data: bytes) -> int:
-    descriptor = os.memfd_create("plan")
-    os.write(descriptor, data)
+    descriptor = posix.memfd_create("plan")
+    posix.write(descriptor, data)
     return descriptor
 
 
 def _read_exactly(descriptor: int, length: int) -> bytes:
     data = b""
     while len(data) < length:
-        chunk = os.read(descriptor, length - len(data))
+        chunk = posix.read(descriptor, length - len(data))
         if not chunk:
             break
         data += chunk
@@ -175,7 +175,7 @@ def _read_exactly(descriptor: int, length: int) -> bytes:
 
 def _kill_and_reap(pid: int) -> None:
     try:
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
+        posix.kill(pid, 9)
+        posix.waitpid(pid, 0)
     except (ProcessLookupError, ChildProcessError):
         pass  # reaped already

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 from crunw.errors import KernelError
 
@@ -30,12 +30,12 @@ def alive(pid: int, started: int) -> bool:
 def open_pidfd(pid: int, started: int) -> int:
     """Return a pidfd of that very process, or -1 when it is gone."""
     try:
-        descriptor = os.pidfd_open(pid)
+        descriptor = posix.pidfd_open(pid)
     except ProcessLookupError:
         return -1
     if start_time(pid) == started:
         return descriptor
-    os.close(descriptor)
+    posix.close(descriptor)
     return -1
 
 
@@ -53,11 +53,11 @@ def send_signal(pid: int, started: int, number: int) -> bool:
     except OSError as error:
         raise KernelError("signal", str(pid), error) from error
     finally:
-        os.close(descriptor)
+        posix.close(descriptor)
     return True
 
 
 def exit_status(wait_status: int) -> int:
     """The shell's number for a wait status: the exit status, or 128 + the signal."""
-    code = os.waitstatus_to_exitcode(wait_status)
+    code = posix.waitstatus_to_exitcode(wait_status)
     return code if code >= 0 else 128 - code

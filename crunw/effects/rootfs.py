@@ -7,8 +7,10 @@ what runs: ``crunw-init`` opens the file again, inside the container.
 
 from __future__ import annotations
 
-import os
+import posix
 import stat
+
+from crunw.files import is_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +53,9 @@ class Root:
         names = {
             covered[0]
             for covered, source in self._binds
-            if covered and (len(covered) > 1 or os.path.isdir(source))
+            if covered and (len(covered) > 1 or is_directory(source))
         }
-        with os.scandir(self._path) as entries:
+        with posix.scandir(self._path) as entries:
             names.update(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         return sorted(names)
 
@@ -64,17 +66,17 @@ class Root:
         except OSError:
             return None
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            if not stat.S_ISREG(posix.fstat(descriptor).st_mode):
                 return None
-            file = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+            file = posix.open(f"/proc/self/fd/{descriptor}", posix.O_RDONLY | posix.O_CLOEXEC)
             try:
-                return os.pread(file, _HEAD, 0)
+                return posix.pread(file, _HEAD, 0)
             finally:
-                os.close(file)
+                posix.close(file)
         except OSError:
             return b""  # there, but not readable
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
 
     def _resolve(self, path: str) -> list[str]:
         """Return the parts of ``path`` with no link left in it. Raises OSError."""
@@ -110,11 +112,11 @@ class Root:
         except FileNotFoundError:
             return None
         try:
-            if not stat.S_ISLNK(os.fstat(descriptor).st_mode):
+            if not stat.S_ISLNK(posix.fstat(descriptor).st_mode):
                 return None
-            return os.readlink("", dir_fd=descriptor)
+            return posix.readlink("", dir_fd=descriptor)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
 
     def _open_parts(self, parts: list[str]) -> int:
         """Open a path without links in it, through the bind mount that covers it, if any."""
@@ -122,20 +124,27 @@ class Root:
         for covered, source in self._binds:
             if parts[: len(covered)] == covered:
                 start, rest = source, parts[len(covered) :]
-        flags = os.O_PATH | os.O_CLOEXEC
-        descriptor = os.open(start, flags)
+        flags = posix.O_PATH | posix.O_CLOEXEC
+        descriptor = posix.open(start, flags)
         for part in rest:
             try:
-                below = os.open(part, flags | os.O_NOFOLLOW, dir_fd=descriptor)
+                below = posix.open(part, flags | posix.O_NOFOLLOW, dir_fd=descriptor)
             finally:
-                os.close(descriptor)
+                posix.close(descriptor)
             descriptor = below
         return descriptor
 
 
 def _candidates(name: str, cwd: str, environment: Sequence[str]) -> list[str]:
     if "/" in name:
-        return [os.path.join(cwd, name)]
+        return [_join(cwd, name)]
     paths = (entry[5:] for entry in environment if entry.startswith("PATH="))
     search = next(paths, _DEFAULT_PATH)
-    return [os.path.join(cwd, directory, name) for directory in [*search.split(":"), ""]]
+    return [_join(_join(cwd, directory), name) for directory in [*search.split(":"), ""]]
+
+
+def _join(directory: str, path: str) -> str:
+    """``path``, as seen from ``directory``."""
+    return (
+        path if path.startswith("/") else f"{directory.rstrip('/')}/{path}" if path else directory
+    )

@@ -11,10 +11,11 @@
 from __future__ import annotations
 
 import errno
-import os
+import posix
 from fcntl import LOCK_EX, LOCK_NB, flock
 
 from crunw.errors import KernelError, StateError
+from crunw.files import environment, exists, is_directory, make_directories, parent
 from crunw.spec.jsontext import dumps, loads
 
 TYPE_CHECKING = False
@@ -34,9 +35,9 @@ def default_root() -> str:
 
     Never in a directory that everyone may write to: there somebody else could be first.
     """
-    if os.geteuid() == 0:
+    if posix.geteuid() == 0:
         return "/run/crunw"
-    runtime_dir = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    runtime_dir = environment("XDG_RUNTIME_DIR") or f"/run/user/{posix.geteuid()}"
     return f"{runtime_dir}/crunw"
 
 
@@ -54,10 +55,10 @@ def check_id(container_id: str) -> None:
 def container_ids(root: str) -> list[str]:
     """The ids below ``root``, sorted."""
     try:
-        names = os.listdir(root)
+        names = posix.listdir(root)
     except FileNotFoundError:
         return []
-    return sorted(name for name in names if os.path.isdir(f"{root}/{name}"))
+    return sorted(name for name in names if is_directory(f"{root}/{name}"))
 
 
 class Container:
@@ -75,10 +76,10 @@ class Container:
         """Create the directory and lock it. Raises :class:`StateError` if the id is taken."""
         try:
             try:
-                os.mkdir(self.directory, 0o700)
+                posix.mkdir(self.directory, 0o700)
             except FileNotFoundError:
-                os.makedirs(os.path.dirname(self.directory), 0o700, exist_ok=True)
-                os.mkdir(self.directory, 0o700)
+                make_directories(parent(self.directory), 0o700)
+                posix.mkdir(self.directory, 0o700)
         except FileExistsError:
             raise self.taken() from None
         except OSError as error:
@@ -87,7 +88,7 @@ class Container:
 
     def exists(self) -> bool:
         """Whether there is a container of this id, be it half made."""
-        return os.path.exists(self.directory)
+        return exists(self.directory)
 
     def lock(self, *, wait: bool = True) -> bool:
         """Take the lock (released by :meth:`unlock` or at exit). False: another process has it.
@@ -96,9 +97,9 @@ class Container:
         """
         path = f"{self.directory}/lock"
         try:
-            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = posix.open(path, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
             flock(self._lock, LOCK_EX if wait else LOCK_EX | LOCK_NB)
-            if os.fstat(self._lock).st_nlink:
+            if posix.fstat(self._lock).st_nlink:
                 return True
         except (FileNotFoundError, NotADirectoryError):
             raise self.missing() from None
@@ -110,9 +111,13 @@ class Container:
         self.unlock()
         raise self.missing()  # deleted while we waited
 
+    def locked(self) -> bool:
+        """Whether this object has the lock."""
+        return self._lock >= 0
+
     def unlock(self) -> None:
         """Give the lock back."""
-        os.close(self._lock)
+        posix.close(self._lock)
         self._lock = -1
 
     def missing(self) -> StateError:
@@ -129,7 +134,7 @@ class Container:
             with open(f"{self.directory}/{_RECORD}", "rb") as file:
                 text = file.read().decode("utf-8", "surrogateescape")
         except (FileNotFoundError, NotADirectoryError):
-            if os.path.isdir(self.directory):
+            if is_directory(self.directory):
                 return {}
             raise self.missing() from None
         except OSError as error:
@@ -162,8 +167,8 @@ class Container:
         """Create ``start`` and ``started``; return inheritable descriptors, open read-write."""
         descriptors = []
         for path in (self.start_fifo(), self.started_fifo()):
-            os.mkfifo(path, 0o600)
-            descriptors.append(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+            posix.mkfifo(path, 0o600)
+            descriptors.append(posix.open(path, posix.O_RDWR | posix.O_CLOEXEC))
         return descriptors[0], descriptors[1]
 
     def start_fifo(self) -> str:
@@ -185,11 +190,11 @@ class Container:
     def _remove_once(self) -> bool:
         """False: somebody who was late has made the lock anew."""
         try:
-            for name in sorted(os.listdir(self.directory), key="lock".__eq__):
-                os.unlink(f"{self.directory}/{name}")
-            os.rmdir(self.directory)
+            for name in sorted(posix.listdir(self.directory), key="lock".__eq__):
+                posix.unlink(f"{self.directory}/{name}")
+            posix.rmdir(self.directory)
         except FileNotFoundError:
-            return not os.path.exists(self.directory)
+            return not exists(self.directory)
         except OSError as error:
             if error.errno != errno.ENOTEMPTY:
                 raise
@@ -199,17 +204,17 @@ class Container:
 
 def write_file(path: str, text: str) -> None:
     """Write ``text`` so that a reader sees either the old content or all of the new."""
-    temporary = f"{path}.{os.getpid()}"
+    temporary = f"{path}.{posix.getpid()}"
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, 0o600)
+        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
+        descriptor = posix.open(temporary, flags, 0o600)
         try:
             data = text.encode("utf-8", "surrogateescape")
             while data:
-                data = data[os.write(descriptor, data) :]
+                data = data[posix.write(descriptor, data) :]
         finally:
-            os.close(descriptor)
-        os.rename(temporary, path)
+            posix.close(descriptor)
+        posix.rename(temporary, path)
     except OSError as error:
         raise KernelError("write", path, error) from error
 

@@ -12,6 +12,10 @@ from select import select
 from crunw.effects.processes import exit_status
 from crunw.errors import CrunwError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _SIZE = 65536
 _SIGWINCH = 28
 
@@ -24,7 +28,7 @@ class Terminal:
         self._socket: socket = ours
         self.init_fd = theirs.detach()
         self._master = -1
-        self._restore: list[object] | None = None
+        self._restore: list[Any] | None = None
 
     def receive(self) -> None:
         """Take the master that ``crunw-init`` has sent by the time it is ready."""

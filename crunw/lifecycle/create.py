@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 import time
 
 from crunw.effects import fast, hooks, processes
@@ -10,6 +10,7 @@ from crunw.effects.init import Init
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, KernelError, SpecError
+from crunw.files import absolute, is_directory
 from crunw.lifecycle.resources import plan_cgroup
 from crunw.lifecycle.state import hook_state, state_text
 from crunw.paths import cache_dir, engine_library, engine_stub, init_path
@@ -46,7 +47,7 @@ class Request:
     def __init__(self, root: str, container_id: str, bundle: str) -> None:
         self.root = root
         self.id = container_id
-        self.bundle = os.path.abspath(bundle)
+        self.bundle = absolute(bundle)
         self.console_socket = ""
         self.pid_file = ""
         self.preserve_fds = 0
@@ -126,13 +127,14 @@ class Creation:
         if host.console_fd >= 0:
             inherited.append(host.console_fd)
         inherited += range(3, 3 + self.request.preserve_fds)
-        before, after = state_around_pid(self.container, self.record)
+        before, after = state_around_pid(self.container, self.record, CREATED)
         host.state_before_pid, host.state_after_pid = before, after
+        _, host.state_after_pid_creating = state_around_pid(self.container, self.record, CREATING)
         steps: list[Step] = create_plan(self.spec, host)
         self.init = Init(init_path(), steps, inherited)
         self.init.run(self._map_ids, self._run_hooks)
-        os.close(host.start_fd)
-        os.close(host.started_fd)
+        posix.close(host.start_fd)
+        posix.close(host.started_fd)
         return self.init
 
     def _map_ids(self, pid: int) -> None:
@@ -169,7 +171,7 @@ class Creation:
 def gather_host(spec: Spec, request: Request) -> Host:
     """Collect what the plan needs to know of this host; changes nothing."""
     rootfs = _rootfs(spec, request.bundle)
-    if not os.path.isdir(rootfs):
+    if not is_directory(rootfs):
         raise SpecError("root.path", f"{rootfs} is not a directory")
     process = spec["process"]
     root = Root(rootfs, _binds(spec, request.bundle))
@@ -203,10 +205,10 @@ def seccomp_filter(host: Host, spec: Spec) -> None:
         host.seccomp_program, host.seccomp_flags = seccomp.program(filters, cache_dir("seccomp"))
 
 
-def state_around_pid(container: Container, record: Record) -> tuple[str, str]:
+def state_around_pid(container: Container, record: Record, status: str) -> tuple[str, str]:
     """The state for hooks that ``crunw-init`` runs, cut where it puts the pid."""
     marker = 2**53
-    text = hook_state(container, {**record, "pid": marker}, CREATED)
+    text = hook_state(container, {**record, "pid": marker}, status)
     before, _, after = text.partition(str(marker))
     return before, after
 
@@ -252,9 +254,9 @@ def _user_name() -> str:
     from pwd import getpwuid
 
     try:
-        return getpwuid(os.geteuid()).pw_name
+        return getpwuid(posix.geteuid()).pw_name
     except KeyError:
-        return str(os.geteuid())
+        return str(posix.geteuid())
 
 
 def connect_console(process: Process, path: str) -> int:

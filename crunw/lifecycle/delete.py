@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 from crunw import status
 from crunw.effects import hooks, processes
@@ -13,6 +13,7 @@ from crunw.lifecycle.state import cgroup_of, current, hook_state
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.store import Record
+    from crunw.spec.model import Hook
 
 _KILL_TIMEOUT = 10.0
 
@@ -27,7 +28,7 @@ def delete(root: str, container_id: str, force: bool = False) -> None:
         if force and not container.exists():
             return
         raise
-    now = _status(container, record)
+    now = current(container, record)
     if not force:
         status.check("delete", container_id, now)
     remove(container, record, running=now != status.STOPPED)
@@ -44,8 +45,12 @@ def remove(container: Container, record: Record, *, running: bool) -> None:
     state = hook_state(container, record, status.STOPPED)
     container.remove()
     try:
-        hooks.run("poststop", record.get("hooks", {}).get("poststop", ()), state,
-                  record.get("bundle", "/"))
+        hooks.run(
+            "poststop",
+            record.get("hooks", {}).get("poststop", ()),
+            state,
+            record.get("bundle", "/"),
+        )
     except CrunwError as error:
         # runtime.md: a failing poststop hook is a warning, the operation goes on
         from sys import stderr
@@ -62,11 +67,6 @@ def end_process(pid: int, started: int) -> None:
         return
     processes.send_signal(pid, started, 9)
     ended, _, _ = select([descriptor], [], [], _KILL_TIMEOUT)
-    os.close(descriptor)
+    posix.close(descriptor)
     if not ended:
         raise CrunwError(f"process {pid} did not end within {_KILL_TIMEOUT:.0f} s of SIGKILL")
-
-
-def _status(container: Container, record: Record) -> str:
-    """The status, for the holder of the lock: nobody else is creating the container."""
-    return current(container, record) if record.get("pid") else status.STOPPED

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from crunw import status
 from crunw.effects import foreground, processes
 from crunw.effects.init import Init
@@ -94,7 +92,7 @@ def execute(request: Request) -> int:
 
 
 def _gather_host(container: Container, record: Record, spec: Spec, process: Process) -> Host:
-    """What the plan needs to know; the program is looked for as the container's processes see it."""
+    """What the plan needs; the program is looked for as the container's processes see it."""
     root = Root(f"/proc/{record['pid']}/root", ())
     path, head = root.find_program(process["args"][0], process["cwd"], process.get("env", ()))
     workload = decide({}, path, head)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.layout import UNIFIED, Layout, detect, group_path
 from crunw.errors import CrunwError, StateError
@@ -19,9 +17,7 @@ if TYPE_CHECKING:
     from crunw.spec.model import Spec
 
 
-def plan_cgroup(
-    spec: Spec, request: Request, host: Host
-) -> tuple[Cgroup | None, list[Write]]:
+def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None, list[Write]]:
     """Decide on the cgroup and tell ``host`` about it; makes nothing.
 
     Raises :class:`StateError` for a cgroup that has processes in it: they are not ours.
@@ -50,7 +46,7 @@ def _mounts(layout: Layout, path: str) -> list[CgroupMount]:
     """The hierarchies of v1 and hybrid layouts, for a mount of type cgroup."""
     found = []
     for key, top in layout.tops.items():
-        name = os.path.basename(top)
+        name = top.rpartition("/")[2]
         if key == UNIFIED:
             found.append(CgroupMount(name, "", top + path, unified=True))
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from crunw.effects import foreground
-from crunw.effects.store import Container
 from crunw.lifecycle.create import Creation, Request, connect_console
 from crunw.lifecycle.delete import remove
 from crunw.lifecycle.start import release, run_poststart
@@ -11,7 +10,7 @@ from crunw.spec.load import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.effects.store import Record
+    from crunw.effects.store import Container, Record
     from crunw.effects.terminal import Terminal
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 from crunw import status
 from crunw.effects import hooks
@@ -28,15 +28,15 @@ def start(root: str, container_id: str) -> None:
 
 def release(container: Container) -> None:
     """Write to the ``start`` FIFO; return when the program runs."""
-    started = _open(container.started_fifo(), os.O_RDONLY)
-    go = _open(container.start_fifo(), os.O_WRONLY)
-    os.write(go, b"g")
-    os.close(go)
-    os.unlink(container.start_fifo())
-    os.set_blocking(started, True)
+    started = _open(container.started_fifo(), posix.O_RDONLY)
+    go = _open(container.start_fifo(), posix.O_WRONLY)
+    posix.write(go, b"g")
+    posix.close(go)
+    posix.unlink(container.start_fifo())
+    posix.set_blocking(started, True)
     raise_report(read_all(started))
-    os.close(started)
-    os.unlink(container.started_fifo())
+    posix.close(started)
+    posix.unlink(container.started_fifo())
 
 
 def run_poststart(container: Container, record: Record) -> None:
@@ -57,7 +57,7 @@ def run_poststart(container: Container, record: Record) -> None:
 def _open(path: str, mode: int) -> int:
     """Open a FIFO without waiting for the other side (ENXIO: there is none any more)."""
     try:
-        return os.open(path, mode | os.O_NONBLOCK | os.O_CLOEXEC)
+        return posix.open(path, mode | posix.O_NONBLOCK | posix.O_CLOEXEC)
     except OSError as error:
         if error.errno == 6:
             raise StateError("the container's process has ended before it was started") from None

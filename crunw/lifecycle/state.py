@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from crunw import status
 from crunw.effects import processes
+from crunw.files import exists
 from crunw.spec.jsontext import dumps
 
 TYPE_CHECKING = False
@@ -23,7 +22,7 @@ def current(container: Container, record: Record) -> str:
         return _without_pid(container)
     if not processes.alive(pid, record["startTime"]):
         return status.STOPPED
-    if os.path.exists(container.start_fifo()):
+    if exists(container.start_fifo()):
         return status.CREATED
     group = cgroup_of(record)
     return status.PAUSED if group and group.frozen() else status.RUNNING
@@ -69,6 +68,8 @@ def cgroup_of(record: Record) -> Cgroup | None:
 
 def _without_pid(container: Container) -> str:
     """``creating`` while a ``create`` holds the lock, else that one died."""
+    if container.locked():  # by us
+        return status.STOPPED
     if not container.lock(wait=False):
         return status.CREATING
     container.unlock()

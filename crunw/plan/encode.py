@@ -33,9 +33,9 @@ def encode(steps: Iterable[Step]) -> bytes:
     return b"".join((MAGIC, _u32(VERSION), _u32(len(records)), _u32(len(body)), body))
 
 
-def decode_fields(signature: str, payload: bytes) -> list[Field]:
+def decode_fields(signature: str, payload: bytes) -> list[int | str]:
     """Read the fields of a report's payload (only ``u`` and ``s`` occur there)."""
-    fields: list[Field] = []
+    fields: list[int | str] = []
     at = 0
     for kind in signature:
         if kind == "u":

@@ -6,9 +6,10 @@ The documents stay what JSON made of them, but completed: ``null`` members are g
 
 from __future__ import annotations
 
-import os
+import posix
 
 from crunw.errors import SpecError
+from crunw.files import exists, is_directory
 from crunw.spec import check as walker
 from crunw.spec import jsontext, rules, schema
 
@@ -23,10 +24,10 @@ MAX_BYTES = 16 << 20
 
 def load(bundle: str) -> Spec:
     """The checked ``config.json`` of the bundle directory. Raises SpecError."""
-    if not os.path.isdir(bundle):
-        problem = "is not a directory" if os.path.lexists(bundle) else "no such bundle directory"
+    if not is_directory(bundle):
+        problem = "is not a directory" if exists(bundle) else "no such bundle directory"
         raise SpecError(bundle, problem)
-    path = os.path.join(bundle, "config.json")
+    path = f"{bundle}/config.json"
     document = _read(path)
     try:
         return check(document)
@@ -101,7 +102,7 @@ def _read_all(descriptor: int) -> bytes | None:
     """All that is there to read, or None if that is more than MAX_BYTES."""
     data = b""
     while len(data) <= MAX_BYTES:
-        more = os.read(descriptor, 1 << 20)
+        more = posix.read(descriptor, 1 << 20)
         if not more:
             return data
         data += more

@@ -230,7 +230,7 @@ def test_late_lock_does_not_stop_the_removal(
             late.append(Path(path, "lock").touch())
         real(path)
 
-    monkeypatch.setattr(store.os, "rmdir", rmdir)
+    monkeypatch.setattr(store.posix, "rmdir", rmdir)
     made.remove()
     assert late
     assert os.listdir(root) == []
@@ -258,7 +258,7 @@ def test_ids_are_sorted_directories(root: str) -> None:
 def test_default_root(
     uid: int, runtime_dir: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store.os, "geteuid", lambda: uid)
+    monkeypatch.setattr(store.posix, "geteuid", lambda: uid)
     if runtime_dir is None:
         monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     else:

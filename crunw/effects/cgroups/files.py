@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 import time
 
 TYPE_CHECKING = False
@@ -14,23 +14,23 @@ PATIENCE = 10.0  # s, for ending and for freezing processes
 
 def read(path: str) -> str:
     """The whole of a file."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
     try:
         text = b""
-        while chunk := os.read(fd, 65536):
+        while chunk := posix.read(fd, 65536):
             text += chunk
         return text.decode()
     finally:
-        os.close(fd)
+        posix.close(fd)
 
 
 def put(path: str, value: str) -> None:
     """Write to a file that exists, in one system call."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
     try:
-        os.write(fd, value.encode())
+        posix.write(fd, value.encode())
     finally:
-        os.close(fd)
+        posix.close(fd)
 
 
 def pauses(deadline: float) -> Iterator[None]:

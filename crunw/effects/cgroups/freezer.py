@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+import posix
 import select
 import time
 
@@ -13,19 +13,19 @@ from crunw.effects.cgroups.files import pauses, put, read
 
 def freeze_v2(directory: str, frozen: bool) -> None:
     """``cgroup.freeze`` is a request; ``cgroup.events`` tells, with POLLPRI, when it is met."""
-    events = os.open(f"{directory}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+    events = posix.open(f"{directory}/cgroup.events", posix.O_RDONLY | posix.O_CLOEXEC)
     try:
         put(f"{directory}/cgroup.freeze", str(int(frozen)))
         poll = select.poll()
         poll.register(events, select.POLLPRI)
         deadline = time.monotonic() + files.PATIENCE
-        while f"frozen {int(frozen)}" not in os.pread(events, 4096, 0).decode():
+        while f"frozen {int(frozen)}" not in posix.pread(events, 4096, 0).decode():
             left = deadline - time.monotonic()
             if left <= 0:
-                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+                raise TimeoutError(errno.ETIMEDOUT, posix.strerror(errno.ETIMEDOUT))
             poll.poll(left * 1000)
     finally:
-        os.close(events)
+        posix.close(events)
 
 
 def freeze_v1(directory: str, frozen: bool) -> None:
@@ -43,4 +43,4 @@ def freeze_v1(directory: str, frozen: bool) -> None:
         if read(state).strip() == "FROZEN":
             return
     put(state, "THAWED")
-    raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    raise TimeoutError(errno.ETIMEDOUT, posix.strerror(errno.ETIMEDOUT))

@@ -6,12 +6,13 @@ Files and their rules: Documentation/admin-guide/cgroup-v1 and cgroup-v2 of the 
 from __future__ import annotations
 
 import errno
-import os
+import posix
 import time
 
 from crunw.effects.cgroups import files
 from crunw.effects.cgroups.files import pauses, put, read
 from crunw.errors import KernelError, SpecError, StateError
+from crunw.files import exists, is_directory, parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Cgroup:
     def _write(self, write: Write) -> None:
         directory = self._directory(write.controller)
         if not directory:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            raise FileNotFoundError(errno.ENOENT, posix.strerror(errno.ENOENT))
         if write.usage_file:
             usage = int(read(f"{directory}/{write.usage_file}"))
             if usage > int(write.value):
@@ -166,17 +167,17 @@ class Cgroup:
 
         Raises :class:`KernelError`. Returns before they have ended.
         """
-        if not os.path.isdir(self._main_directory()):
+        if not is_directory(self._main_directory()):
             return
         freezer = self._directory("freezer")
-        if self.unified and os.path.exists(f"{self.unified}/cgroup.kill"):
+        if self.unified and exists(f"{self.unified}/cgroup.kill"):
             put(f"{self.unified}/cgroup.kill", "1")
         else:
             if freezer:
                 self.freeze()
             for pid in self.procs():
                 _kill(pid, _SIGKILL)
-        if freezer != self.unified and os.path.isdir(freezer):
+        if freezer != self.unified and is_directory(freezer):
             self.thaw()  # what is frozen on v1 does not end
 
     def signal(self, number: int) -> None:
@@ -237,7 +238,7 @@ class Cgroup:
 
 def _kill(pid: int, number: int) -> None:
     try:
-        os.kill(pid, number)
+        posix.kill(pid, number)
     except ProcessLookupError:
         pass
 
@@ -258,7 +259,7 @@ def _procs(directory: str) -> list[int]:
 
 def _children(directory: str) -> list[str]:
     try:
-        with os.scandir(directory) as entries:
+        with posix.scandir(directory) as entries:
             return [e.path for e in entries if e.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
@@ -267,15 +268,15 @@ def _children(directory: str) -> list[str]:
 def _make(directory: str, top: str, made: list[str]) -> bool:
     """mkdir with parents; what is new is appended to ``made``. False: it was there."""
     try:
-        os.mkdir(directory, 0o755)
+        posix.mkdir(directory, 0o755)
     except FileExistsError:
         return False
     except FileNotFoundError:
-        parent = os.path.dirname(directory)
-        if parent == top:
+        above = parent(directory)
+        if above == top:
             raise
-        _make(parent, top, made)
-        os.mkdir(directory, 0o755)
+        _make(above, top, made)
+        posix.mkdir(directory, 0o755)
     made.append(directory)
     return True
 
@@ -283,7 +284,7 @@ def _make(directory: str, top: str, made: list[str]) -> bool:
 def _unmake(made: list[str]) -> None:
     for directory in reversed(made):
         try:
-            os.rmdir(directory)
+            posix.rmdir(directory)
         except OSError:  # a parent that another container has begun to use
             return
 
@@ -291,7 +292,7 @@ def _unmake(made: list[str]) -> None:
 def _remove(directory: str, deadline: float) -> None:
     for _ in pauses(deadline):
         try:
-            os.rmdir(directory)
+            posix.rmdir(directory)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -301,7 +302,7 @@ def _remove(directory: str, deadline: float) -> None:
                 _remove(child, deadline)
         else:
             return
-    raise KernelError("rmdir", directory, OSError(errno.EBUSY, os.strerror(errno.EBUSY)))
+    raise KernelError("rmdir", directory, OSError(errno.EBUSY, posix.strerror(errno.EBUSY)))
 
 
 def _inherit_cpuset(directory: str, top: str) -> None:
@@ -309,9 +310,9 @@ def _inherit_cpuset(directory: str, top: str) -> None:
     for file in ("cpuset.cpus", "cpuset.mems"):
         if directory == top or read(f"{directory}/{file}").strip():
             continue
-        parent = os.path.dirname(directory)
-        _inherit_cpuset(parent, top)
-        put(f"{directory}/{file}", read(f"{parent}/{file}").strip())
+        above = parent(directory)
+        _inherit_cpuset(above, top)
+        put(f"{directory}/{file}", read(f"{above}/{file}").strip())
 
 
 def _enable_controllers(top: str, path: str, wanted: set[str] | None) -> None:

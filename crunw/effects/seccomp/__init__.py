@@ -6,9 +6,10 @@ finds its program in the cache loads neither.
 
 from __future__ import annotations
 
-import os
+import posix
 
 from crunw import __version__
+from crunw.files import parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,35 +66,37 @@ def _sha256(data: bytes) -> bytes:
 
 
 def _key(section: Seccomp) -> str:
-    return _sha256(repr((__version__, os.uname().machine, section)).encode()).hex()
+    return _sha256(repr((__version__, posix.uname().machine, section)).encode()).hex()
 
 
 def _private_directory(path: str) -> bool:
     """Whether ``path`` is (now) a directory that belongs to the caller alone."""
     try:
-        os.mkdir(path, 0o700)
+        posix.mkdir(path, 0o700)
     except FileExistsError:
         pass
     except OSError:
         return False
-    found = os.lstat(path)
+    found = posix.lstat(path)
     kind_and_mode = found.st_mode & 0o170077
-    return kind_and_mode == 0o040000 and found.st_uid == os.geteuid()
+    return kind_and_mode == 0o040000 and found.st_uid == posix.geteuid()
 
 
 def _load(entry: str) -> tuple[bytes, int] | None:
     """Read and check an entry; ``None`` for one that is not as :func:`_store` leaves it."""
     try:
-        fd = os.open(entry, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = posix.open(
+            entry, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW | posix.O_NONBLOCK
+        )
     except OSError:
         return None
     try:
-        found = os.fstat(fd)
-        if found.st_mode & 0o170077 != 0o100000 or found.st_uid != os.geteuid():
+        found = posix.fstat(fd)
+        if found.st_mode & 0o170077 != 0o100000 or found.st_uid != posix.geteuid():
             return None
-        data = os.read(fd, _MAX_ENTRY + 1)
+        data = posix.read(fd, _MAX_ENTRY + 1)
     finally:
-        os.close(fd)
+        posix.close(fd)
     content = data[_DIGEST:]
     if len(data) > _MAX_ENTRY or _sha256(content) != data[:_DIGEST]:
         return None
@@ -107,7 +110,7 @@ def _load(entry: str) -> tuple[bytes, int] | None:
 def _identity(library: str) -> str:
     """What changes when the file of libseccomp is replaced; "" when it is gone."""
     try:
-        found = os.stat(library)
+        found = posix.stat(library)
     except OSError:
         return ""
     return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
@@ -117,31 +120,33 @@ def _store(entry: str, code: bytes, flags: int, library: str) -> None:
     """Write a temporary file and rename it. Failing to is no error: the program is at hand."""
     header = f"{library}\n{_identity(library)}\n{flags}".encode("utf-8", "surrogateescape")
     content = header + b"\0" + code
-    temporary = f"{entry}.{os.getpid()}"
+    temporary = f"{entry}.{posix.getpid()}"
     try:
-        _make_room(os.path.dirname(entry))
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        _make_room(parent(entry))
+        fd = posix.open(
+            temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o600
+        )
         try:
-            os.write(fd, _sha256(content) + content)
+            posix.write(fd, _sha256(content) + content)
         finally:
-            os.close(fd)
-        os.rename(temporary, entry)
+            posix.close(fd)
+        posix.rename(temporary, entry)
     except OSError:  # the program is at hand; the next start compiles again
         _unlink(temporary)
 
 
 def _make_room(directory: str) -> None:
     """Remove the older half of a full cache."""
-    names = os.listdir(directory)
+    names = posix.listdir(directory)
     if len(names) < _MAX_ENTRIES:
         return
-    paths = sorted((f"{directory}/{name}" for name in names), key=lambda p: os.lstat(p).st_mtime)
+    paths = sorted((f"{directory}/{name}" for name in names), key=lambda p: posix.lstat(p).st_mtime)
     for path in paths[: len(paths) // 2]:
         _unlink(path)
 
 
 def _unlink(path: str) -> None:
     try:
-        os.unlink(path)
+        posix.unlink(path)
     except OSError:  # gone already, or a directory, which is never an entry
         pass
