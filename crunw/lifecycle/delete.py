@@ -44,15 +44,15 @@ def remove(container: Container, record: Record, *, running: bool) -> None:
         group.delete()
     state = hook_state(container, record, status.STOPPED)
     container.remove()
+    for hook in record.get("hooks", {}).get("poststop", ()):
+        _run_poststop(hook, state, record["bundle"])
+
+
+def _run_poststop(hook: Hook, state: str, directory: str) -> None:
+    """A failure is a warning, and what follows goes on (runtime.md "Lifecycle")."""
     try:
-        hooks.run(
-            "poststop",
-            record.get("hooks", {}).get("poststop", ()),
-            state,
-            record.get("bundle", "/"),
-        )
+        hooks.run("poststop", [hook], state, directory)
     except CrunwError as error:
-        # runtime.md: a failing poststop hook is a warning, the operation goes on
         from sys import stderr
 
         stderr.write(f"crunw: warning: {error}\n")

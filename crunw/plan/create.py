@@ -118,7 +118,8 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
     hooks = spec.get("hooks", {})
     if hooks.get("prestart") or hooks.get("createRuntime"):
         steps.append(Step("hooks_barrier"))
-    return steps + [_hook(hook, host) for hook in hooks.get("createContainer", ())]
+    after = host.state_after_pid_creating
+    return steps + [_hook(hook, host, after) for hook in hooks.get("createContainer", ())]
 
 
 def _pivot_steps(spec: Spec, host: Host) -> list[Step]:
@@ -142,7 +143,8 @@ def console_steps(process: Process, host: Host, *, bind: bool) -> list[Step]:
 def _process_steps(spec: Spec, host: Host) -> list[Step]:
     """From a finished root filesystem to the running program."""
     process = spec["process"]
-    hooks = [_hook(hook, host) for hook in spec.get("hooks", {}).get("startContainer", ())]
+    wanted = spec.get("hooks", {}).get("startContainer", ())
+    hooks = [_hook(hook, host, host.state_after_pid) for hook in wanted]
     cwd = Step("cwd", process["cwd"], 1)
     directories = [*host.root_entries, *mount_directories(spec)]
     return [*session_steps(spec, host), *program_steps(process, host, cwd, directories, hooks)]
@@ -195,7 +197,7 @@ def preopens(cwd: str, directories: list[str]) -> list[str]:
     return ["/:/", *(f"/{name}:/{name}" for name in names), f".:{cwd}"]
 
 
-def _hook(hook: Hook, host: Host) -> Step:
+def _hook(hook: Hook, host: Host, after: str) -> Step:
     return Step(
         "hook",
         hook["path"],
@@ -203,5 +205,5 @@ def _hook(hook: Hook, host: Host) -> Step:
         list(hook.get("env", ())),
         hook.get("timeout", 0),
         host.state_before_pid,
-        host.state_after_pid,
+        after,
     )

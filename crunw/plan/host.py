@@ -48,6 +48,7 @@ class Host:
         "start_fd",
         "started_fd",
         "state_after_pid",
+        "state_after_pid_creating",
         "state_before_pid",
         "workload",
     )
@@ -77,3 +78,4 @@ class Host:
         self.root_entries: list[str] = []  # directories in "/" of the rootfs (Wasm, other cwd)
         self.state_before_pid = ""  # the OCI state for hooks, around the pid
         self.state_after_pid = ""
+        self.state_after_pid_creating = ""  # for createContainer

@@ -94,6 +94,7 @@ class Case:
         if self.process is None:
             host.start_fd, host.started_fd = 10, 11
             host.state_before_pid, host.state_after_pid = '{"pid":', "}"
+            host.state_after_pid_creating = "}"
         for name, value in self.host.items():
             setattr(host, name, value)
         if self.process is None:
