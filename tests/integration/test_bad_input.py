@@ -16,7 +16,9 @@ def assert_nothing_left(crunw, container: Bundle) -> None:
     assert crunw("state", container.id).error() == f"container {container.id} does not exist"
 
 
-@pytest.mark.parametrize(("write", "field"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
+@pytest.mark.parametrize(
+    ("write", "field"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
 def test_bad_config(crunw, bundle, write, field):
     container = bundle()
     (container.path / "config.json").unlink()

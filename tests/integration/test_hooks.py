@@ -1,0 +1,126 @@
+"""The six hooks: when each runs, where, what it is given, what its failure does."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+ORDER = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
+
+
+def hook(script: str, **members) -> dict:
+    return {"path": "/bin/sh", "args": ["sh", "-c", script], **members}
+
+
+def test_each_hook_runs_once_in_its_place_with_the_state(crunw, bundle, tmp_path):
+    """Those of the runtime namespace see the host's files, startContainer those of the container."""
+    container = bundle("sh", "-c", "echo program >>/log; sleep 1000")
+    log = container.rootfs / "log"
+    hooks = {}
+    for name in ORDER:
+        root = "" if name == "startContainer" else container.rootfs
+        script = f"echo {name} $A >>{root}/log; cat >{root}/{name}; readlink /proc/self/ns/mnt >>{root}/ns"
+        hooks[name] = [hook(script, env=["A=env", "PATH=/bin:/usr/bin"])]
+    container.change(annotations={"org.example.key": "value"}, hooks=hooks)
+    crunw.create(container).ok()
+    assert log.read_text().split("\n") == [f"{name} env" for name in ORDER[:3]] + [""]
+    pid = crunw.state(container)["pid"]
+    inside = os.readlink(f"/proc/{pid}/ns/mnt")
+    crunw("start", container.id).ok()
+    crunw("kill", container.id, "KILL").ok()
+    crunw.wait_status(container, "stopped")
+    crunw("delete", container.id).ok()
+    lines = log.read_text().split()
+    assert [line for line in lines if line != "env" and line != "program"] == ORDER
+    outside = os.readlink("/proc/self/ns/mnt")
+    places = dict(zip(ORDER, (container.rootfs / "ns").read_text().split(), strict=True))
+    assert [places[name] == inside for name in ORDER] == [False, False, True, True, False, False]
+    assert [places[name] == outside for name in ORDER] == [True, True, False, False, True, True]
+    statuses = {}
+    for name in ORDER:
+        state = json.loads((container.rootfs / name).read_text())
+        statuses[name] = state.pop("status")
+        number = state.pop("pid")
+        assert number == {"createContainer": 1, "startContainer": 1, "poststop": 0}.get(name, pid)
+        assert state == {
+            "ociVersion": "1.2.1",
+            "id": container.id,
+            "bundle": str(container.path),
+            "annotations": {"org.example.key": "value"},
+        }
+    assert statuses == {
+        "prestart": "creating", "createRuntime": "creating", "createContainer": "creating",
+        "startContainer": "created", "poststart": "running", "poststop": "stopped",
+    }  # fmt: skip
+
+
+def test_hooks_of_one_kind_run_in_order_in_the_bundle(crunw, bundle):
+    container = bundle("true")
+    container.change(hooks={"createRuntime": [hook(f"echo {n} >>log") for n in (1, 2, 3)]})
+    crunw.run(container).ok()
+    assert (container.path / "log").read_text() == "1\n2\n3\n"
+
+
+@pytest.mark.parametrize("name", ORDER[:3])
+def test_failure_before_the_start_undoes_the_container(crunw, bundle, name):
+    container = bundle("sleep", "1000")
+    container.change(hooks={name: [hook("echo 'the cause' >&2; exit 3"), hook("touch second")]})
+    error = crunw.create(container).error()
+    assert "hook /bin/sh: exit status 3: the cause" in error
+    assert crunw.status(container) == ""
+    assert not (container.path / "second").exists()
+
+
+def test_failure_of_start_container_is_an_error_of_start(crunw, bundle):
+    container = bundle("touch", "/ran")
+    container.change(hooks={"startContainer": [hook("exit 3")]})
+    crunw.create(container).ok()
+    assert crunw("start", container.id).error() == "hook /bin/sh: exit status 3"
+    crunw.wait_status(container, "stopped")
+    assert not (container.rootfs / "ran").exists()
+
+
+def test_failure_of_poststart_stops_the_container(crunw, bundle):
+    container = bundle("sleep", "1000", hooks={"poststart": [hook("exit 3")]})
+    crunw.create(container).ok()
+    assert crunw("start", container.id).error() == "poststart hook /bin/sh: exit status 3"
+    crunw.wait_status(container, "stopped")
+
+
+def test_failure_of_poststop_is_a_warning(crunw, bundle, tmp_path):
+    container = bundle("true")
+    container.change(hooks={"poststop": [hook("exit 3"), hook(f"touch {tmp_path}/second")]})
+    result = crunw.run(container)
+    assert result.status == 0
+    assert result.err == "crunw: warning: poststop hook /bin/sh: exit status 3\n"
+    assert (tmp_path / "second").exists()
+    assert crunw.status(container) == ""
+
+
+@pytest.mark.parametrize("name", ["createRuntime", "createContainer"])
+def test_timeout(crunw, bundle, name):
+    container = bundle("true")
+    container.change(hooks={name: [{"path": "/bin/sleep", "args": ["sleep", "9"], "timeout": 1}]})
+    error = crunw.create(container).error()
+    assert "/bin/sleep" in error
+    assert "1 s" in error
+    assert crunw.status(container) == ""
+
+
+def test_arguments_are_exact(crunw, bundle):
+    """``args`` is the whole argv; without it the path alone; the environment is the hook's alone."""
+    container = bundle("true")
+    script = "cat /proc/$$/cmdline >cmdline; env >environment"
+    container.change(
+        hooks={"createRuntime": [
+            {"path": "/bin/sh", "args": ["name of mine", "-c", script, "a b", "*"], "env": ["A=1 2"]},
+        ]},
+    )  # fmt: skip
+    crunw.run(container).ok()
+    own = ("PWD", "OLDPWD", "SHLVL", "_")  # the shell's
+    arguments = (container.path / "cmdline").read_bytes().decode().split("\0")
+    assert arguments == ["name of mine", "-c", script, "a b", "*", ""]
+    environment = (container.path / "environment").read_text().splitlines()
+    assert [line for line in environment if line.split("=")[0] not in own] == ["A=1 2"]
