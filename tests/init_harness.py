@@ -61,6 +61,7 @@ class Running:
         self._children = []
         descriptor = os.memfd_create("plan")
         os.write(descriptor, plan if isinstance(plan, bytes) else encode(plan))
+        os.lseek(descriptor, 0, os.SEEK_SET)
         self._report, report = os.pipe()
         answer, self._answer = os.pipe()
         self._output, output = os.pipe()

@@ -33,15 +33,18 @@ _PAYLOADS = {
 
 
 class Init:
-    """A running ``crunw-init``: the short-lived parent and, once reported, the container's pid."""
+    """A running ``crunw-init``: the short-lived parent and, once reported, the container's pid.
 
-    __slots__ = ("_answer", "_parent", "_report", "interpreted", "pid")
+    It is started before there is a plan: while it begins, the plan is made.
+    """
 
-    def __init__(self, program: str, steps: Iterable[Step], inherit: Iterable[int]) -> None:
-        """Start ``program``. ``inherit``: the descriptors that the plan's steps name."""
+    __slots__ = ("_answer", "_parent", "_plan", "_report", "interpreted", "pid")
+
+    def __init__(self, program: str, inherit: Iterable[int]) -> None:
+        """Start ``program``. ``inherit``: the descriptors that the plan's steps will name."""
         self.pid = 0
         self.interpreted = ""  # why the cached code of the plan could not be used
-        plan = _memory_file(encode(steps))
+        plan, self._plan = posix.pipe()
         self._report, report = posix.pipe()
         answer, self._answer = posix.pipe()
         passed = (plan, report, answer)
@@ -57,6 +60,17 @@ class Init:
                 posix.close(descriptor)
             for descriptor in inherit:
                 posix.set_inheritable(descriptor, False)
+
+    def send(self, steps: Iterable[Step]) -> None:
+        """Give it the plan, whose steps it performs at once."""
+        data = encode(steps)
+        try:
+            while data:
+                data = data[posix.write(self._plan, data) :]
+        except BrokenPipeError:
+            pass  # it has ended; what it reported says why
+        posix.close(self._plan)
+        self._plan = -1
 
     def run(self, map_ids: Callable[[int], None], hooks: Callable[[int], None]) -> int:
         """Follow the reports until the process is ready and waits for :meth:`commit`.
@@ -99,11 +113,11 @@ class Init:
 
     def abandon(self) -> None:
         """End what is left of a failed start and reap it: closing the pipes makes it exit."""
-        for descriptor in (self._report, self._answer):
+        for descriptor in (self._plan, self._report, self._answer):
             try:
                 posix.close(descriptor)
             except OSError:
-                pass  # closed already by commit
+                pass  # closed already
         for pid in (self._parent, self.pid):
             if pid:
                 _kill_and_reap(pid)
@@ -155,12 +169,6 @@ def init_error(payload: bytes) -> InitError:
     cause = message or (posix.strerror(int(errno)) if errno else "")
     parts = [str(part) for part in (where, cause) if part]
     return InitError(str(stage), str(operation), str(path), int(errno), ": ".join(parts))
-
-
-def _memory_file(data: bytes) -> int:
-    descriptor = posix.memfd_create("plan")
-    posix.write(descriptor, data)
-    return descriptor
 
 
 def _read_exactly(descriptor: int, length: int) -> bytes:

@@ -11,6 +11,7 @@ from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, KernelError, SpecError
 from crunw.files import absolute, is_directory
+from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.resources import plan_cgroup
 from crunw.lifecycle.state import hook_state, state_text
 from crunw.paths import cache_dir, engine_library, engine_stub, init_path
@@ -25,7 +26,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.cgroups.group import Cgroup
     from crunw.effects.store import Record
-    from crunw.plan.encode import Step
     from crunw.spec.model import Process, Spec
 
 
@@ -60,7 +60,9 @@ def create(request: Request) -> None:
     """Create the container. Raises :class:`CrunwError`; then nothing is left of it."""
     spec = load(request.bundle)
     console = connect_console(spec["process"], request.console_socket)
-    Creation(request, spec).run(console)
+    creation = Creation(request, spec)
+    creation.run(console)
+    creation.settle()
 
 
 class Creation:
@@ -73,30 +75,39 @@ class Creation:
         self.record: Record = {}
         self.cgroup: Cgroup | None = None
         self.init: Init | None = None
+        self.compiled = Compiled()
 
     def run(self, console_fd: int) -> Init:
         """Do it; the process waits on the ``start`` FIFO when this returns."""
         if self.container.exists():  # before its processes are found in the cgroup of this id
             raise self.container.taken()
-        host = gather_host(self.spec, self.request)
-        host.console_fd = console_fd
-        cgroup, writes = plan_cgroup(self.spec, self.request, host)
-        create_plan(self.spec, host)  # what can be refused is refused before anything is made
         self.container.make()
         try:
+            start_fds = self.container.make_fifos()
+            self.init = self._spawn([*start_fds, *([console_fd] if console_fd >= 0 else [])])
+            host = gather_host(self.spec, self.request)
+            host.console_fd = console_fd
+            host.start_fd, host.started_fd = start_fds
+            self.compiled = find_compiled(host, self.spec, self.request.bundle)
+            cgroup, writes = plan_cgroup(self.spec, self.request, host)
+            create_plan(self.spec, host)  # what can be refused is refused before a cgroup is made
             self.record = self._first_record(cgroup)
             self.container.write(self.record)
             self._copy_config()
             if cgroup:
                 cgroup.create(writes)
                 self.cgroup = cgroup
-            init = self._start_init(host)
-            self._commit(init)
+            self._follow(self.init, host)
+            self._commit(self.init)
         except BaseException:
             self._undo()
             raise
         self.container.unlock()
-        return init
+        return self.init
+
+    def settle(self) -> None:
+        """Do what can wait until the program runs."""
+        self.compiled.started(self.init.interpreted if self.init else "")
 
     def _first_record(self, cgroup: Cgroup | None) -> Record:
         """The record before there is a process: enough for ``delete`` to clean up."""
@@ -121,21 +132,19 @@ class Creation:
             text = source.readall().decode("utf-8", "surrogateescape")
         write_file(self.container.config(), text)
 
-    def _start_init(self, host: Host) -> Init:
-        host.start_fd, host.started_fd = self.container.make_fifos()
-        inherited = [host.start_fd, host.started_fd]
-        if host.console_fd >= 0:
-            inherited.append(host.console_fd)
+    def _spawn(self, inherited: list[int]) -> Init:
         inherited += range(3, 3 + self.request.preserve_fds)
+        return Init(init_path(), inherited)
+
+    def _follow(self, init: Init, host: Host) -> None:
+        """Send the plan, follow it until the process is ready."""
         before, after = state_around_pid(self.container, self.record, CREATED)
         host.state_before_pid, host.state_after_pid = before, after
         _, host.state_after_pid_creating = state_around_pid(self.container, self.record, CREATING)
-        steps: list[Step] = create_plan(self.spec, host)
-        self.init = Init(init_path(), steps, inherited)
-        self.init.run(self._map_ids, self._run_hooks)
+        init.send(create_plan(self.spec, host))
+        init.run(self._map_ids, self._run_hooks)
         posix.close(host.start_fd)
         posix.close(host.started_fd)
-        return self.init
 
     def _map_ids(self, pid: int) -> None:
         from crunw.effects.idmap import write_maps
@@ -184,6 +193,15 @@ def gather_host(spec: Spec, request: Request) -> Host:
     use_engine(host, root, process["cwd"])
     seccomp_filter(host, spec)
     return host
+
+
+def find_compiled(host: Host, spec: Spec, bundle: str) -> Compiled:
+    """For a Wasm workload: its compiled code, as the policy for the container says."""
+    compiled = Compiled()
+    if host.workload.kind == "wasm":
+        root = Root(host.rootfs, _binds(spec, bundle))
+        compiled.find(host, root, spec.get("annotations", {}), host.rootfs)
+    return compiled
 
 
 def use_engine(host: Host, root: Root, cwd: str) -> None:

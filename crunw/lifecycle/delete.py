@@ -40,7 +40,8 @@ def remove(container: Container, record: Record, *, running: bool) -> None:
         end_process(record["pid"], record["startTime"])
     group = cgroup_of(record)
     if group:
-        group.kill()
+        if group.procs():  # none when the pid namespace has ended with its first process
+            group.kill()
         group.delete()
     state = hook_state(container, record, status.STOPPED)
     container.remove()

@@ -8,6 +8,7 @@ from crunw.effects.init import Init
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, StateError
+from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.create import connect_console, seccomp_filter, use_engine
 from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path
@@ -66,15 +67,16 @@ def execute(request: Request) -> int:
     pidfd = processes.open_pidfd(record["pid"], record["startTime"])
     if pidfd < 0:
         raise StateError(f"exec {request.id}: the container is stopped")
-    host = _gather_host(container, record, spec, process)
-    host.console_fd = console_fd
-    host.preserve_fds = request.preserve_fds
     if not request.detach:
         foreground.hold_signals()
     inherited = [pidfd, *([console_fd] if console_fd >= 0 else [])]
     inherited += range(3, 3 + request.preserve_fds)
-    init = Init(init_path(), exec_plan(spec, process, host, pidfd), inherited)
+    init = Init(init_path(), inherited)
     try:
+        host = _gather_host(container, record, spec, process)
+        host.console_fd = console_fd
+        host.preserve_fds = request.preserve_fds
+        init.send(exec_plan(spec, process, host, pidfd))
         init.run(_no_maps, _no_maps)
         if terminal:
             terminal.receive()
@@ -98,10 +100,16 @@ def _gather_host(container: Container, record: Record, spec: Spec, process: Proc
     workload = decide({}, path, head)
     host = Host(id=container.id, bundle="", rootfs="", workload=workload)
     use_engine(host, root, process["cwd"])
+    if workload.kind == "wasm":
+        # Nothing is compiled for it, and no inode is trusted: the container may have mounted this.
+        compiled = Compiled()
+        compiled.find(host, root, spec.get("annotations", {}), "")
+        compiled.close()
     seccomp_filter(host, spec)
     group = cgroup_of(record)
     if group:
         host.cgroup_join = group.join_files()
+        host.cgroup_unified = group.unified
     return host
 
 

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "sys.h"
 
 #define HEADER_BYTES 16
+#define FIRST_READ_BYTES 16384u
 #define RECORD_BYTES 8
 
 struct shape {
@@ -131,16 +131,40 @@ static int check_records(struct error *error, struct plan plan, uint32_t count) 
     return 0;
 }
 
+/* Reads the descriptor to its end: a runtime that starts this program before it has the plan, so
+ * that both are at work, gives a pipe. The memory lives until exec. */
+static const uint8_t *read_all(struct error *error, int descriptor, size_t *size) {
+    size_t room = 0;
+    ssize_t got;
+    uint8_t *data = NULL;
+    *size = 0;
+    do {
+        if (*size == room) {
+            room = room == 0 ? FIRST_READ_BYTES : 2 * room;
+            uint8_t *larger = room <= 2 * PLAN_MAX_BYTES ? realloc(data, room) : NULL;
+            if (larger == NULL) {
+                free(data);
+                error_set(error, "read", "plan", EFBIG, "too large");
+                return NULL;
+            }
+            data = larger;
+        }
+        got = sys_read(error, descriptor, data + *size, room - *size, "plan");
+        *size += got > 0 ? (size_t)got : 0;
+    } while (got > 0);
+    if (got == 0)
+        return data;
+    free(data);
+    return NULL;
+}
+
 int plan_open(struct error *error, int descriptor, struct plan *plan) {
-    struct stat status;
-    if (sys_fstat(error, descriptor, &status, "plan") < 0)
+    size_t size;
+    const uint8_t *data = read_all(error, descriptor, &size);
+    if (data == NULL)
         return -1;
-    if (status.st_size < HEADER_BYTES || status.st_size > PLAN_MAX_BYTES)
+    if (size < HEADER_BYTES || size > PLAN_MAX_BYTES)
         return error_set(error, "read", "plan", EINVAL, "not a plan");
-    size_t size = (size_t)status.st_size;
-    const uint8_t *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, 0);
-    if (data == MAP_FAILED)
-        return error_errno(error, "mmap", "plan");
     if (check_header(error, data, size) < 0)
         return -1;
     *plan = (struct plan){.next = data + HEADER_BYTES, .end = data + size};

@@ -1,4 +1,5 @@
-/* The command lines that engines use: [--root DIR] [other global options] VERB [--force] ID [SIGNAL] */
+/* The command lines that engines use: [--root DIR] [other global options] VERB [--force] ID
+ * [SIGNAL] */
 #include <string.h>
 #include <unistd.h>
 

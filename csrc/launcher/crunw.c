@@ -1,6 +1,7 @@
 /* crunw: does what launcher.h offers itself, for all else starts the interpreter that this
- * installation was built for, isolated and without `site`, on boot.py. Where the package lies is found from where this program lies, so that an
- * installation can be in any prefix or virtual environment. */
+ * installation was built for, isolated and without `site`, on boot.py. Where the package lies is
+ * found from where this program lies, so that an installation can be in any prefix or virtual
+ * environment. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

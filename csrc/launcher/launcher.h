@@ -1,7 +1,7 @@
-/* The launcher: answers what it can itself from a container's fast record, and hands everything else
- * to Python (crunw.lifecycle), where the rules stand; here is only the common case of each, and no
- * error text. A function that finds anything unusual returns false, with nothing done that Python
- * would not do in its place. */
+/* The launcher: answers what it can itself from a container's fast record, and hands everything
+ * else to Python (crunw.lifecycle), where the rules stand; here is only the common case of each,
+ * and no error text. A function that finds anything unusual returns false, with nothing done that
+ * Python would not do in its place. */
 #ifndef CRUNW_LAUNCHER_H
 #define CRUNW_LAUNCHER_H
 
@@ -30,9 +30,9 @@ bool command_parse(struct command *command, int argc, char **argv);
  * little-endian; a string is a u32 length, the bytes and a NUL. */
 struct record {
     uint64_t pid;
-    uint64_t start_time;     /* proc(5), field 22 of /proc/PID/stat */
-    uint64_t hooks;          /* RECORD_* */
-    const char *before_pid;  /* the state document, cut where pid and status go */
+    uint64_t start_time;    /* proc(5), field 22 of /proc/PID/stat */
+    uint64_t hooks;         /* RECORD_* */
+    const char *before_pid; /* the state document, cut where pid and status go */
     const char *before_status;
     const char *after_status;
     const char *freezer;     /* file that says whether the cgroup is frozen; "": none */

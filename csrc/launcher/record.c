@@ -40,8 +40,8 @@ static bool take_string(struct cursor *cursor, const char **string) {
     if (!take(cursor, &length, sizeof length))
         return false;
     length = le32toh(length);
-    if (cursor->left < (size_t)length + 1 || memchr(cursor->next, 0, (size_t)length + 1) !=
-                                                 cursor->next + length)
+    if (cursor->left < (size_t)length + 1 ||
+        memchr(cursor->next, 0, (size_t)length + 1) != cursor->next + length)
         return false;
     *string = cursor->next;
     cursor->next += length + 1;

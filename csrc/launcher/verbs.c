@@ -16,7 +16,8 @@
 #include "launcher.h"
 
 /* Everything that a state directory holds; the lock goes last: who waits for it finds it gone. */
-static const char *const files[] = {"start", "started", "config.json", "state.json", "fast", "lock"};
+static const char *const files[] = {"start",      "started", "config.json",
+                                    "state.json", "fast",    "lock"};
 
 static bool exists(int directory, const char *name) {
     return faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -109,8 +110,8 @@ bool verb_kill(const struct command *command, int directory, int *status) {
     if (process < 0)
         return false;
     /* Looked at again now that the pid can't be given to another process. */
-    bool sent = process_alive(&record) &&
-                syscall(SYS_pidfd_send_signal, process, number, NULL, 0) == 0;
+    bool sent =
+        process_alive(&record) && syscall(SYS_pidfd_send_signal, process, number, NULL, 0) == 0;
     close(process);
     *status = EXIT_SUCCESS;
     return sent;
