@@ -13,6 +13,7 @@ _VERBS = {
     "delete": "delete a container",
     "exec": "run a further process in a container",
     "features": "print what this build supports",
+    "install": "make crunw a runtime of an engine",
     "kill": "send a signal to a container",
     "list": "list containers",
     "plan": "print what `create` would do, step by step",

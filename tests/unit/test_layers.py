@@ -18,7 +18,7 @@ MODULES = {
 # From the top to the bottom. A module is of the first layer that has it or a package of it.
 LAYERS = (
     ("crunw.cli", "crunw.__main__"),
-    ("crunw.lifecycle",),
+    ("crunw.lifecycle", "crunw.setup"),
     ("crunw.effects", "crunw.engine"),
     ("crunw.plan", "crunw.workload", "crunw.status"),
     ("crunw.spec",),

@@ -1,0 +1,80 @@
+"""A change of a configuration file: shown as a diff, made at once or not at all."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from contextlib import suppress
+from typing import NamedTuple
+
+from crunw.errors import KernelError
+
+
+class Change(NamedTuple):
+    """What a file holds and is to hold; None: it is not there."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+    def diff(self) -> str:
+        """The change as a unified diff; ``""``: there is none."""
+        old, new = self.before or "", self.after or ""
+        old_name = "/dev/null" if self.before is None else self.path
+        new_name = "/dev/null" if self.after is None else self.path
+        lines = difflib.unified_diff(
+            old.splitlines(), new.splitlines(), old_name, new_name, lineterm=""
+        )
+        return "".join(f"{line}\n" for line in lines)
+
+    def apply(self) -> None:
+        """Make the change, keeping the file's mode and owner. Raises :class:`KernelError`."""
+        if self.after == self.before:
+            return
+        try:
+            if self.after is None:
+                os.unlink(self.path)
+            else:
+                _replace(os.path.realpath(self.path), self.after)
+        except OSError as error:
+            raise KernelError("write", self.path, error) from None
+
+
+def read(path: str) -> str | None:
+    """The text of a file; None when there is no such file. Raises :class:`KernelError`."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise KernelError("read", path, error) from None
+
+
+def _replace(path: str, text: str) -> None:
+    directory = os.path.dirname(path)
+    os.makedirs(directory, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f".{os.path.basename(path)}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            _copy_attributes(path, file.fileno())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _copy_attributes(path: str, descriptor: int) -> None:
+    """Mode and owner of the file at ``path``, or those of a new file that everyone may read."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        os.fchmod(descriptor, 0o644)
+        return
+    os.fchown(descriptor, status.st_uid, status.st_gid)
+    os.fchmod(descriptor, status.st_mode & 0o7777)

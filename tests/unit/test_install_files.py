@@ -1,0 +1,188 @@
+"""``crunw install``: what it makes of the engines' files, and how it takes that back."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from crunw.errors import CrunwError, KernelError
+from crunw.setup import dropins
+from crunw.setup.change import Change, read
+from crunw.setup.engines import ENGINES
+
+PROGRAM = "/opt/crunw/bin/crunw"
+
+
+def change(etc: Path, engine: str, *, default: bool = False, uninstall: bool = False) -> list[str]:
+    """Make the changes; return the paths of the files that changed."""
+    changes = ENGINES[engine](str(etc), PROGRAM, default=default, uninstall=uninstall)
+    for one in changes:
+        one.apply()
+    return [os.path.relpath(one.path, etc) for one in changes if one.before != one.after]
+
+
+def files(etc: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(etc)): path.read_text() for path in etc.rglob("*") if path.is_file()
+    }
+
+
+def toml(path: Path):
+    return tomllib.loads(path.read_text())
+
+
+@pytest.mark.parametrize("default", [False, True])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_install_is_idempotent_and_reverses_itself(tmp_path, engine, default):
+    default = default and engine != "kubernetes"
+    assert change(tmp_path, engine, default=default)
+    installed = files(tmp_path)
+    assert change(tmp_path, engine, default=default) == []
+    assert files(tmp_path) == installed
+    assert change(tmp_path, engine, uninstall=True)
+    assert files(tmp_path) == {}
+    assert change(tmp_path, engine, uninstall=True) == []
+
+
+def test_crio(tmp_path):
+    assert change(tmp_path, "crio") == ["crio/crio.conf.d/60-crunw.conf"]
+    path = tmp_path / "crio/crio.conf.d/60-crunw.conf"
+    runtime = {
+        "runtime_path": PROGRAM,
+        "runtime_type": "oci",
+        "runtime_root": "/run/crunw",
+        "allowed_annotations": ["run.oci.", "module.wasm.image/"],
+    }
+    assert toml(path) == {"crio": {"runtime": {"runtimes": {"crunw": runtime}}}}
+    change(tmp_path, "crio", default=True)
+    assert toml(path)["crio"]["runtime"] == {
+        "default_runtime": "crunw",
+        "runtimes": {"crunw": runtime},
+    }
+
+
+def test_podman(tmp_path, monkeypatch):
+    monkeypatch.setattr(dropins, "_podman_version", lambda: 5)
+    change(tmp_path, "podman", default=True)
+    engine = toml(tmp_path / "containers/containers.conf.d/crunw.conf")["engine"]
+    assert engine == {
+        "runtime": "crunw",
+        "runtime_supports_json": ["crunw", {"append": True}],
+        "runtime_supports_nocgroups": ["crunw", {"append": True}],
+        "runtimes": {"crunw": [PROGRAM]},
+    }
+
+
+def test_podman_before_lists_could_be_added_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(dropins, "_podman_version", lambda: 4)
+    change(tmp_path, "podman")
+    engine = toml(tmp_path / "containers/containers.conf.d/crunw.conf")["engine"]
+    assert engine == {"runtimes": {"crunw": [PROGRAM]}}
+
+
+@pytest.mark.parametrize(
+    ("output", "version"), [("podman version 4.9.3", 4), ("podman version 10.0.1", 10), ("", 5)]
+)
+def test_podman_version(tmp_path, monkeypatch, output, version):
+    program = tmp_path / "podman"
+    program.write_text(f"#!/bin/sh\necho '{output}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    assert dropins._podman_version() == version
+
+
+def test_no_podman(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert dropins._podman_version() == 5
+
+
+def test_kubernetes_has_no_default(tmp_path):
+    with pytest.raises(CrunwError, match="no default RuntimeClass"):
+        change(tmp_path, "kubernetes", default=True)
+
+
+def test_file_of_somebody_else_is_left_alone(tmp_path):
+    path = tmp_path / "crio/crio.conf.d/60-crunw.conf"
+    path.parent.mkdir(parents=True)
+    path.write_text("[crio]\n")
+    for uninstall in (False, True):
+        with pytest.raises(CrunwError, match="was not written by crunw install"):
+            change(tmp_path, "crio", uninstall=uninstall)
+    assert path.read_text() == "[crio]\n"
+
+
+def daemon_json(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "docker/daemon.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    return path
+
+
+def test_docker_keeps_what_was_there(tmp_path):
+    text = '{"runtimes":\n {"other": {"path": "/x"}}, "debug":true, "default-runtime": "other"}'
+    path = daemon_json(tmp_path, text)
+    change(tmp_path, "docker", default=True)
+    assert json.loads(path.read_text()) == {
+        "runtimes": {"other": {"path": "/x"}, "crunw": {"path": PROGRAM}},
+        "debug": True,
+        "default-runtime": "crunw",
+    }
+    assert change(tmp_path, "docker", default=True) == []
+    change(tmp_path, "docker")
+    assert json.loads(path.read_text())["default-runtime"] == "other"
+    change(tmp_path, "docker", uninstall=True)
+    assert files(tmp_path) == {"docker/daemon.json": text}
+
+
+def test_docker_keeps_what_came_later(tmp_path):
+    path = daemon_json(tmp_path, '{"debug": true}')
+    change(tmp_path, "docker", default=True)
+    settings = json.loads(path.read_text())
+    settings["runtimes"]["late"] = {"path": "/late"}
+    settings["debug"] = False
+    path.write_text(json.dumps(settings))
+    change(tmp_path, "docker", uninstall=True)
+    assert json.loads(path.read_text()) == {"debug": False, "runtimes": {"late": {"path": "/late"}}}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"runtimes": []}'])
+def test_docker_with_a_file_that_is_wrong(tmp_path, text):
+    path = daemon_json(tmp_path, text)
+    with pytest.raises(CrunwError, match=r"docker/daemon\.json: "):
+        change(tmp_path, "docker")
+    assert path.read_text() == text
+
+
+def test_change_shows_itself(tmp_path):
+    path = str(tmp_path / "file")
+    assert Change(path, "a\nb\n", "a\nc\n").diff() == (
+        f"--- {path}\n+++ {path}\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
+    )
+    assert Change(path, None, "a\n").diff().startswith(f"--- /dev/null\n+++ {path}\n")
+    assert Change(path, "a\n", None).diff().startswith(f"--- {path}\n+++ /dev/null\n")
+    assert Change(path, "a\n", "a\n").diff() == ""
+
+
+def test_change_keeps_mode_and_link(tmp_path):
+    target = tmp_path / "target"
+    target.write_text("old")
+    target.chmod(0o640)
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    Change(str(link), "old", "new").apply()
+    assert link.is_symlink()
+    assert (target.read_text(), target.stat().st_mode & 0o777) == ("new", 0o640)
+    assert set(os.listdir(tmp_path)) == {"link", "target"}
+
+
+def test_what_can_not_be_written_or_read(tmp_path):
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(KernelError, match=r"write .*directory"):
+        Change(str(tmp_path / "directory"), "old", "new").apply()
+    with pytest.raises(KernelError, match=r"read .*directory"):
+        read(str(tmp_path / "directory"))
+    assert os.listdir(tmp_path) == ["directory"]
