@@ -57,6 +57,10 @@
     /* Host: s directory of a cached "module.so" that this node has compiled: WASM_LOAD loads it   \
      * instead of interpreting the module; where that fails it reports REPORT_INTERPRETED */       \
     X(ENGINE_ARTEFACT, 13, "s")                                                                    \
+    /* Host: s cgroup v2 directory: FORK clones the process into it. Unlike a write to its         \
+     * cgroup.procs that waits for no RCU grace period. A cgroup namespace must then be unshared   \
+     * behind FORK: one made by it would have the parent's cgroup for its root. */                 \
+    X(CGROUP_INTO, 14, "s")                                                                        \
     /* u MS_* propagation flags for "/" of the new mount namespace */                              \
     X(ROOT_PROPAGATION, 20, "u")                                                                   \
     /* s host path: bind it to itself (recursively), make its parent mount private, keep the       \
@@ -154,7 +158,8 @@ enum plan_op { PLAN_OPS(PLAN_ENUM) };
  * and the runtime answers REPORT_USERNS, REPORT_HOOKS and REPORT_READY with one byte "g" (go).
  * End of file instead of an answer: the runtime is gone; crunw-init exits.
  *
- * crunw-init is started as: crunw-init PLAN-FD REPORT-FD ANSWER-FD */
+ * crunw-init is started as: crunw-init PLAN-FD REPORT-FD ANSWER-FD. It reads the plan to its end.
+ */
 enum plan_report {
     REPORT_PID = 1,    /* u pid of the container process, in the runtime's pid namespace */
     REPORT_USERNS = 2, /* write the uid and gid maps of the process that reports, then go */

@@ -33,11 +33,11 @@ def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None
         raise StateError(f"cgroup {group.path} is in use by {count} processes")
     resources = linux.get("resources", {})
     host.cgroup_join = group.join_files()
+    host.cgroup_unified = group.unified
     host.cgroup_version = 2 if layout.mode == "v2" else 1
     host.cgroup_namespace = namespaces(spec).get("cgroup") == ""
     host.cgroup_mounts = _mounts(layout, group.path)
     if layout.version("devices") == 2:
-        host.device_directory = group.unified
         host.device_program = devices_bpf.program(device_rules.rules(resources.get("devices", ())))
     return group, writes(resources, layout.version)
 

@@ -23,6 +23,8 @@ from crunw.spec.rules import sysctl_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from crunw.plan.host import Host
     from crunw.spec.model import Hook, Process, Spec
 
@@ -56,24 +58,50 @@ def _host_steps(spec: Spec, host: Host) -> list[Step]:
     which the right to join it would be gone.
     """
     wanted = namespaces(spec)
+    joined = [kind for kind in flags.NAMESPACES if wanted.get(kind)]
+    created = [kind for kind in flags.NAMESPACES if wanted.get(kind) == ""]
     steps = []
     score = spec.get("process", {}).get("oomScoreAdj")
     if score is not None:
         steps.append(Step("oom_score_adj", score))
-    steps += [Step("cgroup_join", path) for path in host.cgroup_join]
+    late = can_join_late({*joined, *{"user"}.intersection(created)})
+    steps += cgroup_steps(host, late=late)
     if host.device_program:
-        steps.append(Step("cgroup_devices", host.device_directory, host.device_program))
+        steps.append(Step("cgroup_devices", host.cgroup_unified, host.device_program))
     steps += engine_steps(host)
-    joined = [kind for kind in flags.NAMESPACES if wanted.get(kind)]
-    created = [kind for kind in flags.NAMESPACES if wanted.get(kind) == ""]
     steps += [Step("ns_enter", flags.NAMESPACES[kind][0], wanted[kind]) for kind in joined]
     if "user" in created:
         steps += [Step("ns_unshare", flags.CLONE_NEWUSER), Step("userns_map")]
     if "time" in created:
         steps.append(Step("ns_unshare", flags.CLONE_NEWTIME))
         steps += _time_offsets(spec)
-    by_fork = [flags.NAMESPACES[kind][0] for kind in created if kind not in ("user", "time")]
-    return [*steps, Step("fork", sum(by_fork))]
+    by_fork = [kind for kind in created if kind not in ("user", "time")]
+    behind = []
+    if late and host.cgroup_unified and "cgroup" in by_fork:
+        by_fork.remove("cgroup")
+        behind.append(Step("ns_unshare", flags.CLONE_NEWCGROUP))
+    return [*steps, Step("fork", sum(flags.NAMESPACES[kind][0] for kind in by_fork)), *behind]
+
+
+def can_join_late(entered: Collection[str]) -> bool:
+    """Whether a process that has entered namespaces of these types may still fork into a cgroup.
+
+    A user namespace takes away the right to, a cgroup namespace the way (cgroup-v2.rst,
+    "nsdelegate").
+    """
+    return "user" not in entered and "cgroup" not in entered
+
+
+def cgroup_steps(host: Host, *, late: bool) -> list[Step]:
+    """Join the cgroup: on v1 now, on v2 with ``fork``, which is much cheaper, if that is ``late``
+    enough.
+    """
+    steps = [Step("cgroup_join", path) for path in host.cgroup_join]
+    if not host.cgroup_unified:
+        return steps
+    if late:
+        return [*steps, Step("cgroup_into", host.cgroup_unified)]
+    return [*steps, Step("cgroup_join", f"{host.cgroup_unified}/cgroup.procs")]
 
 
 def engine_steps(host: Host) -> list[Step]:

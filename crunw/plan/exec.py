@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from crunw.plan import flags
 from crunw.plan.create import (
+    can_join_late,
+    cgroup_steps,
     console_steps,
     engine_steps,
     namespaces,
@@ -28,11 +30,12 @@ def exec_plan(spec: Spec, process: Process, host: Host, pidfd: int) -> list[Step
     steps = []
     if "oomScoreAdj" in process:
         steps.append(Step("oom_score_adj", process["oomScoreAdj"]))
-    steps += [Step("cgroup_join", path) for path in host.cgroup_join]
+    joined = namespaces(spec)
+    steps += cgroup_steps(host, late=can_join_late(joined))
     return [
         *steps,
         *engine_steps(host),
-        Step("ns_enter_pidfd", pidfd, sum(flags.NAMESPACES[kind][0] for kind in namespaces(spec))),
+        Step("ns_enter_pidfd", pidfd, sum(flags.NAMESPACES[kind][0] for kind in joined)),
         Step("fork", 0),
         Step("setsid"),
         *console_steps(process, host, bind=False),

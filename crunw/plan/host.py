@@ -31,9 +31,9 @@ class Host:
         "cgroup_join",
         "cgroup_mounts",
         "cgroup_namespace",
+        "cgroup_unified",
         "cgroup_version",
         "console_fd",
-        "device_directory",
         "device_program",
         "engine_library",
         "engine_stub",
@@ -59,10 +59,10 @@ class Host:
         self.rootfs = rootfs
         self.workload = workload
         self.cgroup_version = 0
-        self.cgroup_join: list[str] = []
+        self.cgroup_join: list[str] = []  # cgroup v1: the files to which "0" is written
+        self.cgroup_unified = ""  # cgroup v2: the directory
         self.cgroup_mounts: list[CgroupMount] = []
         self.cgroup_namespace = False
-        self.device_directory = ""  # cgroup v2: where the filter is attached
         self.device_program = b""
         self.seccomp_program = b""
         self.seccomp_flags = 0

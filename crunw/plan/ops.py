@@ -19,6 +19,7 @@ OPS: dict[str, tuple[int, str]] = {
     "setsid": (11, ""),
     "engine_open": (12, "ss"),
     "engine_artefact": (13, "s"),
+    "cgroup_into": (14, "s"),
     "root_propagation": (20, "u"),
     "rootfs": (21, "s"),
     "mount": (22, "sssusu"),

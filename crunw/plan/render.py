@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Names of the operations' fields, in the order of their signatures (csrc/plan.h).
 _NAMES: dict[str, str] = {
     "cgroup_join": "file",
+    "cgroup_into": "directory",
     "cgroup_devices": "directory program",
     "oom_score_adj": "value",
     "ns_enter": "type path",

@@ -17,6 +17,12 @@ int run_cgroup_join(struct init *init, struct step *step) {
     return sys_write_file(&init->error, AT_FDCWD, step_string(step), "0");
 }
 
+int run_cgroup_into(struct init *init, struct step *step) {
+    const char *path = step_string(step);
+    init->cgroup_fd = sys_openat(&init->error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+    return init->cgroup_fd < 0 ? -1 : 0;
+}
+
 static int sys_bpf(struct error *error, const char *operation, int command, union bpf_attr *attr,
                    const char *name) {
     long result = TEMP_FAILURE_RETRY(syscall(SYS_bpf, command, attr, sizeof *attr));

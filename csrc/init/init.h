@@ -72,6 +72,7 @@ struct init {
     strings envp;
     const char *executable; /* EXEC_FIND */
     struct engine *engine;
+    int cgroup_fd;        /* CGROUP_INTO, until FORK; -1: none */
     int artefact_fd;      /* ENGINE_ARTEFACT: compiled code of this node; -1: none */
     const char *artefact; /* its directory */
     struct engine_module *module;
@@ -114,7 +115,7 @@ int change_directory(struct error *error, const char *path);
 typedef int step_function(struct init *init, struct step *step);
 
 /* cgroup.c */
-step_function run_cgroup_join, run_cgroup_devices;
+step_function run_cgroup_join, run_cgroup_into, run_cgroup_devices;
 /* namespace.c */
 step_function run_oom_score_adj, run_ns_enter, run_ns_enter_pidfd, run_ns_unshare, run_userns_map,
     run_time_offsets, run_fork, run_loopback_up, run_setsid, run_sysctl, run_hostname,

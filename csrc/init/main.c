@@ -28,6 +28,7 @@ static int run_step(struct init *init, struct step *step) {
     case OP_##name:                                                                                \
         return function(init, step);
         RUN(CGROUP_JOIN, run_cgroup_join)
+        RUN(CGROUP_INTO, run_cgroup_into)
         RUN(CGROUP_DEVICES, run_cgroup_devices)
         RUN(OOM_SCORE_ADJ, run_oom_score_adj)
         RUN(NS_ENTER, run_ns_enter)
@@ -153,7 +154,8 @@ static int descriptor_number(const char *text) {
 }
 
 int main(int argc, char **argv) {
-    static struct init init = {.started_fd = -1, .root_fd = -1, .proc_fd = -1, .artefact_fd = -1};
+    static struct init init = {
+        .started_fd = -1, .root_fd = -1, .proc_fd = -1, .cgroup_fd = -1, .artefact_fd = -1};
     int plan = -1;
     if (argc == ARG_AGAIN || argc == ARG_MAX) {
         plan = descriptor_number(argv[ARG_PLAN]);

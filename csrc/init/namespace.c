@@ -94,6 +94,10 @@ static void renew_thread_id(struct clone_args *arguments) {
 int run_fork(struct init *init, struct step *step) {
     struct clone_args arguments = {.flags = step_u64(step) | CLONE_PARENT};
     renew_thread_id(&arguments);
+    if (init->cgroup_fd >= 0) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (uint64_t)init->cgroup_fd;
+    }
     /* From here on processes of the container may see this one: they must not ptrace it or open
      * its files in /proc. exec ends that. */
     if (prctl(PR_SET_DUMPABLE, 0) < 0)
@@ -103,6 +107,7 @@ int run_fork(struct init *init, struct step *step) {
         return error_errno(&init->error, "clone3", "");
     if (child > 0)
         _exit(EXIT_SUCCESS);
+    sys_close(&init->cgroup_fd);
     pid_t pid = own_pid(init);
     return pid < 0 ? -1 : report_pid(init, pid);
 }

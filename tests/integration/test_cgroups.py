@@ -72,7 +72,8 @@ def start(cgroup: Cgroup, program: Callable[[], object]) -> int:
         os.close(joined)
         return child
     try:
-        for file in cgroup.join_files():
+        unified = [f"{cgroup.unified}/cgroup.procs"] if cgroup.unified else []
+        for file in [*cgroup.join_files(), *unified]:
             Path(file).write_text("0")
         os.write(tell, b"j")
         program()

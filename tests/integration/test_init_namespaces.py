@@ -189,6 +189,24 @@ def unified(tmp_path):
     subprocess.run(["umount", tmp_path], check=True)
 
 
+def test_fork_into_cgroup(unified):
+    """The process is in it from its first moment on, and can have it for the root of its view."""
+    into = Step("cgroup_into", str(unified))
+    outside = perform([into, FORK, *shell("cat /proc/self/cgroup; ls /proc/self/fd")]).output
+    assert f"0::/{unified.name}\n" in outside
+    assert outside.splitlines()[-4:] == ["0", "1", "2", "3"]  # 3: the directory that ls lists
+    unshare = Step("ns_unshare", 0x02000000)
+    inside = perform([into, FORK, unshare, *shell("cat /proc/self/cgroup")]).output
+    assert "0::/\n" in inside
+
+
+def test_fork_into_what_is_no_cgroup(tmp_path):
+    error = perform([Step("cgroup_into", str(tmp_path)), FORK]).error
+    assert error[:2] == ["fork", "clone3"]
+    error = perform([Step("cgroup_into", str(tmp_path / "missing")), FORK]).error
+    assert error[:3] == ["cgroup_into", "openat", str(tmp_path / "missing")]
+
+
 def bpf(*instructions: tuple[int, int, int]) -> bytes:
     return b"".join(struct.pack("<BBhi", code, reg, 0, value) for code, reg, value in instructions)
 

@@ -45,7 +45,7 @@ V1 = [
 ]
 HYBRID = [*V1, CgroupMount("unified", "", GROUP.format("unified"), unified=True)]
 V2 = [CgroupMount("cgroup", "", GROUP.format(""), unified=True)]
-UNIFIED_JOIN = ["/host/cgroup/group/cgroup.procs"]
+UNIFIED = "/host/cgroup/group"
 V1_JOIN = [f"/host/cgroup/{name}/group/tasks" for name in ("cpu,cpuacct", "memory", "systemd")]
 
 KINDS = ("pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time")
@@ -125,7 +125,8 @@ def cgroup(version: int, mounts: list[CgroupMount], *kinds: str, private: bool =
         "cgroup_version": version,
         "cgroup_mounts": mounts,
         "cgroup_namespace": private,
-        "cgroup_join": V1_JOIN if version == 1 else UNIFIED_JOIN,
+        "cgroup_join": V1_JOIN if version == 1 else [],
+        "cgroup_unified": "" if version == 1 else UNIFIED,
     }
     return case
 
@@ -209,9 +210,8 @@ ROOT = {
     ),
     "device-filter": Case(
         host={
-            "device_directory": "/host/cgroup/group",
+            "cgroup_unified": UNIFIED,
             "device_program": bytes(24),
-            "cgroup_join": UNIFIED_JOIN,
         }
     ),
     "masked-and-read-only-paths": Case(
@@ -277,7 +277,7 @@ PROCESS = {
         {"process.noNewPrivileges": True}, host={"seccomp_program": FILTER}
     ),
     "personality": Case({"linux.personality": {"domain": "LINUX32"}}),
-    "oom-score": Case({"process.oomScoreAdj": -998}, host={"cgroup_join": UNIFIED_JOIN}),
+    "oom-score": Case({"process.oomScoreAdj": -998}, host={"cgroup_unified": UNIFIED}),
     "oom-score-zero": Case({"process.oomScoreAdj": 0}),
     "labels": Case({"process.apparmorProfile": "profile", "process.selinuxLabel": "a:b:c:s0"}),
     "terminal": Case(TERMINAL, host={"console_fd": 9}),
@@ -328,7 +328,7 @@ WASM_CASES = {
 EXEC = {
     "exec": Case(
         {**new("pid", "network", "ipc", "uts", "cgroup"), "process.user": {"uid": 5, "gid": 6}},
-        {"cgroup_join": UNIFIED_JOIN, "preserve_fds": 1},
+        {"cgroup_unified": UNIFIED, "preserve_fds": 1},
         process={"args": ["sh"], "cwd": "/srv", "env": ["A=b"], "oomScoreAdj": 100},
     ),
     "exec-user-namespace": Case(
@@ -467,7 +467,7 @@ def test_no_golden_file_is_left_over() -> None:
 # What holds for every plan.
 
 HOST_OPS = frozenset(
-    "cgroup_join cgroup_devices ns_enter ns_enter_pidfd ns_unshare userns_map time_offsets".split()
+    "cgroup_join cgroup_into cgroup_devices ns_enter ns_enter_pidfd ns_unshare userns_map time_offsets".split()
 )
 INSIDE_OPS = frozenset(
     "console mask readonly root_readonly keyring rlimit cwd credentials umask no_new_privs "
@@ -485,9 +485,13 @@ def test_fork_is_between_host_and_container(name: str) -> None:
     found = ops(plan(name))
     assert found.count("fork") == 1
     fork = found.index("fork")
-    assert HOST_OPS.isdisjoint(found[fork:])
+    inside = found[fork + 1 :]
+    if inside[0] == "ns_unshare":  # the cgroup namespace, once the process is in its cgroup
+        assert "cgroup_into" in found[:fork]
+        del inside[0]
+    assert HOST_OPS.isdisjoint(inside)
     assert {"oom_score_adj", "engine_open", *HOST_OPS}.issuperset(found[:fork])
-    assert found[fork + 1] == "setsid"
+    assert inside[0] == "setsid"
 
 
 @pytest.mark.parametrize("name", CREATE)
@@ -578,7 +582,21 @@ def test_joined_user_namespace_comes_late_and_the_mount_namespace_last() -> None
 
 def test_cgroup_is_joined_before_its_namespace_is_made() -> None:
     assert in_order(plan("cgroup-v1-namespace"), "cgroup_join", "fork")
-    assert in_order(plan("device-filter"), "cgroup_join", "cgroup_devices", "fork")
+    assert in_order(plan("device-filter"), "cgroup_into", "cgroup_devices", "fork")
+
+
+def test_cgroup_namespace_has_the_cgroup_it_is_forked_into_for_its_root() -> None:
+    steps = plan("cgroup-v2-namespace")
+    assert ops(steps)[:3] == ["cgroup_into", "fork", "ns_unshare"]
+    assert field_of(steps, "fork", "types") == [["ns"]]
+    assert field_of(steps, "ns_unshare", "types") == [["cgroup"]]
+
+
+@pytest.mark.parametrize("name", ["cgroup-v2-user-namespace", "exec"])
+def test_cgroup_is_joined_before_a_namespace_bars_the_way(name: str) -> None:
+    steps = plan(name)
+    assert field_of(steps, "cgroup_join", "file") == [f"{UNIFIED}/cgroup.procs"]
+    assert "cgroup_into" not in ops(steps)
 
 
 def test_time_offsets_are_written_into_the_new_namespace() -> None:

@@ -59,15 +59,14 @@ class Cgroup:
         return [(key, path) for key, path in self._directories.items() if key]
 
     def join_files(self) -> list[str]:
-        """The files to which a single-threaded process writes "0" to move itself in.
+        """The files of v1 to which a single-threaded process writes "0" to move itself in.
 
-        On v1 that is ``tasks``: moving just the calling thread takes no lock of its thread
-        group. ``cgroup.procs`` takes a system-wide one and waits for RCU grace periods, 5 to
-        20 ms in an idle system; cgroup v2 offers nothing else for joining, but clone3(2) with
-        CLONE_INTO_CGROUP and :attr:`unified` avoids it.
+        ``tasks``: moving just the calling thread takes no lock of its thread group.
+        ``cgroup.procs`` takes a system-wide one and waits for RCU grace periods, 5 to 20 ms in an
+        idle system. Where cgroup v2 is mounted :attr:`unified` must be joined too; clone3(2) with
+        CLONE_INTO_CGROUP avoids that wait there.
         """
-        files = [f"{directory}/tasks" for _, directory in self.v1_directories()]
-        return [*files, f"{self.unified}/cgroup.procs"] if self.unified else files
+        return [f"{directory}/tasks" for _, directory in self.v1_directories()]
 
     def create(self, writes: list[Write]) -> None:
         """Make the directories and apply ``writes``; on an error, remove what was made.
