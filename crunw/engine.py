@@ -158,6 +158,7 @@ class Engine:
         self,
         path: str,
         output: str,
+        fd: int = -1,
         *,
         level: str = "2",
         native: bool = False,
@@ -168,6 +169,7 @@ class Engine:
     ) -> None:
         """Compile a module ahead of time into the file ``output``.
 
+        ``fd``: an open descriptor of the module; then ``path`` only names it in errors.
         ``level``: ``0`` to ``3``, ``s`` or ``z``. The result is Wasm with an AOT section, or with
         ``native`` a shared object, for this CPU or with ``generic`` for any of its architecture.
         ``interruptible`` and ``statistics`` are compiled in and cost speed. Raises as
@@ -179,12 +181,12 @@ class Engine:
             [level.encode(), native, generic, interruptible, statistics, _set(without)],
         )
         error = ffi.new("struct engine_error *")
-        fd = _open(path)
+        module = os.dup(fd) if fd >= 0 else _open(path)
         try:
-            if lib.engine_compile(self._engine, fd, os.fsencode(output), options, error) != 0:
+            if lib.engine_compile(self._engine, module, os.fsencode(output), options, error) != 0:
                 raise _failure(path, error)
         finally:
-            os.close(fd)
+            os.close(module)
 
 
 class _Module:

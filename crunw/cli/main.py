@@ -9,11 +9,15 @@ from crunw.cli.options import Option, Parsed, help_text, parse
 from crunw.errors import CrunwError, UsageError
 
 _VERBS = {
+    "cache": "list, check, fill and prune the cache of compiled modules",
+    "compile": "compile WebAssembly modules ahead of time",
     "create": "create a container from a bundle",
     "delete": "delete a container",
+    "doctor": "check what crunw needs of this host",
     "exec": "run a further process in a container",
     "features": "print what this build supports",
     "install": "make crunw a runtime of an engine",
+    "inspect": "say what a WebAssembly module is",
     "kill": "send a signal to a container",
     "list": "list containers",
     "plan": "print what `create` would do, step by step",

@@ -64,7 +64,7 @@ class Parsed:
 
 def parse(options: Sequence[Option], words: list[str], *, interspersed: bool) -> Parsed:
     """Sort ``words`` into options and arguments, as Go's and GNU's parsers both accept them:
-    ``--name value``, ``--name=value``, ``-n value``, ``--`` ends the options.
+    ``--name value``, ``--name=value``, ``-n value``, ``-nvalue``, ``--`` ends the options.
 
     Without ``interspersed`` the first argument ends them too. Raises :class:`UsageError`.
     """
@@ -85,8 +85,13 @@ def parse(options: Sequence[Option], words: list[str], *, interspersed: bool) ->
             continue
         name, equals, value = word.partition("=")
         option = by_word.get(name)
+        if option is None and word[1] != "-":
+            name, equals, value = word[:2], "=", word[2:]
+            option = by_word.get(name)
+            if option and not option.value:
+                option = None
         if option is None:
-            raise UsageError(f"unknown option {name}; see --help")
+            raise UsageError(f"unknown option {word.partition('=')[0]}; see --help")
         if option.value and not equals:
             if not rest:
                 raise UsageError(f"{name} needs a value: {option.value}")

@@ -62,13 +62,11 @@ class Root:
     def _read_head(self, path: str) -> bytes | None:
         """The first bytes of the regular file at ``path`` in the container; None: there is none."""
         try:
-            descriptor = self._open_parts(self._resolve(path))
+            found = self._find(path)
         except OSError:
             return None
         try:
-            if not stat.S_ISREG(posix.fstat(descriptor).st_mode):
-                return None
-            file = posix.open(f"/proc/self/fd/{descriptor}", posix.O_RDONLY | posix.O_CLOEXEC)
+            file = _reopen(found)
             try:
                 return posix.pread(file, _HEAD, 0)
             finally:
@@ -76,7 +74,23 @@ class Root:
         except OSError:
             return b""  # there, but not readable
         finally:
+            posix.close(found)
+
+    def open_file(self, path: str) -> int:
+        """Open the regular file at ``path`` in the container for reading. Raises OSError."""
+        found = self._find(path)
+        try:
+            return _reopen(found)
+        finally:
+            posix.close(found)
+
+    def _find(self, path: str) -> int:
+        """An O_PATH descriptor of a regular file. Raises OSError."""
+        descriptor = self._open_parts(self._resolve(path))
+        if not stat.S_ISREG(posix.fstat(descriptor).st_mode):
             posix.close(descriptor)
+            raise FileNotFoundError(f"{path}: not a regular file")
+        return descriptor
 
     def _resolve(self, path: str) -> list[str]:
         """Return the parts of ``path`` with no link left in it. Raises OSError."""
@@ -133,6 +147,10 @@ class Root:
                 posix.close(descriptor)
             descriptor = below
         return descriptor
+
+
+def _reopen(descriptor: int) -> int:
+    return posix.open(f"/proc/self/fd/{descriptor}", posix.O_RDONLY | posix.O_CLOEXEC)
 
 
 def _candidates(name: str, cwd: str, environment: Sequence[str]) -> list[str]:

@@ -115,6 +115,7 @@ def empty_bundle(directory: Path) -> Bundle:
     config = json.loads(json.dumps(example(rootless=False)))
     config["process"]["terminal"] = False
     config["root"]["readonly"] = False
+    config["annotations"] = {"run.oci.wasm.aot": "off"}  # no compiler left behind a test
     path = directory / f"bundle-{len(os.listdir(directory))}"
     (path / "rootfs").mkdir(parents=True)
     return Bundle(path, config)

@@ -19,7 +19,7 @@ MODULES = {
 LAYERS = (
     ("crunw.cli", "crunw.__main__"),
     ("crunw.lifecycle", "crunw.setup"),
-    ("crunw.effects", "crunw.engine"),
+    ("crunw.effects", "crunw.aot", "crunw.engine"),
     ("crunw.plan", "crunw.workload", "crunw.status"),
     ("crunw.spec",),
     ("crunw.errors", "crunw.paths"),

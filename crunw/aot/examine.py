@@ -1,0 +1,118 @@
+"""What a module is: its outer structure, and what the engine says of it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from crunw import paths
+from crunw.engine import PROPOSALS, Engine
+from crunw.errors import CrunwError, KernelError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+_MAGIC = b"\0asm"
+_CORE, _COMPONENT = b"\1\0\0\0", b"\1\0"
+_NAMES = (
+    "custom", "type", "import", "function", "table", "memory", "global", "export", "start",
+    "element", "code", "data", "data count", "tag",
+)  # fmt: skip
+# The proposals that include another: a module may use this one's instructions by any of them.
+_INCLUDED_IN = {
+    "bulk-memory": ("reference-types", "function-references", "gc"),
+    "reference-types": ("function-references", "gc"),
+    "function-references": ("gc",),
+    "simd": ("relaxed-simd",),
+}
+
+
+def examine(path: str) -> dict[str, Any]:
+    """Return what ``crunw inspect --json`` prints. Raises :class:`CrunwError`.
+
+    Of a component only size and kind are known: the engine has no functions for them.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise KernelError("open", path, error) from None
+    if data[:4] == _MAGIC and data[6:8] == _COMPONENT:
+        return _document(path, data, "component")
+    with Engine(stub=paths.engine_stub() or None) as engine:
+        found = engine.inspect(path)
+        document = _document(path, data, found.kind)
+        document["aot"] = found.native_code
+        document["imports"] = [item._asdict() for item in found.imports]
+        document["exports"] = [{"name": item.name, "type": item.type} for item in found.exports]
+        document["proposals"] = proposals(engine, path)
+        document["sections"] = sections(data)
+    return document
+
+
+def _document(path: str, data: bytes, kind: str) -> dict[str, Any]:
+    return {
+        "path": os.fspath(path),
+        "size": len(data),
+        "kind": kind,
+        "aot": False,
+        "proposals": [],
+        "imports": [],
+        "exports": [],
+        "sections": [],
+    }
+
+
+def proposals(engine: Engine, path: str) -> list[str]:
+    """The proposals without which a valid module is not valid.
+
+    Asked of the engine itself, which knows every instruction: a proposal is used when the module
+    is refused without it and those that include it. Half of them are tried at a time.
+    """
+    return [name for name in PROPOSALS if name in set(_used(engine, path, PROPOSALS))]
+
+
+def _used(engine: Engine, path: str, candidates: tuple[str, ...]) -> list[str]:
+    without = {name for name in candidates} | {
+        other for name in candidates for other in _INCLUDED_IN.get(name, ())
+    }
+    try:
+        engine.validate(path, tuple(without))
+    except CrunwError:
+        if len(candidates) == 1:
+            return list(candidates)
+        half = len(candidates) // 2
+        return [
+            *_used(engine, path, candidates[:half]),
+            *_used(engine, path, candidates[half:]),
+        ]
+    return []
+
+
+def sections(data: bytes) -> list[dict[str, Any]]:
+    """Name, offset of the content and size, in bytes, of each section of a valid module."""
+    found = []
+    at = len(_MAGIC) + len(_CORE)
+    while at < len(data):
+        number = data[at]
+        size, start = _leb128(data, at + 1)
+        name = _NAMES[number] if number < len(_NAMES) else str(number)
+        if number == 0:
+            length, begin = _leb128(data, start)
+            title = data[begin : begin + length].decode(errors="replace")
+            name = f"custom {title!r}"
+        found.append({"name": name, "offset": start, "size": size})
+        at = start + size
+    return found
+
+
+def _leb128(data: bytes, at: int) -> tuple[int, int]:
+    """An unsigned number and where it ends (WebAssembly core specification, 5.2.2)."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7

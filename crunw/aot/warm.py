@@ -1,0 +1,105 @@
+"""``crunw cache warm``: compile what containers will run, before they do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from crunw.aot.build import build
+from crunw.aot.options import Options
+from crunw.errors import CrunwError, KernelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MAGIC = b"\0asm\1\0\0\0"
+
+
+def warm(name: str) -> list[str]:
+    """Compile the modules of ``name``; return their paths.
+
+    A module, a bundle, another directory with modules in it, or else an image that podman has.
+    Raises :class:`CrunwError`.
+    """
+    if os.path.isfile(name):
+        _build(name)
+        return [name]
+    if os.path.isdir(name):
+        return _build_all(_rootfs(name))
+    with _mounted(name) as directory:
+        return _build_all(directory)
+
+
+def _build(path: str) -> None:
+    try:
+        module = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise KernelError("open", path, error) from None
+    try:
+        build(module, os.path.basename(path), Options())
+    finally:
+        os.close(module)
+
+
+def _build_all(directory: str) -> list[str]:
+    found = list(modules(directory))
+    if not found:
+        raise CrunwError(f"{directory}: no WebAssembly module in it")
+    for path in found:
+        _build(path)
+    return found
+
+
+def modules(directory: str) -> Iterator[str]:
+    """The regular files below ``directory``, on its file system, that start as core modules do."""
+    device = os.stat(directory).st_dev
+    for path, names, files in os.walk(directory):
+        names[:] = [name for name in names if os.lstat(f"{path}/{name}").st_dev == device]
+        for file in map(f"{path}/{{}}".format, sorted(files)):
+            if _is_module(file):
+                yield file
+
+
+def _is_module(path: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.pread(descriptor, len(_MAGIC), 0) == _MAGIC
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _rootfs(directory: str) -> str:
+    """The root file system of a bundle; of anything else, the directory itself."""
+    try:
+        with open(f"{directory}/config.json", encoding="utf-8") as file:
+            return os.path.join(directory, json.load(file)["root"]["path"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return directory
+
+
+@contextmanager
+def _mounted(image: str) -> Iterator[str]:
+    directory = _podman("mount", image)
+    try:
+        yield directory
+    finally:
+        _podman("unmount", image)
+
+
+def _podman(action: str, image: str) -> str:
+    command = ["podman", "image", action, "--", image]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise CrunwError(f"{image}: no such file, and no podman to ask for an image") from None
+    if done.returncode != 0:
+        raise CrunwError(f"{image}: {done.stderr.strip() or 'podman failed'}")
+    return done.stdout.strip()
