@@ -1,7 +1,7 @@
 """What the launcher has the interpreter run, compiled: ``python -I -S boot.pyc ARGUMENT…``.
 
 The package's modules come from one file of compiled code beside this one (``freeze.py`` writes it)
-instead of one file each: finding, opening and checking forty files costs as much as running them.
+instead of one file each: finding, opening and checking sixty files costs as much as running them.
 Whatever is not in it, such as the extension modules, is imported as usual.
 """
 
@@ -17,7 +17,9 @@ _LIBRARY = sys.argv[0].rpartition("/")[0]
 _ROOT = _LIBRARY.removesuffix("/crunw/lib")
 
 with open(f"{_LIBRARY}/modules.bin", "rb", buffering=0) as file:
-    _MODULES: dict[str, tuple[bool, str, bytes]] = marshal.loads(file.readall())
+    _MODULES: dict[str, tuple[bool, str, bytes]]
+    _ORDERS: dict[str, list[str]]
+    _MODULES, _ORDERS = marshal.loads(file.readall())
 
 
 class Modules:
@@ -45,7 +47,29 @@ class Modules:
         exec(marshal.loads(_MODULES[module.__name__][2]), module.__dict__)
 
 
+def _preload(names: list[str]) -> None:
+    """Run the modules, each after those that it imports: a third faster than by the import system.
+
+    What they import they find in ``sys.modules``.
+    """
+    for name in names:
+        is_package, source, code = _MODULES[name]
+        module = type(sys)(name)
+        namespace = module.__dict__
+        namespace["__file__"] = f"{_ROOT}/{source}"
+        parent, _, child = name.rpartition(".")
+        namespace["__package__"] = name if is_package else parent
+        if is_package:
+            namespace["__path__"] = [namespace["__file__"].rpartition("/")[0]]
+        sys.modules[name] = module
+        if parent:
+            setattr(sys.modules[parent], child, module)
+        exec(marshal.loads(code), namespace)
+
+
 sys.meta_path.insert(0, Modules)
+# The first word that names a verb; one that is only an option's value preloads in vain.
+_preload(next((_ORDERS[word] for word in sys.argv[1:] if word in _ORDERS), []))
 
 from crunw.cli.main import main  # noqa: E402
 
