@@ -11,6 +11,10 @@ import posix
 import sys
 from _frozen_importlib import ModuleSpec
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
 gc.disable()  # a call is over before there is anything worth collecting
 
 _LIBRARY = sys.argv[0].rpartition("/")[0]
@@ -26,7 +30,7 @@ class Modules:
     """Finder and loader of the modules in the file, each decoded when it is first imported."""
 
     @staticmethod
-    def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]
+    def find_spec(name: str, _path: object = None, _target: object = None) -> "ModuleSpec | None":
         """Return the spec of a module of ours (importlib.abc.MetaPathFinder)."""
         if name not in _MODULES:
             return None
@@ -38,11 +42,11 @@ class Modules:
         return spec
 
     @staticmethod
-    def create_module(spec):  # type: ignore[no-untyped-def]
+    def create_module(_spec: ModuleSpec) -> None:
         """Leave the making of the module object to the import system."""
 
     @staticmethod
-    def exec_module(module):  # type: ignore[no-untyped-def]
+    def exec_module(module: "ModuleType") -> None:
         """Run the module's code (importlib.abc.Loader)."""
         exec(marshal.loads(_MODULES[module.__name__][2]), module.__dict__)
 

@@ -106,6 +106,8 @@ bool verb_kill(const struct command *command, int directory, int *status) {
     int number = signal_number(command->signal);
     if (number == 0 || !record_read(&record, directory))
         return false;
+    if (number == SIGKILL && !thawed(&record)) /* which does not end it on cgroup v1 */
+        return false;
     int process = (int)syscall(SYS_pidfd_open, (pid_t)record.pid, 0);
     if (process < 0)
         return false;
