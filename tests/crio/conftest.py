@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from crio.node import Node, Pod, wait_for
+from crio.node import Node, Pod, may_lower_oom_score_adj
 
 
-def run_node(directory, **options) -> Iterator[Node]:
-    """A started node, which leaves nothing behind."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    node = Node(directory, **options)
+def running(node: Node) -> Iterator[Node]:
+    """The node, started; it must leave nothing behind."""
     node.make_images()
     try:
         node.start()
@@ -27,14 +23,17 @@ def run_node(directory, **options) -> Iterator[Node]:
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """CRI-O with crunw, and each pod's namespaces held without a pause container."""
-    yield from run_node(tmp_path_factory.mktemp("crio"))
+    """CRI-O with crunw, each pod's namespaces held without a pause container."""
+    yield from running(Node(tmp_path_factory.mktemp("crio")))
 
 
 @pytest.fixture(scope="session")
 def keeping_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """CRI-O with crunw, and a Wasm pause container in each pod."""
-    yield from run_node(tmp_path_factory.mktemp("keeping"), keep_infra=True)
+    node = Node(tmp_path_factory.mktemp("keeping"), drop_infra_ctr="false")
+    if not may_lower_oom_score_adj():
+        node.environment["_CRIO_ROOTLESS"] = "1"  # it asks for no oom_score_adj then
+    yield from running(node)
 
 
 @pytest.fixture

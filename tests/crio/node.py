@@ -14,6 +14,7 @@ from string import Template
 
 PROJECT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+ADDRESSES = "10.88."
 WAIT = 60.0  # seconds; for what takes one at most on an idle machine
 CONFIGURATION = (
     "crio.conf",
@@ -23,6 +24,12 @@ CONFIGURATION = (
     "registries.conf",
     "storage.conf",
 )
+DEFAULTS = {
+    "runtime": "crunw",
+    "drop_infra_ctr": "true",
+    "pause_image": "docker.io/beststeve/wasm-pause",
+    "pause_command": "pause.wasm",
+}
 TAGS = {
     "localhost/wasm-pause": "docker.io/beststeve/wasm-pause",
     "localhost/wasi-main": "docker.io/hydai/wasm-wasi-example",
@@ -49,16 +56,13 @@ def wait_for(condition, what: str) -> None:
 class Node:
     """CRI-O with one runtime, and crictl to talk to it.
 
-    ``runtime`` is found on PATH. With ``keep_infra`` a pause container holds each pod's namespaces.
+    ``options`` are those of ``DEFAULTS`` and ``runtime_path``; they stand in the templates.
     """
 
-    def __init__(
-        self, directory: Path, runtime: str = "crunw", *, keep_infra: bool = False
-    ) -> None:
+    def __init__(self, directory: Path, **options: str) -> None:
         self.directory = directory
-        self.engines = Path(
-            subprocess.check_output([PROJECT / "ci/engines/build"], text=True).strip()
-        )
+        engines = subprocess.check_output([PROJECT / "ci/engines/build"], text=True)
+        self.engines = Path(engines.strip())
         self.network = self.cgroup = f"crunw-{os.getpid()}-{directory.name}"
         self.environment = {
             **os.environ,
@@ -67,25 +71,23 @@ class Node:
             "CRI_CONFIG_FILE": str(directory / "crictl.yaml"),
         }
         self.process: subprocess.Popen[bytes] | None = None
-        self._configure(runtime, keep_infra=keep_infra)
-
-    def _configure(self, runtime: str, *, keep_infra: bool) -> None:
-        values = {
-            "directory": self.directory,
-            "engines": self.engines,
-            "runtime": runtime,
-            "runtime_path": shutil.which(runtime),
-            "drop_infra_ctr": "false" if keep_infra else "true",
-        }
-        (self.directory / "net.d").mkdir()
+        (directory / "net.d").mkdir()
+        runtime = options.get("runtime", DEFAULTS["runtime"])
+        path = {"runtime_path": shutil.which(runtime)}
+        self.options = DEFAULTS | path | options
+        self.options |= {"directory": directory, "engines": self.engines}
         for name in CONFIGURATION:
-            text = Template((HERE / Path(name).name).read_text()).substitute(values)
-            (self.directory / name).write_text(text)
-        if keep_infra and not may_lower_oom_score_adj():
-            self.environment["_CRIO_ROOTLESS"] = "1"
+            self.write(name)
+
+    def write(self, name: str) -> Path:
+        """Write the configuration file of that name, made from its template."""
+        template = Template((HERE / Path(name).name).read_text())
+        path = self.directory / name
+        path.write_text(template.substitute(self.options))
+        return path
 
     def make_images(self) -> None:
-        """Build the example images into the node's storage, and give them the names of the guide."""
+        """Build the images into the node's storage; those of the guide get its names for them."""
         images = [PROJECT / "examples" / "images", "--test-images"]
         subprocess.run(images, env=self.environment, check=True)
         modules = self.directory / "modules"
@@ -204,11 +206,11 @@ class Node:
         names = set(re.findall(r"^\d+: ([^:@]+)", links, re.MULTILINE))
         found += [f"link {name}" for name in names - {"lo", "crunw0"}]
         rules = subprocess.check_output(self.within("nft", "list", "ruleset"), text=True)
-        found += rules.splitlines()
+        found += [f"rule {line}" for line in rules.splitlines() if ADDRESSES in line]
         return found + [str(path) for path in self.directory.glob("run/namespaces/*ns/*")]
 
     def delete(self) -> None:
-        """Delete what an operator and the kubelet make: the network namespace, the pods' cgroups."""
+        """Delete the network namespace, and the pods' cgroups, which the kubelet would delete."""
         for path in cgroups(f"*/{self.cgroup}*"):
             path.rmdir()
         subprocess.run(["ip", "netns", "delete", self.network], check=True)
