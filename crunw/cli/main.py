@@ -14,6 +14,7 @@ _VERBS = {
     "create": "create a container from a bundle",
     "delete": "delete a container",
     "doctor": "check what crunw needs of this host",
+    "doctor": "check what crunw needs of this host",
     "exec": "run a further process in a container",
     "features": "print what this build supports",
     "install": "make crunw a runtime of an engine",
