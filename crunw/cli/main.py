@@ -14,19 +14,22 @@ _VERBS = {
     "create": "create a container from a bundle",
     "delete": "delete a container",
     "doctor": "check what crunw needs of this host",
-    "doctor": "check what crunw needs of this host",
+    "events": "print statistics and out-of-memory events of a container",
     "exec": "run a further process in a container",
     "features": "print what this build supports",
     "install": "make crunw a runtime of an engine",
     "inspect": "say what a WebAssembly module is",
     "kill": "send a signal to a container",
     "list": "list containers",
+    "pause": "stop the processes of a container",
     "plan": "print what `create` would do, step by step",
     "ps": "list the processes of a container",
+    "resume": "let a paused container go on",
     "run": "create and start a container, wait for its end",
     "spec": "write an example config.json",
     "start": "start a created container",
     "state": "print the state of a container",
+    "update": "change the resource limits of a container",
 }
 
 # Called by the launcher only: the error report of a process that could not be started.
