@@ -16,6 +16,10 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     "delete": (STOPPED,),
     "exec": (CREATED, RUNNING),
     "ps": (CREATED, RUNNING, PAUSED),
+    "pause": (RUNNING,),
+    "resume": (PAUSED,),
+    "update": (CREATED, RUNNING, PAUSED),
+    "events": (CREATED, RUNNING, PAUSED),
 }
 
 

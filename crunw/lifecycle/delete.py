@@ -12,6 +12,7 @@ from crunw.lifecycle.state import cgroup_of, current, hook_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crunw.effects.cgroups.group import Cgroup
     from crunw.effects.store import Record
     from crunw.spec.model import Hook
 
@@ -36,9 +37,9 @@ def delete(root: str, container_id: str, force: bool = False) -> None:
 
 def remove(container: Container, record: Record, *, running: bool) -> None:
     """Kill what runs, remove cgroup and state, run the poststop hooks."""
-    if running:
-        end_process(record["pid"], record["startTime"])
     group = cgroup_of(record)
+    if running:
+        end_process(record["pid"], record["startTime"], group)
     if group:
         if group.procs():  # none when the pid namespace has ended with its first process
             group.kill()
@@ -59,14 +60,19 @@ def _run_poststop(hook: Hook, state: str, directory: str) -> None:
         stderr.write(f"crunw: warning: {error}\n")
 
 
-def end_process(pid: int, started: int) -> None:
-    """SIGKILL, then wait until the process is gone. Raises :class:`CrunwError` after 10 s."""
+def end_process(pid: int, started: int, group: Cgroup | None) -> None:
+    """SIGKILL, then wait until the process is gone. Raises :class:`CrunwError` after 10 s.
+
+    ``group`` is thawed: what is frozen on cgroup v1 does not end.
+    """
     from select import select
 
     descriptor = processes.open_pidfd(pid, started)
     if descriptor < 0:
         return
     processes.send_signal(pid, started, 9)
+    if group and group.frozen():
+        group.thaw()
     ended, _, _ = select([descriptor], [], [], _KILL_TIMEOUT)
     posix.close(descriptor)
     if not ended:

@@ -8,12 +8,17 @@ from crunw.effects.store import Container
 from crunw.errors import StateError, UsageError
 from crunw.lifecycle.state import cgroup_of, current
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.effects.store import Record
+
 # signal(7), x86-64 and most others.
 _SIGNALS = (
     "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP "
     "TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 ).split()
 _RTMIN, _RTMAX = 34, 64
+_SIGKILL = 9
 
 
 def signal_number(name: str) -> int:
@@ -33,18 +38,26 @@ def signal_number(name: str) -> int:
 
 
 def kill(root: str, container_id: str, number: int, everyone: bool = False) -> None:
-    """Send signal ``number`` to the container's first process, or to each of its processes."""
+    """Send signal ``number`` to the container's first process, or to each of its processes.
+
+    SIGKILL resumes a paused container: what is frozen on cgroup v1 does not end.
+    """
     container = Container(root, container_id)
     record = container.read()
     now = current(container, record)
-    if everyone:
-        group = cgroup_of(record)
-        if group and (now != status.STOPPED or group.procs()):
-            group.signal(number)
-            return
-    if now != status.STOPPED:
-        status.check("kill", container_id, now)
-        if processes.send_signal(record["pid"], record["startTime"], number):
-            return
-    # The words that containerd's shim takes for success.
-    raise StateError(f"kill {container_id}: container not running")
+    group = cgroup_of(record)
+    if everyone and group and (now != status.STOPPED or group.procs()):
+        group.signal(number)
+    elif not _signal_first(container_id, record, now, number):
+        # The words that containerd's shim takes for success.
+        raise StateError(f"kill {container_id}: container not running")
+    if group and number == _SIGKILL and now == status.PAUSED:
+        group.thaw()
+
+
+def _signal_first(container_id: str, record: Record, now: str, number: int) -> bool:
+    """False: the process has ended."""
+    if now == status.STOPPED:
+        return False
+    status.check("kill", container_id, now)
+    return processes.send_signal(record["pid"], record["startTime"], number)

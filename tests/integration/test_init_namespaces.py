@@ -204,7 +204,7 @@ def test_fork_into_what_is_no_cgroup(tmp_path):
     error = perform([Step("cgroup_into", str(tmp_path)), FORK]).error
     assert error[:2] == ["fork", "clone3"]
     error = perform([Step("cgroup_into", str(tmp_path / "missing")), FORK]).error
-    assert error[:3] == ["cgroup_into", "openat", str(tmp_path / "missing")]
+    assert error[:3] == ["cgroup_into", "open", str(tmp_path / "missing")]
 
 
 def bpf(*instructions: tuple[int, int, int]) -> bytes:

@@ -14,6 +14,10 @@ ALLOWED = {
     "delete": {status.STOPPED},
     "exec": {status.CREATED, status.RUNNING},
     "ps": {status.CREATED, status.RUNNING, status.PAUSED},
+    "pause": {status.RUNNING},
+    "resume": {status.PAUSED},
+    "update": {status.CREATED, status.RUNNING, status.PAUSED},
+    "events": {status.CREATED, status.RUNNING, status.PAUSED},
 }
 
 

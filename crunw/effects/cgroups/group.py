@@ -11,7 +11,7 @@ import time
 
 from crunw.effects.cgroups import files
 from crunw.effects.cgroups.files import pauses, put, read
-from crunw.errors import KernelError, SpecError, StateError
+from crunw.errors import CrunwError, KernelError, SpecError, StateError
 from crunw.files import exists, is_directory, parent
 
 TYPE_CHECKING = False
@@ -83,8 +83,7 @@ class Cgroup:
                 if not _make(directory, top, made) and (pids := _procs(directory)):
                     raise StateError(f"cgroup {directory} is in use by {len(pids)} processes")
                 if key == _UNIFIED:
-                    wanted = {write.controller for write in writes}
-                    _enable_controllers(top, self.path, None if self.mode == "v2" else wanted)
+                    self.enable_controllers(writes)
                     _check_domain(directory)
                 elif "cpuset" in key.split(","):
                     _inherit_cpuset(directory, top)
@@ -94,6 +93,12 @@ class Cgroup:
             if isinstance(error, OSError):
                 raise KernelError("cgroup", error.filename or self.path, error) from error
             raise
+
+    def enable_controllers(self, writes: list[Write]) -> None:
+        """On cgroup v2 have the parents hand down what ``writes`` need; all where v2 is alone."""
+        if self.unified:
+            wanted = None if self.mode == "v2" else {write.controller for write in writes}
+            _enable_controllers(self.unified.removesuffix(self.path), self.path, wanted)
 
     def apply(self, writes: list[Write]) -> None:
         """Write the limits, in order.
@@ -117,7 +122,7 @@ class Cgroup:
                 raise self._spec_error(write, error) from error
 
     def _write(self, write: Write) -> None:
-        directory = self._directory(write.controller)
+        directory = self.directory(write.controller)
         if not directory:
             raise FileNotFoundError(errno.ENOENT, posix.strerror(errno.ENOENT))
         if write.usage_file:
@@ -133,7 +138,8 @@ class Cgroup:
             elif not write.optional or not self._has(write.controller, directory):
                 raise
 
-    def _directory(self, controller: str) -> str:
+    def directory(self, controller: str) -> str:
+        """Where that controller is found: its v1 hierarchy, else the unified one ("": neither)."""
         for key, directory in self._directories.items():
             if controller in key.split(","):
                 return directory
@@ -145,7 +151,7 @@ class Cgroup:
         return controller in read(f"{directory}/cgroup.controllers").split()
 
     def _spec_error(self, write: Write, error: OSError) -> SpecError:
-        directory = self._directory(write.controller)
+        directory = self.directory(write.controller)
         missing = isinstance(error, FileNotFoundError)
         if missing and not (directory and self._has(write.controller, directory)):
             problem = f"the cgroup controller {write.controller} is not available"
@@ -159,7 +165,7 @@ class Cgroup:
 
     def _main_directory(self) -> str:
         """The hierarchy to look processes up in: they are in all of them."""
-        return self.unified or self._directory("freezer") or next(iter(self._directories.values()))
+        return self.unified or self.directory("freezer") or next(iter(self._directories.values()))
 
     def kill(self) -> None:
         """SIGKILL to every process in the cgroup and below it, also to those just being forked.
@@ -168,7 +174,7 @@ class Cgroup:
         """
         if not is_directory(self._main_directory()):
             return
-        freezer = self._directory("freezer")
+        freezer = self.directory("freezer")
         if self.unified and exists(f"{self.unified}/cgroup.kill"):
             put(f"{self.unified}/cgroup.kill", "1")
         else:
@@ -186,7 +192,7 @@ class Cgroup:
 
     def freezer_state(self) -> tuple[str, str]:
         """The file that tells whether the cgroup is frozen, and what it holds when it is not."""
-        directory = self._directory("freezer")
+        directory = self.directory("freezer")
         if directory == self.unified:
             return f"{directory}/cgroup.freeze", "0"
         return f"{directory}/freezer.state", "THAWED"
@@ -198,6 +204,12 @@ class Cgroup:
             return read(file).strip() != thawed
         except FileNotFoundError:
             return False
+
+    def tops(self) -> dict[str, str]:
+        """The mount points of the hierarchies, as :class:`~crunw.effects.cgroups.layout.Layout`
+        takes them.
+        """
+        return {key: path.removesuffix(self.path) for key, path in self._directories.items()}
 
     def directories(self) -> list[str]:
         """The container's directory in each hierarchy."""
@@ -217,7 +229,9 @@ class Cgroup:
     def _set_frozen(self, frozen: bool) -> None:
         from crunw.effects.cgroups.freezer import freeze_v1, freeze_v2  # not needed to start
 
-        directory = self._directory("freezer")
+        directory = self.directory("freezer")
+        if not directory:
+            raise CrunwError("the cgroup controller freezer is not available")
         freeze = freeze_v2 if directory == self.unified else freeze_v1
         try:
             freeze(directory, frozen)
