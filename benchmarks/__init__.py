@@ -1,0 +1,1 @@
+"""crunw beside its peers, in one run: ``ci/bench``. ``docs/benchmarks.md`` tells the whole."""
