@@ -25,7 +25,7 @@
 
 /* op, number, signature. Steps run in the order of the plan; the comment says what each does and
  * where it must stand. "Host" steps run before FORK in a short-lived parent, all others in the
- * process that becomes the container's. */
+ * process that becomes the container's. A plan of host steps alone starts no process. */
 #define PLAN_OPS(X)                                                                                \
     /* Host: s file, tasks or cgroup.procs of a cgroup: write "0" to it */                         \
     X(CGROUP_JOIN, 1, "s")                                                                         \

@@ -111,6 +111,19 @@ class Init:
         """
         raise_report(read_all(self._report))
 
+    def finish(self) -> None:
+        """Wait for the end of a plan without ``fork``, which is done with its last step.
+
+        Raises :class:`InitError`.
+        """
+        report = read_all(self._report)
+        posix.close(self._report)
+        posix.close(self._answer)
+        _, status = posix.waitpid(self._parent, 0)
+        raise_report(report)
+        if status:
+            raise CrunwError("crunw-init ended unexpectedly")
+
     def abandon(self) -> None:
         """End what is left of a failed start and reap it: closing the pipes makes it exit."""
         for descriptor in (self._plan, self._report, self._answer):

@@ -12,12 +12,13 @@ from crunw.errors import SpecError
 from crunw.files import exists, is_directory
 from crunw.spec import check as walker
 from crunw.spec import jsontext, rules, schema
+from crunw.spec.resources import check_resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crunw.spec.model import Process, Spec
+    from crunw.spec.model import Process, Resources, Spec
 
 MAX_BYTES = 16 << 20
 
@@ -52,6 +53,30 @@ def load_process(path: str) -> Process:
     return process
 
 
+def load_resources(path: str) -> Resources:
+    """The checked resources of ``update --resources``: a file, or ``-`` for standard input.
+
+    Raises SpecError, as :func:`checked_resources`.
+    """
+    try:
+        return checked_resources(_read(path))
+    except SpecError as error:
+        raise _named(path, error) from None
+
+
+def checked_resources(resources: Any) -> Resources:
+    """Check a decoded ``linux.resources`` that stands alone, in place.
+
+    Raises SpecError; fields are named as in config.json (``linux.resources.memory.limit``).
+    """
+    document = {"linux": {"resources": resources}}
+    linux = ("object", {"resources": schema.RESOURCES}, ("resources",))
+    walker.check(document, ("object", {"linux": linux}, ("linux",)))
+    check_resources(resources)
+    found: Resources = resources
+    return found
+
+
 def check(document: Any) -> Spec:
     """Check a decoded ``config.json`` and complete it, in place. Raises SpecError."""
     walker.check(document, schema.CONFIG)
@@ -84,7 +109,7 @@ def _named(path: str, error: SpecError) -> SpecError:
 
 def _read(path: str) -> Any:
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(0 if path == "-" else path, "rb", buffering=0) as file:
             data = _read_all(file.fileno())
     except OSError as error:
         raise SpecError(path, f"can't be read: {error.strerror}") from None

@@ -1,0 +1,58 @@
+"""Change the limits of a cgroup that is in use."""
+
+from __future__ import annotations
+
+from crunw.effects.cgroups.files import read
+from crunw.errors import SpecError
+from crunw.plan.resources import Write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.effects.cgroups.group import Cgroup
+
+# Files with a line for each device, and the value that takes a device's line away.
+_NO_LIMIT = {
+    "io.max": "rbps=max wbps=max riops=max wiops=max",
+    "blkio.throttle.read_bps_device": "0",
+    "blkio.throttle.write_bps_device": "0",
+    "blkio.throttle.read_iops_device": "0",
+    "blkio.throttle.write_iops_device": "0",
+}
+
+
+def update(group: Cgroup, writes: list[Write]) -> None:
+    """Write the limits. If one is refused, the values of before are put back.
+
+    That holds for what can be read: not for the device rules of cgroup v1, which therefore go
+    last, nor for weights of single devices. Raises as :meth:`Cgroup.apply`.
+    """
+    ordered = sorted(writes, key=lambda write: write.controller == "devices")
+    group.enable_controllers(ordered)
+    before = [earlier for write in ordered if (earlier := _earlier(group, write))]
+    try:
+        group.apply(ordered)
+    except SpecError:
+        _put_back(group, before)
+        raise
+
+
+def _put_back(group: Cgroup, before: list[Write]) -> None:
+    try:
+        group.apply(before)
+    except SpecError:
+        pass  # the limits do what they can; the error to tell is the first
+
+
+def _earlier(group: Cgroup, write: Write) -> Write | None:
+    """The write that restores what the file holds now; None where that can't be told."""
+    try:
+        value = read(f"{group.directory(write.controller)}/{write.file}")
+    except OSError:  # missing, or only for writing
+        return _earlier(group, write.fallback) if write.fallback else None
+    if write.file in _NO_LIMIT:
+        device = write.value.partition(" ")[0]
+        lines = [line for line in value.splitlines() if line.startswith(f"{device} ")]
+        value = lines[0] if lines else f"{device} {_NO_LIMIT[write.file]}"
+    elif value.count("\n") > 1:
+        return None
+    return Write(write.controller, write.file, value, "")
