@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from crunw.plan.encode import Step
 
 _HEADER = 8
+# Where the command line of a process that runs a module is shown (csrc/init/title.c).
+_TITLE_ROOM = {"TITLE": " " * 1000}
 _PAYLOADS = {
     REPORT_PID: "u",
     REPORT_USERNS: "",
@@ -38,7 +40,7 @@ class Init:
     It is started before there is a plan: while it begins, the plan is made.
     """
 
-    __slots__ = ("_answer", "_parent", "_plan", "_report", "interpreted", "pid")
+    __slots__ = ("_answer", "_plan", "_report", "interpreted", "parent", "pid")
 
     def __init__(self, program: str, inherit: Iterable[int]) -> None:
         """Start ``program``. ``inherit``: the descriptors that the plan's steps will name."""
@@ -52,7 +54,7 @@ class Init:
             for descriptor in (*passed, *inherit):
                 posix.set_inheritable(descriptor, True)
             argv = ["crunw-init", *map(str, passed)]
-            self._parent = posix.posix_spawn(program, argv, {}, setsigmask=())
+            self.parent = posix.posix_spawn(program, argv, _TITLE_ROOM, setsigmask=())
         except OSError as error:
             raise KernelError("execute", program, error) from error
         finally:
@@ -84,14 +86,14 @@ class Init:
                 return self.pid
             if kind == REPORT_PID:
                 self.pid = int(fields[0])
-                posix.waitpid(self._parent, 0)
-                self._parent = 0
+                posix.waitpid(self.parent, 0)
+                self.parent = 0
                 continue
             if kind == REPORT_INTERPRETED:
                 self.interpreted = str(fields[0])
                 continue
             if kind == REPORT_USERNS:
-                map_ids(self._parent)
+                map_ids(self.parent)
             elif kind == REPORT_HOOKS:
                 hooks(self.pid)
             posix.write(self._answer, b"g")
@@ -119,7 +121,7 @@ class Init:
         report = read_all(self._report)
         posix.close(self._report)
         posix.close(self._answer)
-        _, status = posix.waitpid(self._parent, 0)
+        _, status = posix.waitpid(self.parent, 0)
         raise_report(report)
         if status:
             raise CrunwError("crunw-init ended unexpectedly")
@@ -131,7 +133,7 @@ class Init:
                 posix.close(descriptor)
             except OSError:
                 pass  # closed already
-        for pid in (self._parent, self.pid):
+        for pid in (self.parent, self.pid):
             if pid:
                 _kill_and_reap(pid)
 
@@ -147,9 +149,9 @@ class Init:
 
     def _how_it_ended(self) -> str:
         """Tell how the process ended that owed a report: ``: killed by signal 9``."""
-        pid = self._parent or self.pid
+        pid = self.parent or self.pid
         _, status = posix.waitpid(pid, 0)
-        self._parent = self.pid = 0
+        self.parent = self.pid = 0
         code = posix.waitstatus_to_exitcode(status)
         if code == -9:  # most often by the kernel's out-of-memory killer
             return ": killed by signal 9 (memory limit too low?)"

@@ -83,7 +83,7 @@ struct plan {
     const uint8_t *next;
     const uint8_t *end;
 };
-/* Map the plan (a memfd or a file) read-only and check all of it. */
+/* Read the plan to its end and check all of it. */
 int plan_open(struct error *error, int descriptor, struct plan *plan);
 /* Cut the next step off the plan; false at its end. */
 bool plan_next(struct plan *plan, struct step *step);
@@ -104,6 +104,10 @@ void report_error(struct init *init, const struct step *step);
 /* 0 if the program can't be overwritten; else it starts itself again, with `argv`, from where that
  * holds, and returns only on failure. `again`: it has done so already. protect.c */
 int protect_program(struct error *error, char **argv, bool again);
+
+/* Call first, then show `words` as the command line of this process. title.c */
+void title_prepare(char **argv);
+void title_set(strings words);
 
 /* Enter a directory of the container, by no magic link. process.c */
 int change_directory(struct error *error, const char *path);

@@ -157,6 +157,7 @@ int main(int argc, char **argv) {
     static struct init init = {
         .started_fd = -1, .root_fd = -1, .proc_fd = -1, .cgroup_fd = -1, .artefact_fd = -1};
     int plan = -1;
+    title_prepare(argv);
     if (argc == ARG_AGAIN || argc == ARG_MAX) {
         plan = descriptor_number(argv[ARG_PLAN]);
         init.report_fd = descriptor_number(argv[ARG_REPORT]);

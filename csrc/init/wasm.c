@@ -108,16 +108,6 @@ static int load(struct init *init, const char *path, strings preopens) {
     return 0;
 }
 
-int run_wasm_load(struct init *init, struct step *step) {
-    const char *path = step_string(step);
-    strings preopens = step_strings(step);
-    if (load(init, path, preopens) != 0)
-        return -1;
-    /* What parsing has left on the heap would stay for the container's life. */
-    malloc_trim(0);
-    return 0;
-}
-
 /* WASI keeps nothing in buffers on this side: what the program has written is written. */
 static void end_on_signal(int number) { _exit(128 + number); }
 
@@ -135,30 +125,49 @@ static void handle_signals(void) {
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     /* A write to a pipe that nobody reads is an error of the write, as WASI has no signals. */
     signal(SIGPIPE, SIG_IGN);
+    /* In the pid namespace of a pod this may be the process that orphans are left to. */
+    signal(SIGCHLD, SIG_IGN);
+}
+
+/* A seccomp profile may be older than close_range: CRI-O gives one to the pause container of a
+ * privileged pod. Descriptors are numbered from below, and few are open by now. */
+static void close_between(unsigned first, unsigned last) {
+    enum { HIGHEST = 4095 };
+    if (first > last || close_range(first, last, 0) == 0)
+        return;
+    for (unsigned fd = first; fd <= last && fd <= HIGHEST; fd++)
+        close((int)fd);
+}
+
+int run_wasm_load(struct init *init, struct step *step) {
+    const char *path = step_string(step);
+    strings preopens = step_strings(step);
+    if (load(init, path, preopens) != 0)
+        return -1;
+    /* What parsing has left on the heap would stay for the container's life. */
+    malloc_trim(0);
+    title_set(init->argv);
+    handle_signals();
+    return 0;
 }
 
 /* There is no exec that would close them, and the program may see /proc/self/fd, where a descriptor
  * of the host's files is a way out. `start` waits for the end of file of one of them. */
-static int close_others(struct init *init) {
+static void close_others(struct init *init) {
     unsigned first = STDERR_FILENO + 1;
     int keep = -1;
     for (uint32_t index = 0; (keep = engine_module_descriptor(init->module, index)) >= 0; index++) {
-        if ((unsigned)keep > first && close_range(first, (unsigned)keep - 1, 0) != 0)
-            return error_errno(&init->error, "close_range", "");
+        close_between(first, (unsigned)keep - 1);
         first = (unsigned)keep + 1;
     }
-    if (close_range(first, ~0U, 0) != 0)
-        return error_errno(&init->error, "close_range", "");
-    return 0;
+    close_between(first, ~0U);
 }
 
 int run_wasm_run(struct init *init, struct step *step) {
     (void)step;
     struct engine_error error;
     uint32_t status = ENGINE_TRAP_STATUS;
-    handle_signals();
-    if (close_others(init) != 0)
-        return -1;
+    close_others(init);
     if (engine_run(init->module, &status, &error) != 0)
         dprintf(STDERR_FILENO, "crunw: %s\n", error.message);
     _exit((int)(status & 0xff));
