@@ -24,7 +24,7 @@ def start(module: int, name: str, key: str) -> None:
         try:
             _spawn(module, name, key)
         finally:
-            posix._exit(0)
+            posix._exit(0)  # noqa: SLF001 -- public as os._exit
     posix.waitpid(pid, 0)
 
 
@@ -35,9 +35,12 @@ def _spawn(module: int, name: str, key: str) -> None:
         (posix.POSIX_SPAWN_DUP2, null, 1),
         (posix.POSIX_SPAWN_DUP2, null, 2),
     ]
-    for number in map(int, posix.listdir("/proc/self/fd")):
-        if number > 2 and _is_inherited(number):
-            actions.append((posix.POSIX_SPAWN_CLOSE, number))  # type: ignore[arg-type]
+    numbers = map(int, posix.listdir("/proc/self/fd"))
+    actions += [
+        (posix.POSIX_SPAWN_CLOSE, number)  # type: ignore[misc]
+        for number in numbers
+        if number > 2 and _is_inherited(number)
+    ]
     program = f"{bin_dir()}/crunw"
     pid = posix.posix_spawn(
         program,

@@ -45,7 +45,7 @@ def build(module: int, name: str, options: Options) -> str:
 def _own_copy(module: int) -> Iterator[tuple[int, str]]:
     """A copy of the module that nobody else can change, and a directory for the compiler."""
     root = os.geteuid() == 0
-    parent = f"{places.cache()}-work" if root else f"{places.cache()}/tmp"
+    parent = f"{places.cache()}-work" if root else f"{places.cache()}/new"
     try:
         os.makedirs(parent, exist_ok=True)
         if root:
@@ -116,7 +116,7 @@ def enqueue(module: int, name: str, key: str) -> None:
     queue = f"{places.cache()}/queue"
     if len(os.listdir(queue)) >= _MAX_WAITING:
         return
-    with store.scratch(f"{places.cache()}/tmp") as directory:
+    with store.scratch(f"{places.cache()}/new") as directory:
         os.mkdir(f"{directory}/item")
         with open(f"{directory}/item/module", "xb") as copy:
             _copy(module, copy.fileno())

@@ -88,7 +88,7 @@ def _child(
         _compile(parent, *work, sandbox=sandbox)
     except CrunwError as error:
         os.write(report, str(error).encode(errors="surrogateescape"))
-    except BaseException as error:  # nothing of the parent's may run here
+    except BaseException as error:  # noqa: BLE001 -- nothing of the parent's may run here
         os.write(report, f"{work[0]}: {type(error).__name__}: {error}".encode())
     os._exit(0)
 

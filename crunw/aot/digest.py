@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     class Hash(Protocol):
         """What is used of a hash object."""
 
-        def update(self, data: bytes, /) -> None: ...
-        def hexdigest(self) -> str: ...
+        def update(self, data: bytes, /) -> None:
+            """Hash more."""
+
+        def hexdigest(self) -> str:
+            """The result, in hexadecimal."""
 
 
 _CHUNK = 1 << 20
@@ -29,12 +32,14 @@ def sha256(size: int) -> Hash:
     """A new hash object, the fastest for ``size`` bytes, loading included."""
     try:
         if size >= _LARGE:
-            from _hashlib import openssl_sha256 as new
-        else:
-            from _sha2 import sha256 as new
+            from _hashlib import openssl_sha256
+
+            return openssl_sha256()
+        from _sha2 import sha256 as small  # type: ignore[import-not-found]
     except ImportError:
-        from hashlib import sha256 as new
-    return new()
+        from hashlib import sha256 as small
+    new: Hash = small()
+    return new
 
 
 def of_file(descriptor: int) -> str:

@@ -73,7 +73,7 @@ def proposals(engine: Engine, path: str) -> list[str]:
 
 
 def _used(engine: Engine, path: str, candidates: tuple[str, ...]) -> list[str]:
-    without = {name for name in candidates} | {
+    without = set(candidates) | {
         other for name in candidates for other in _INCLUDED_IN.get(name, ())
     }
     try:

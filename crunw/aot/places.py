@@ -1,6 +1,6 @@
 """Where the cache is, and how its small files are read and written.
 
-``<cache>/entries/<key>/`` holds ``module.so`` and ``meta.json``, ``<cache>/tmp`` what is being
+``<cache>/entries/<key>/`` holds ``module.so`` and ``meta.json``, ``<cache>/new`` what is being
 made, ``<cache>/queue`` modules that wait for the compiler. ``<run>`` holds what is true until the
 next boot: which files have been hashed, and what could not be compiled.
 """

@@ -1,6 +1,6 @@
 """The entries of the cache: added whole, checked, listed, dropped.
 
-An entry is a directory. It is made in ``<cache>/tmp`` and renamed when all of it is on the disk: a
+An entry is a directory. It is made in ``<cache>/new`` and renamed when all of it is on the disk: a
 name in ``<cache>/entries`` is that of a complete entry, whoever is killed and whenever.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_DIRECTORIES = ("entries", "tmp", "queue")
+_DIRECTORIES = ("entries", "new", "queue")
 
 
 class Meta(NamedTuple):
@@ -104,7 +104,7 @@ def add(key: str, artefact: str, meta: Meta) -> None:
     If somebody else was faster, theirs stays. Raises :class:`KernelError`: disk full, most likely.
     """
     try:
-        with scratch(f"{places.cache()}/tmp") as directory:
+        with scratch(f"{places.cache()}/new") as directory:
             new = f"{directory}/entry"
             os.mkdir(new, 0o755)
             size, sha256 = _copy(artefact, f"{new}/{places.ARTEFACT}")
@@ -190,7 +190,7 @@ def drop(key: str) -> None:
     """Remove an entry. Containers that run from it go on."""
     places.remove(places.note("verified", key))
     try:
-        with scratch(f"{places.cache()}/tmp") as directory:
+        with scratch(f"{places.cache()}/new") as directory:
             os.rename(places.entry(key), f"{directory}/dropped")
     except OSError:
         pass  # gone already
