@@ -27,12 +27,16 @@
  * where it must stand. "Host" steps run before FORK in a short-lived parent, all others in the
  * process that becomes the container's. A plan of host steps alone starts no process. */
 #define PLAN_OPS(X)                                                                                \
+    /* Host, before all others: leave a process with the runtime's credentials behind. By it       \
+     * ROOTFS and binds reach what the root of a user namespace may not, and BIND_IDMAPPED maps.   \
+     */                                                                                            \
+    X(OPENER, 15, "")                                                                              \
     /* Host: s file, tasks or cgroup.procs of a cgroup: write "0" to it */                         \
     X(CGROUP_JOIN, 1, "s")                                                                         \
     /* Host: s cgroup v2 directory, b eBPF program (array of struct bpf_insn): attach as device    \
      * filter, replacing what this runtime attached before. */                                     \
     X(CGROUP_DEVICES, 2, "sb")                                                                     \
-    /* u value: /proc/self/oom_score_adj */                                                        \
+    /* u value: /proc/self/oom_score_adj, where it is another one */                               \
     X(OOM_SCORE_ADJ, 3, "u")                                                                       \
     /* Host: u CLONE_NEW* type, s path of a namespace file: setns */                               \
     X(NS_ENTER, 4, "us")                                                                           \
@@ -49,6 +53,11 @@
     X(FORK, 9, "u")                                                                                \
     /* bring the loopback interface of the network namespace up */                                 \
     X(LOOPBACK_UP, 10, "")                                                                         \
+    /* s device of the network namespace, u family, u prefix length, u flags, u scope, b           \
+     * attributes (struct rtattr): add an address (rtnetlink(7) RTM_NEWADDR) */                    \
+    X(NET_ADDRESS, 16, "suuuub")                                                                   \
+    /* s device of the network namespace: bring it up */                                           \
+    X(NET_UP, 17, "s")                                                                             \
     /* setsid */                                                                                   \
     X(SETSID, 11, "")                                                                              \
     /* s libwasmedge (path or soname), s LLVM stub path ("" for none): dlopen, while the host's    \
@@ -70,6 +79,12 @@
      * The target is resolved inside the rootfs and created if missing (a file for a bind of a     \
      * non-directory, else a directory). With MS_BIND the other flags are applied too. */          \
     X(MOUNT, 22, "sssusu")                                                                         \
+    /* s source, s target, u MS_* flags, s path of a user namespace ("": make one with), s uid     \
+     * map, s gid map, u nonzero: the mounts below are mapped too. A bind mount with mapped ids.              \
+     * Needs OPENER. */                                                                                        \
+    X(BIND_IDMAPPED, 32, "ssusssu")                                                                \
+    /* s path, s SELinux label of the file or directory there */                                   \
+    X(RELABEL, 33, "ss")                                                                           \
     /* s target, u MS_* propagation flags */                                                       \
     X(MOUNT_PROPAGATION, 23, "su")                                                                 \
     /* s target, u attr_set, u attr_clr, u nonzero for AT_RECURSIVE: mount_setattr */              \
@@ -109,6 +124,18 @@
     X(RLIMIT, 51, "uuu")                                                                           \
     /* u persona */                                                                                \
     X(PERSONALITY, 52, "u")                                                                        \
+    /* u policy, u flags, u nice, u priority, u runtime, u deadline, u period in ns:               \
+     * sched_setattr(2) */                                                                         \
+    X(SCHEDULER, 65, "uuuuuuu")                                                                    \
+    /* u class and priority as ioprio_set(2) takes them */                                         \
+    X(IO_PRIORITY, 66, "u")                                                                        \
+    /* b mask of processors, the first one in the lowest bit of the first byte */                  \
+    X(CPU_AFFINITY, 67, "b")                                                                       \
+    /* u MPOL_* mode and flags, b mask of nodes: set_mempolicy(2) */                               \
+    X(MEMORY_POLICY, 68, "ub")                                                                     \
+    /* u uid: PROCESS adds $HOME, the user's directory by /etc/passwd or "/", where the            \
+     * environment has none */                                                                     \
+    X(HOME, 69, "u")                                                                               \
     /* s path, u nonzero: create if missing */                                                     \
     X(CWD, 53, "su")                                                                               \
     /* u uid, u gid, U additional groups, u bounding, u effective, u permitted, u inheritable,     \
@@ -118,8 +145,9 @@
     X(UMASK, 55, "u")                                                                              \
     X(NO_NEW_PRIVS, 56, "")                                                                        \
     /* b BPF program (array of struct sock_filter), u SECCOMP_FILTER_FLAG_*, u inherited socket    \
-     * for the listener + 1 (0: none), b metadata sent with it */                                  \
-    X(SECCOMP, 57, "buub")                                                                         \
+     * for the listener + 1 (0: none), S container process state sent with it: this process's pid  \
+     * stands between the strings */                                                               \
+    X(SECCOMP, 57, "buuS")                                                                         \
     /* s "apparmor" or "selinux", s label for the next exec */                                     \
     X(LSM_LABEL, 58, "ss")                                                                         \
     /* u first: every descriptor from it on is closed at exec. What was inherited there and no     \

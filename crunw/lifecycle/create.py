@@ -190,6 +190,7 @@ def gather_host(spec: Spec, request: Request) -> Host:
     host.preserve_fds = request.preserve_fds
     host.no_pivot = request.no_pivot
     host.no_new_keyring = request.no_new_keyring
+    host.rootless = posix.geteuid() != 0
     use_engine(host, root, process["cwd"])
     seccomp_filter(host, spec)
     return host

@@ -24,7 +24,14 @@ def features() -> dict[str, Any]:
     """Return the features document."""
     from crunw.effects import seccomp
 
-    options = [*flags.MOUNT_FLAGS, *flags.PROPAGATION, *flags.RECURSIVE_ATTRIBUTES, "tmpcopyup"]
+    options = [
+        *flags.MOUNT_FLAGS,
+        *flags.PROPAGATION,
+        *flags.RECURSIVE_ATTRIBUTES,
+        "tmpcopyup",
+        "idmap",
+        "ridmap",
+    ]
     return {
         "ociVersionMin": "1.0.0",
         "ociVersionMax": "1.2.1",
@@ -44,7 +51,7 @@ def features() -> dict[str, Any]:
             "apparmor": {"enabled": True},
             "selinux": {"enabled": True},
             "intelRdt": {"enabled": False},
-            "mountExtensions": {"idmap": {"enabled": False}},
+            "mountExtensions": {"idmap": {"enabled": True}},
         },
         "annotations": {
             "io.crunw.version": __version__,

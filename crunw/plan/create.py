@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crunw.plan import flags
 from crunw.plan.encode import Step
+from crunw.plan.idmaps import check_user_namespace, needs_opener
 from crunw.plan.mounts import (
     clean,
     device_steps,
@@ -58,9 +59,12 @@ def _host_steps(spec: Spec, host: Host) -> list[Step]:
     which the right to join it would be gone.
     """
     wanted = namespaces(spec)
+    check_user_namespace(spec, host)
     joined = [kind for kind in flags.NAMESPACES if wanted.get(kind)]
+    if host.rootless:  # the right to join the others comes with the user namespace
+        joined.sort(key=lambda kind: kind != "user")
     created = [kind for kind in flags.NAMESPACES if wanted.get(kind) == ""]
-    steps = []
+    steps = [Step("opener")] if needs_opener(spec, host) else []
     score = spec.get("process", {}).get("oomScoreAdj")
     if score is not None:
         steps.append(Step("oom_score_adj", score))

@@ -11,9 +11,9 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
-# linux.namespaces[].type -> (clone flag, name below /proc/PID/ns). In the order in which namespaces
-# are joined: the user namespace after those that the runtime's own user namespace may own, the
-# mount namespace last (the paths of the others are the caller's).
+# linux.namespaces[].type -> (clone flag, name below /proc/PID/ns). In the order in which root joins
+# them: the user namespace after those that the runtime's own user namespace may own, the mount
+# namespace last (the paths of the others are the caller's).
 NAMESPACES: dict[str, tuple[int, str]] = {
     "cgroup": (CLONE_NEWCGROUP, "cgroup"),
     "ipc": (CLONE_NEWIPC, "ipc"),
@@ -83,6 +83,17 @@ MOUNT_FLAGS: dict[str, tuple[bool, int]] = {
     "suid": (False, MS_NOSUID),
     "symfollow": (False, MS_NOSYMFOLLOW),
     "sync": (True, MS_SYNCHRONOUS),
+}
+
+# The flags that name a mount attribute, with which mount_setattr(2) clears them.
+ATTRIBUTES: dict[int, int] = {
+    MS_RDONLY: 0x1,
+    MS_NOSUID: 0x2,
+    MS_NODEV: 0x4,
+    MS_NOEXEC: 0x8,
+    MS_NOATIME: 0x70,
+    MS_NODIRATIME: 0x80,
+    MS_NOSYMFOLLOW: 0x200000,
 }
 
 # mounts[].options and linux.rootfsPropagation.

@@ -42,9 +42,12 @@ class Host:
         "no_pivot",
         "preserve_fds",
         "rootfs",
+        "rootless",
         "root_entries",
+        "seccomp_fd",
         "seccomp_flags",
         "seccomp_program",
+        "seccomp_state",
         "start_fd",
         "started_fd",
         "state_after_pid",
@@ -66,11 +69,14 @@ class Host:
         self.device_program = b""
         self.seccomp_program = b""
         self.seccomp_flags = 0
+        self.seccomp_fd = -1  # connected to listenerPath
+        self.seccomp_state: list[str] = []  # sent there, around the pids
         self.console_fd = -1
         self.start_fd = -1
         self.started_fd = -1
         self.preserve_fds = 0
         self.no_pivot = False
+        self.rootless = False  # the caller is an ordinary user
         self.no_new_keyring = False
         self.engine_library = ""
         self.engine_stub = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from crunw.errors import SpecError
 from crunw.plan import flags
 from crunw.plan.encode import Step
+from crunw.plan.idmaps import IDMAP_OPTIONS, check_owner, is_idmapped, mount_maps
 from crunw.plan.ops import MOUNT_COPY_UP
 
 TYPE_CHECKING = False
@@ -46,6 +47,9 @@ _DEFAULT_DEVICES = (
 )
 _DEVICE_TYPES = {"b": 0o060000, "c": 0o020000, "u": 0o020000, "p": 0o010000}
 
+# File systems that know no option "context".
+_UNLABELLED = ("proc", "sysfs", "mqueue")
+
 _LINKS = (
     ("/proc/self/fd", "/dev/fd"),
     ("/proc/self/fd/0", "/dev/stdin"),
@@ -59,10 +63,21 @@ _LINKS = (
 class Options:
     """The options of one mount, sorted into what the kernel calls need."""
 
-    __slots__ = ("attr_clr", "attr_set", "copy_up", "data", "flags", "propagation")
+    __slots__ = (
+        "attr_clr",
+        "attr_set",
+        "cleared",
+        "copy_up",
+        "data",
+        "flags",
+        "propagation",
+        "recursive_idmap",
+    )
 
     def __init__(self, options: list[str]) -> None:
         self.flags = 0
+        self.cleared = 0  # flags that are asked not to be
+        self.recursive_idmap = "ridmap" in options
         self.propagation: list[int] = []
         self.attr_set = 0
         self.attr_clr = 0
@@ -72,6 +87,7 @@ class Options:
             if option in flags.MOUNT_FLAGS:
                 sets, bits = flags.MOUNT_FLAGS[option]
                 self.flags = self.flags | bits if sets else self.flags & ~bits
+                self.cleared = self.cleared & ~bits if sets else self.cleared | bits
             elif option in flags.PROPAGATION:
                 self.propagation.append(flags.PROPAGATION[option])
             elif option in flags.RECURSIVE_ATTRIBUTES:
@@ -80,7 +96,7 @@ class Options:
                 self.attr_clr = (self.attr_clr & ~attr_set) | attr_clr
             elif option == "tmpcopyup":
                 self.copy_up = True
-            else:
+            elif option not in IDMAP_OPTIONS:
                 data.append(option)
         self.data = ",".join(data)
 
@@ -109,11 +125,15 @@ def mount_steps(spec: Spec, host: Host) -> list[Step]:
             options.flags |= flags.MS_BIND
         is_bind = bool(options.flags & flags.MS_BIND)
         _check_proc(field, target, "bind" if is_bind else kind)
+        if is_idmapped(mount) and not is_bind:
+            raise SpecError(f"{field}.uidMappings", "ids can only be mapped for a bind mount")
         if is_bind:
-            steps += _bind(field, mount, target, options, host)
+            steps += _bind(field, mount, target, options, spec, host)
         elif kind == "cgroup":
             steps += _cgroup(field, target, options, spec, host)
         else:
+            for option in options.data.split(","):
+                check_owner(spec, host, option, field)
             steps += _filesystem(mount, kind, target, options, label)
         steps += [Step("mount_propagation", target, bits) for bits in options.propagation]
         if options.attr_set or options.attr_clr:
@@ -172,14 +192,26 @@ def _check_proc(field: str, target: str, kind: str) -> None:
         raise SpecError(f"{field}.destination", f"{target}: mounting inside /proc is not allowed")
 
 
-def _bind(field: str, mount: Mount, target: str, options: Options, host: Host) -> list[Step]:
+def _bind(
+    field: str, mount: Mount, target: str, options: Options, spec: Spec, host: Host
+) -> list[Step]:
+    """The bind, then the attributes that it has from its source but is asked not to have."""
     if options.data:
         # The kernel would ignore it, and with it what its author relies on.
         raise SpecError(f"{field}.options", f"{options.data!r} is no option of a bind mount")
     source = mount.get("source", "")
     if not source.startswith("/"):
         source = f"{host.bundle}/{source}"
-    return [Step("mount", source, target, "", options.flags, "", 0)]
+    if is_idmapped(mount):
+        if host.rootless:
+            raise SpecError(f"{field}.uidMappings", "mapping the ids of a mount needs root")
+        recursive = int(options.recursive_idmap)
+        maps = mount_maps(spec, mount, field)
+        steps = [Step("bind_idmapped", source, target, options.flags, *maps, recursive)]
+    else:
+        steps = [Step("mount", source, target, "", options.flags, "", 0)]
+    cleared = sum(bit for flag, bit in flags.ATTRIBUTES.items() if options.cleared & flag)
+    return [*steps, Step("mount_setattr", target, 0, cleared, 0)] if cleared else steps
 
 
 def _filesystem(mount: Mount, kind: str, target: str, options: Options, label: str) -> list[Step]:
@@ -187,12 +219,15 @@ def _filesystem(mount: Mount, kind: str, target: str, options: Options, label: s
     if target == "/dev":
         bits &= ~flags.MS_RDONLY  # the devices come first; late_steps makes it read-only
     data = options.data
-    if label and kind not in ("proc", "sysfs"):
+    if label and kind not in _UNLABELLED:
         context = f'context="{label}"'
         data = f"{data},{context}" if data else context
     source = mount.get("source", "") or kind
     extra = MOUNT_COPY_UP if options.copy_up and kind == "tmpfs" else 0
-    return [Step("mount", source, target, kind, bits, data, extra)]
+    steps = [Step("mount", source, target, kind, bits, data, extra)]
+    if label and kind == "mqueue":  # takes a label, but not as an option
+        steps.append(Step("relabel", target, label))
+    return steps
 
 
 def _cgroup(field: str, target: str, options: Options, spec: Spec, host: Host) -> list[Step]:

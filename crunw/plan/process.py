@@ -50,7 +50,15 @@ def seccomp_steps(host: Host) -> list[Step]:
     """The filter, compiled by ``crunw.effects.seccomp``."""
     if not host.seccomp_program:
         return []
-    return [Step("seccomp", host.seccomp_program, host.seccomp_flags, 0, b"")]
+    return [
+        Step(
+            "seccomp",
+            host.seccomp_program,
+            host.seccomp_flags,
+            host.seccomp_fd + 1,
+            host.seccomp_state,
+        )
+    ]
 
 
 def credentials(process: Process) -> Step:

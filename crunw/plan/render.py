@@ -18,6 +18,15 @@ _NAMES: dict[str, str] = {
     "cgroup_devices": "directory program",
     "oom_score_adj": "value",
     "ns_enter": "type path",
+    "net_address": "device family prefix flags scope attributes",
+    "net_up": "device",
+    "bind_idmapped": "source target flags userns uids gids recursive",
+    "relabel": "path label",
+    "scheduler": "policy flags nice priority runtime deadline period",
+    "io_priority": "value",
+    "cpu_affinity": "processors",
+    "memory_policy": "mode nodes",
+    "home": "uid",
     "ns_enter_pidfd": "pidfd types",
     "ns_unshare": "types",
     "time_offsets": "offsets",
@@ -45,7 +54,7 @@ _NAMES: dict[str, str] = {
     "cwd": "path create",
     "credentials": "uid gid groups bounding effective permitted inheritable ambient keep",
     "umask": "mask",
-    "seccomp": "program flags listener metadata",
+    "seccomp": "program flags listener state",
     "lsm_label": "module label",
     "close_from": "first",
     "process": "args env",
@@ -56,6 +65,7 @@ _MOUNT_NAMES = {value: name[3:].lower() for name, value in vars(flags).items() i
 _CLONE_NAMES = {
     value: name[9:].lower() for name, value in vars(flags).items() if name[:6] == "CLONE_"
 }
+_MOUNT_FIELDS = (("mount", "flags"), ("bind_idmapped", "flags"))
 _CAPABILITY_SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 
@@ -90,7 +100,7 @@ def _readable(op: str, name: str, value: Field) -> Field:
 def _readable_number(op: str, name: str, value: int) -> Field:
     if name in ("types", "type"):
         return _bits(value, _CLONE_NAMES)
-    if name == "propagation" or (op, name) == ("mount", "flags"):
+    if name == "propagation" or (op, name) in _MOUNT_FIELDS:
         return _bits(value, _MOUNT_NAMES)
     if name in _CAPABILITY_SETS:
         return [cap for bit, cap in enumerate(flags.CAPABILITIES) if value >> bit & 1]

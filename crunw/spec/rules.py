@@ -21,7 +21,6 @@ UNSUPPORTED = (
     "process.scheduler",
     "process.ioPriority",
     "process.execCPUAffinity",
-    "mounts[].uidMappings",
     "linux.netDevices",
     "linux.intelRdt",
     "linux.memoryPolicy",

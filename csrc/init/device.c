@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "mount.h"
+#include "opener.h"
 #include "path.h"
 #include "sys.h"
 
@@ -43,7 +44,7 @@ static int check_existing(struct error *error, int directory, const char *name,
 static int bind_host_node(struct init *init, const struct node *node) {
     struct error *error = &init->error;
     struct stat status;
-    int tree = sys_open_tree(error, AT_FDCWD, node->path, OPEN_TREE_CLONE, node->path);
+    int tree = host_tree(init, node->path, false);
     if (tree < 0)
         return -1;
     int target = -1;

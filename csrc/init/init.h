@@ -7,10 +7,13 @@
  *   report.c    the error record; reports and answers
  *   sys.c       one wrapper per system call: EINTR retry, operation and path in the error
  *   path.c      paths inside the rootfs, by descriptor only
- *   mount.c     rootfs, mounts, pivot, masks        device.c  nodes, links, console
+ *   opener.c    paths of the host, opened with the runtime's credentials; idmap.c: and its ids
+ * mapped mount.c     rootfs, mounts, pivot, masks        device.c  nodes, links, console
  *   namespace.c namespaces, fork, loopback, sysctl  cgroup.c  joining it, device filter
  *   process.c   limits, cwd, finding, exec          hook.c    hooks run by the container side
- *   seal.c      user, capabilities, seccomp, labels
+ *   seal.c      user, capabilities, labels  seccomp.c  the filter and who is notified
+ *   attributes.c   scheduling, processors, memory nodes   home.c  $HOME
+ *   network.c   devices of the network namespace
  *   wasm.c      the engine's steps
  *
  * A function that can fail returns 0 (or a descriptor) or -1 with `error` filled in: set once,
@@ -61,6 +64,7 @@ struct engine_module;
 
 struct init {
     struct error error;
+    pid_t pid; /* FORK: this process, as the runtime sees it */
     int report_fd;
     int answer_fd;
     int started_fd; /* WAIT_START: where errors go from then on; -1 before */
@@ -68,10 +72,13 @@ struct init {
     int proc_fd;    /* /proc of the host, O_PATH; closed, as root_fd, by PROCESS */
     bool credentials_done;
     const char *late_cwd; /* CWD that only the user may enter: CREDENTIALS enters it */
+    char *home;           /* HOME: "HOME=…" for an environment without */
     strings argv;         /* PROCESS */
     strings envp;
     const char *executable; /* EXEC_FIND */
     struct engine *engine;
+    int opener_fd; /* OPENER, until PIVOT_ROOT; -1: none */
+    bool opener_joined;
     int cgroup_fd;        /* CGROUP_INTO, until FORK; -1: none */
     int artefact_fd;      /* ENGINE_ARTEFACT: compiled code of this node; -1: none */
     const char *artefact; /* its directory */
@@ -118,21 +125,27 @@ int change_directory(struct error *error, const char *path);
 /* A step: 0, or -1 with init->error set. One for each op, named run_<op>. */
 typedef int step_function(struct init *init, struct step *step);
 
+/* opener.c */
+step_function run_opener;
 /* cgroup.c */
 step_function run_cgroup_join, run_cgroup_into, run_cgroup_devices;
 /* namespace.c */
 step_function run_oom_score_adj, run_ns_enter, run_ns_enter_pidfd, run_ns_unshare, run_userns_map,
-    run_time_offsets, run_fork, run_loopback_up, run_setsid, run_sysctl, run_hostname,
-    run_domainname, run_keyring;
+    run_time_offsets, run_fork, run_setsid, run_sysctl, run_hostname, run_domainname, run_keyring;
+/* network.c */
+step_function run_loopback_up, run_net_address, run_net_up;
 /* mount.c, device.c */
-step_function run_root_propagation, run_rootfs, run_mount, run_mount_propagation, run_mount_setattr,
-    run_mknod, run_symlink, run_pivot_root, run_console, run_mask, run_readonly, run_root_readonly;
+step_function run_root_propagation, run_rootfs, run_mount, run_bind_idmapped, run_relabel,
+    run_mount_propagation, run_mount_setattr, run_mknod, run_symlink, run_pivot_root, run_console,
+    run_mask, run_readonly, run_root_readonly;
 /* hook.c */
 step_function run_hooks_barrier, run_hook;
 /* process.c */
 step_function run_rlimit, run_personality, run_cwd, run_umask, run_process, run_exec_find,
     run_ready, run_wait_start, run_close_from, run_exec;
-/* seal.c */
+/* attributes.c, home.c */
+step_function run_scheduler, run_io_priority, run_cpu_affinity, run_memory_policy, run_home;
+/* seal.c, seccomp.c */
 step_function run_credentials, run_no_new_privs, run_seccomp, run_lsm_label;
 /* wasm.c */
 step_function run_engine_open, run_engine_artefact, run_wasm_load, run_wasm_run;

@@ -27,6 +27,7 @@ static int run_step(struct init *init, struct step *step) {
 #define RUN(name, function)                                                                        \
     case OP_##name:                                                                                \
         return function(init, step);
+        RUN(OPENER, run_opener)
         RUN(CGROUP_JOIN, run_cgroup_join)
         RUN(CGROUP_INTO, run_cgroup_into)
         RUN(CGROUP_DEVICES, run_cgroup_devices)
@@ -38,12 +39,16 @@ static int run_step(struct init *init, struct step *step) {
         RUN(TIME_OFFSETS, run_time_offsets)
         RUN(FORK, run_fork)
         RUN(LOOPBACK_UP, run_loopback_up)
+        RUN(NET_ADDRESS, run_net_address)
+        RUN(NET_UP, run_net_up)
         RUN(SETSID, run_setsid)
         RUN(ENGINE_OPEN, run_engine_open)
         RUN(ENGINE_ARTEFACT, run_engine_artefact)
         RUN(ROOT_PROPAGATION, run_root_propagation)
         RUN(ROOTFS, run_rootfs)
         RUN(MOUNT, run_mount)
+        RUN(BIND_IDMAPPED, run_bind_idmapped)
+        RUN(RELABEL, run_relabel)
         RUN(MOUNT_PROPAGATION, run_mount_propagation)
         RUN(MOUNT_SETATTR, run_mount_setattr)
         RUN(MKNOD, run_mknod)
@@ -61,6 +66,11 @@ static int run_step(struct init *init, struct step *step) {
         RUN(KEYRING, run_keyring)
         RUN(RLIMIT, run_rlimit)
         RUN(PERSONALITY, run_personality)
+        RUN(SCHEDULER, run_scheduler)
+        RUN(IO_PRIORITY, run_io_priority)
+        RUN(CPU_AFFINITY, run_cpu_affinity)
+        RUN(MEMORY_POLICY, run_memory_policy)
+        RUN(HOME, run_home)
         RUN(CWD, run_cwd)
         RUN(CREDENTIALS, run_credentials)
         RUN(UMASK, run_umask)
@@ -154,8 +164,12 @@ static int descriptor_number(const char *text) {
 }
 
 int main(int argc, char **argv) {
-    static struct init init = {
-        .started_fd = -1, .root_fd = -1, .proc_fd = -1, .cgroup_fd = -1, .artefact_fd = -1};
+    static struct init init = {.started_fd = -1,
+                               .root_fd = -1,
+                               .proc_fd = -1,
+                               .opener_fd = -1,
+                               .cgroup_fd = -1,
+                               .artefact_fd = -1};
     int plan = -1;
     title_prepare(argv);
     if (argc == ARG_AGAIN || argc == ARG_MAX) {

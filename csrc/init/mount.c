@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/xattr.h>
 
 #include "copyup.h"
 #include "filesystem.h"
+#include "opener.h"
 #include "path.h"
 #include "sys.h"
 #include "sysmount.h"
@@ -87,24 +89,27 @@ static int open_plain_target(struct init *init, const struct request *request) {
     return target;
 }
 
-static int bind(struct init *init, const struct request *request) {
+/* Give the detached clone `tree` of a source its flags and attach it. */
+static int place(struct init *init, const struct request *request, int tree) {
     struct error *error = &init->error;
-    const char *source = request->filesystem.source;
-    unsigned long flags = request->filesystem.flags;
     struct stat status;
-    int tree = sys_open_tree(error, AT_FDCWD, source,
-                             OPEN_TREE_CLONE | (flags & MS_REC ? AT_RECURSIVE : 0), source);
-    if (tree < 0)
-        return request->bits & MOUNT_OPTIONAL && error->number == ENOENT ? 0 : -1;
     int target = -1;
-    if (sys_fstat(error, tree, &status, source) == 0 &&
-        mount_add_flags(error, tree, flags, 0, request->target) == 0)
+    if (sys_fstat(error, tree, &status, request->filesystem.source) == 0 &&
+        mount_add_flags(error, tree, request->filesystem.flags, 0, request->target) == 0)
         target = open_target(init, request, S_ISDIR(status.st_mode) ? S_IFDIR : S_IFREG);
     if (target < 0) {
         sys_close(&tree);
         return -1;
     }
     return mount_attach(error, tree, target, request->target);
+}
+
+static int bind(struct init *init, const struct request *request) {
+    bool recursive = request->filesystem.flags & MS_REC;
+    int tree = host_tree(init, request->filesystem.source, recursive);
+    if (tree < 0)
+        return request->bits & MOUNT_OPTIONAL && init->error.number == ENOENT ? 0 : -1;
+    return place(init, request, tree);
 }
 
 /* MS_REMOUNT: of the mount alone with MS_BIND, else of its file system too. */
@@ -233,6 +238,35 @@ int run_mount(struct init *init, struct step *step) {
     bool plain = strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0;
     int target = plain ? open_plain_target(init, &request) : open_target(init, &request, S_IFDIR);
     return target < 0 ? -1 : mount_on(init, &request, target);
+}
+
+int run_bind_idmapped(struct init *init, struct step *step) {
+    struct request request = {.filesystem.source = step_string(step)};
+    request.target = step_string(step);
+    request.filesystem.flags = step_u64(step);
+    struct idmap idmap = {.userns = step_string(step)};
+    idmap.uid_map = step_string(step);
+    idmap.gid_map = step_string(step);
+    idmap.recursive = step_u64(step) != 0;
+    bool recursive = request.filesystem.flags & MS_REC;
+    int tree = host_tree_idmapped(init, request.filesystem.source, recursive, &idmap);
+    return tree < 0 ? -1 : place(init, &request, tree);
+}
+
+int run_relabel(struct init *init, struct step *step) {
+    static const char attribute[] = "security.selinux";
+    const char *path = step_string(step);
+    const char *label = step_string(step);
+    char link[64];
+    int target = path_open(init, path, 0);
+    if (target < 0)
+        return -1;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", target); /* fsetxattr takes no O_PATH */
+    int result = setxattr(link, attribute, label, strlen(label) + 1, 0);
+    if (result < 0)
+        error_errno(&init->error, "setxattr", path);
+    sys_close(&target);
+    return result;
 }
 
 int run_mount_propagation(struct init *init, struct step *step) {

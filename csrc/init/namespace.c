@@ -5,23 +5,31 @@
 #include <linux/keyctl.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sys.h"
 
 int run_oom_score_adj(struct init *init, struct step *step) {
-    char text[24];
-    snprintf(text, sizeof text, "%lld", (long long)step_u64(step));
-    return sys_write_proc(&init->error, init->proc_fd, "self/oom_score_adj", text);
+    static const char file[] = "self/oom_score_adj";
+    struct error *error = &init->error;
+    char wanted[24];
+    char found[24] = "";
+    snprintf(wanted, sizeof wanted, "%lld", (long long)step_u64(step));
+    int descriptor = sys_openat(error, init->proc_fd, file, O_RDONLY, 0);
+    ssize_t length =
+        descriptor < 0 ? -1 : sys_read(error, descriptor, found, sizeof found - 1, file);
+    sys_close(&descriptor);
+    if (length < 0)
+        return -1;
+    found[strcspn(found, "\n")] = '\0';
+    /* An ordinary user may not even write the value that is there, when it is below his own. */
+    return strcmp(wanted, found) == 0 ? 0 : sys_write_proc(error, init->proc_fd, file, wanted);
 }
 
 /* Become 0:0 of the user namespace just entered. The change clears the "dumpable" flag, by which
@@ -108,24 +116,8 @@ int run_fork(struct init *init, struct step *step) {
     if (child > 0)
         _exit(EXIT_SUCCESS);
     sys_close(&init->cgroup_fd);
-    pid_t pid = own_pid(init);
-    return pid < 0 ? -1 : report_pid(init, pid);
-}
-
-int run_loopback_up(struct init *init, UNUSED struct step *step) {
-    struct ifreq request = {.ifr_name = "lo"};
-    int any = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (any < 0)
-        return error_errno(&init->error, "socket", "lo");
-    int result = ioctl(any, SIOCGIFFLAGS, &request);
-    if (result == 0) {
-        request.ifr_flags |= IFF_UP;
-        result = ioctl(any, SIOCSIFFLAGS, &request);
-    }
-    if (result < 0)
-        error_errno(&init->error, "ioctl(SIOCSIFFLAGS)", "lo");
-    sys_close(&any);
-    return result;
+    init->pid = own_pid(init);
+    return init->pid < 0 ? -1 : report_pid(init, init->pid);
 }
 
 int run_setsid(struct init *init, UNUSED struct step *step) {

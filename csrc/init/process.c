@@ -86,6 +86,26 @@ int run_cwd(struct init *init, struct step *step) {
     return result;
 }
 
+static bool has_home(strings envp) {
+    for (; *envp != NULL; envp++)
+        if (strncmp(*envp, "HOME=", 5) == 0)
+            return true;
+    return false;
+}
+
+static int add_home(struct init *init) {
+    size_t count = 0;
+    while (init->envp[count] != NULL)
+        count++;
+    strings grown = calloc(count + 2, sizeof *grown);
+    if (grown == NULL)
+        return error_errno(&init->error, "malloc", "HOME");
+    memcpy(grown, init->envp, count * sizeof *grown);
+    grown[count] = init->home;
+    init->envp = grown;
+    return 0;
+}
+
 /* From here on paths are the container's: they must not reach the host's procfs by way of
  * /proc/self/fd (CVE-2024-21626), and a Wasm program stays in this process. */
 int run_process(struct init *init, struct step *step) {
@@ -95,7 +115,7 @@ int run_process(struct init *init, struct step *step) {
     init->envp = step_strings(step);
     if (init->argv[0] == NULL)
         return error_set(&init->error, "exec", "", EINVAL, "no arguments");
-    return 0;
+    return init->home == NULL || has_home(init->envp) ? 0 : add_home(init);
 }
 
 /* 0 if `path` is a regular file that this process may execute, else an errno. */

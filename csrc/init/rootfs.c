@@ -10,6 +10,7 @@
 
 #include "filesystem.h"
 #include "mount.h"
+#include "opener.h"
 #include "sys.h"
 
 int run_root_propagation(struct init *init, struct step *step) {
@@ -23,29 +24,32 @@ int run_root_propagation(struct init *init, struct step *step) {
 
 /* Make the mount that the directory lies on private: pivot_root(2) demands that the parent of the
  * new root is not shared, and nothing mounted from now on may reach another namespace. */
-static int isolate(struct error *error, int directory, const char *name) {
-    int current = sys_openat(error, directory, ".", O_PATH | O_DIRECTORY, 0);
-    while (current >= 0 && mount_propagate(error, current, MS_PRIVATE, name) < 0) {
-        int parent = -1;
-        if (error->number == EINVAL) /* not the root of a mount: look further up */
-            parent = sys_openat(error, current, "..", O_PATH | O_DIRECTORY, 0);
+static int isolate(struct init *init, const char *name) {
+    char path[PATH_MAX] = "";
+    size_t length = strlen(name);
+    if (length < sizeof path)
+        memcpy(path, name, length + 1);
+    for (; length < sizeof path; length += sizeof "/.." - 1) {
+        int current = host_open(init, path, O_DIRECTORY);
+        if (current < 0)
+            return -1;
+        int result = mount_propagate(&init->error, current, MS_PRIVATE, name);
         sys_close(&current);
-        current = parent;
+        if (result == 0 || init->error.number != EINVAL)
+            return result;
+        snprintf(path + length, sizeof path - length, "/.."); /* not the root of a mount */
     }
-    if (current < 0)
-        return -1;
-    sys_close(&current);
-    return 0;
+    return error_set(&init->error, "open", name, ENAMETOOLONG, "%s", "");
 }
 
 int run_rootfs(struct init *init, struct step *step) {
     struct error *error = &init->error;
     const char *path = step_string(step);
-    int directory = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+    int directory = host_open(init, path, O_DIRECTORY);
     if (directory < 0)
         return error_set(error, "open root filesystem", path, error->number, "%s", "");
     int tree = -1;
-    if (isolate(error, directory, path) == 0)
+    if (isolate(init, path) == 0)
         tree = sys_open_tree(error, directory, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH,
                              path);
     if (tree >= 0 && sys_move_mount(error, tree, directory, path) < 0)
@@ -185,6 +189,7 @@ static int move_and_chroot(struct init *init) {
 }
 
 int run_pivot_root(struct init *init, struct step *step) {
+    opener_close(init); /* the host's files are out of reach */
     int result = step_u64(step) == 0 ? pivot(init) : move_and_chroot(init);
     return result < 0 ? -1 : sys_chdir(&init->error, "/");
 }

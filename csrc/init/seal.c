@@ -1,12 +1,10 @@
-/* What the process may do: user, groups, capabilities, no_new_privs, seccomp, labels. */
+/* What the process may do: user, groups, capabilities, no_new_privs, labels. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,31 +189,13 @@ int run_no_new_privs(struct init *init, UNUSED struct step *step) {
     return sys_prctl(&init->error, "prctl(PR_SET_NO_NEW_PRIVS)", PR_SET_NO_NEW_PRIVS, 1, 0);
 }
 
-int run_seccomp(struct init *init, struct step *step) {
-    size_t size, metadata_size;
-    const uint8_t *code = step_bytes(step, &size);
-    unsigned flags = (unsigned)step_u64(step);
-    int receiver = (int)step_u64(step) - 1;
-    const uint8_t *metadata = step_bytes(step, &metadata_size);
-    size_t count = size / sizeof(struct sock_filter);
-    if (count > BPF_MAXINSNS)
-        return error_set(&init->error, "seccomp", "", EINVAL, "filter of %zu instructions", count);
-    struct sock_fprog program = {
-        .len = (unsigned short)count,
-        .filter = (struct sock_filter *)code,
-    };
-    if (receiver >= 0)
-        flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    int listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
-    if (listener < 0)
-        return error_errno(&init->error, "seccomp", "");
-    if (receiver < 0)
-        return 0;
-    int result = sys_send_descriptor(&init->error, receiver, listener, metadata, metadata_size,
-                                     "seccomp listener");
-    sys_close(&listener);
-    sys_close(&receiver);
-    return result;
+/* With no module that takes labels the kernel says EINVAL to all of them; with one it says ENOENT
+ * or EINVAL to a label that it doesn't know. */
+static int without_module(struct error *error, const char *module, const char *label) {
+    if (error->number != EINVAL && error->number != ENOENT)
+        return -1;
+    return error_set(error, "label", label, error->number,
+                     "%s is not enabled in this kernel, or does not know it", module);
 }
 
 /* Since AppArmor can be stacked it has a directory of its own; a kernel without it has one file for
@@ -229,7 +209,7 @@ static int label_apparmor(struct init *init, const char *label) {
     int result = sys_write_proc(&init->error, init->proc_fd, "self/attr/apparmor/exec", text);
     if (result < 0 && init->error.number == ENOENT)
         result = sys_write_proc(&init->error, init->proc_fd, "self/attr/exec", text);
-    return result;
+    return result < 0 ? without_module(&init->error, "AppArmor", label) : 0;
 }
 
 int run_lsm_label(struct init *init, struct step *step) {
@@ -237,5 +217,7 @@ int run_lsm_label(struct init *init, struct step *step) {
     const char *label = step_string(step);
     if (strcmp(module, "apparmor") == 0)
         return label_apparmor(init, label);
-    return sys_write_proc(&init->error, init->proc_fd, "self/attr/exec", label);
+    if (sys_write_proc(&init->error, init->proc_fd, "self/attr/exec", label) < 0)
+        return without_module(&init->error, "SELinux", label);
+    return 0;
 }

@@ -105,12 +105,15 @@ int sys_write_proc(struct error *error, int directory, const char *path, const c
     return write_once(error, descriptor, path, text);
 }
 
+/* Room for one descriptor, aligned as cmsg(3) wants it. */
+union control {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+};
+
 int sys_send_descriptor(struct error *error, int socket, int descriptor, const void *data,
                         size_t size, const char *name) {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
+    union control control = {0};
     struct iovec bytes = {.iov_base = (void *)data, .iov_len = size};
     struct msghdr message = {
         .msg_iov = &bytes,
@@ -128,6 +131,26 @@ int sys_send_descriptor(struct error *error, int socket, int descriptor, const v
         return error_errno(error, "sendmsg", name);
     /* The descriptor went with the first byte; a stream may take the rest in pieces. */
     return sys_write_all(error, socket, (const char *)data + sent, size - (size_t)sent, name);
+}
+
+ssize_t sys_receive_descriptor(struct error *error, int socket, int *descriptor, void *data,
+                               size_t size, const char *name) {
+    union control control = {0};
+    struct iovec bytes = {.iov_base = data, .iov_len = size};
+    struct msghdr message = {
+        .msg_iov = &bytes,
+        .msg_iovlen = 1,
+        .msg_control = control.space,
+        .msg_controllen = sizeof control.space,
+    };
+    *descriptor = -1;
+    ssize_t got = TEMP_FAILURE_RETRY(recvmsg(socket, &message, MSG_CMSG_CLOEXEC));
+    if (got < 0)
+        return error_errno(error, "recvmsg", name);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    return got;
 }
 
 int sys_mkdirat(struct error *error, int directory, const char *path, mode_t mode) {

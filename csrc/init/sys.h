@@ -35,6 +35,9 @@ int sys_write_proc(struct error *error, int directory, const char *path, const c
 /* Send one descriptor (SCM_RIGHTS) with `data`, which must not be empty. */
 int sys_send_descriptor(struct error *error, int socket, int descriptor, const void *data,
                         size_t size, const char *name);
+/* Receive one message, and the descriptor that came with it: -1 if none did. The message's size. */
+ssize_t sys_receive_descriptor(struct error *error, int socket, int *descriptor, void *data,
+                               size_t size, const char *name);
 
 /* Files. */
 int sys_mkdirat(struct error *error, int directory, const char *path, mode_t mode);

@@ -28,7 +28,7 @@ UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "
 # --- The plan is checked before its first step ----------------------------------------------------
 
 FAILS_FIRST = Step("ns_enter", 0, "/nonexistent")
-GOOD = encode([FAILS_FIRST, Step("process", ["a", "bc"], []), Step("seccomp", b"12", 1, 2, b"")])
+GOOD = encode([FAILS_FIRST, Step("process", ["a", "bc"], []), Step("seccomp", b"12", 1, 2, [])])
 
 
 def number(value: int) -> bytes:

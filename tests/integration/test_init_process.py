@@ -14,6 +14,7 @@ from init_harness import PROGRAM, Running, after_fork, perform, shell
 
 from crunw.plan.encode import Step
 from crunw.plan.flags import CAPABILITIES
+from crunw.plan.ops import REPORT_PID
 
 pytestmark = pytest.mark.skipif(not PROGRAM or os.geteuid() != 0, reason="crunw-init and root")
 
@@ -158,7 +159,7 @@ def test_no_new_privs():
 
 
 def test_seccomp():
-    steps = (Step("no_new_privs"), user(), Step("seccomp", on_call(UNAME, ERRNO | 77), 0, 0, b""))
+    steps = (Step("no_new_privs"), user(), Step("seccomp", on_call(UNAME, ERRNO | 77), 0, 0, []))
     output = after_fork(*steps, script="grep Seccomp: /proc/self/status; uname").output
     assert "Seccomp:\t2\n" in output
     assert os.strerror(77) in output
@@ -169,22 +170,26 @@ def test_seccomp():
     [(b"", errno.EINVAL), (bytes(8) * 4097, errno.EINVAL), (bytes(8), errno.EINVAL)],
 )
 def test_seccomp_filter_that_does_not_load(filter_, problem):
-    error = after_fork(Step("seccomp", filter_, 0, 0, b"")).error
+    error = after_fork(Step("seccomp", filter_, 0, 0, [])).error
     assert error[:4] == ["seccomp", "seccomp", "", problem]
 
 
 def test_seccomp_without_the_right():
-    error = after_fork(user(), Step("seccomp", on_call(UNAME, ERRNO), 0, 0, b"")).error
+    error = after_fork(user(), Step("seccomp", on_call(UNAME, ERRNO), 0, 0, [])).error
     assert error[3] == errno.EACCES
 
 
 def test_seccomp_listener_is_sent():
     ours, theirs = socket.socketpair()
-    step = Step("seccomp", on_call(UNAME, NOTIFY), 0, theirs.fileno() + 1, b'{"ociVersion":"1"}')
+    step = Step(
+        "seccomp", on_call(UNAME, NOTIFY), 0, theirs.fileno() + 1, ['{"pid":', ',"of":', "}"]
+    )
     with ours, Running([FORK, step, *shell("uname")], inherit=(theirs.fileno(),)) as running:
         theirs.close()
+        assert running.next_report() == REPORT_PID
         data, [listener], _, _ = socket.recv_fds(ours, 1000, 1)
-        assert data == b'{"ociVersion":"1"}'
+        pid = running.result.pid
+        assert data == f'{{"pid":{pid},"of":{pid}}}'.encode()
         assert os.readlink(f"/proc/self/fd/{listener}") == "anon_inode:seccomp notify"
         os.close(listener)  # no one answers: the call fails with ENOSYS
         assert os.strerror(errno.ENOSYS) in running.finish().output
@@ -195,5 +200,6 @@ def test_label_for_a_module_that_is_not_there(module):
     if Path("/sys/kernel/security", module).exists():
         pytest.skip(f"{module} is there")
     error = after_fork(Step("lsm_label", module, "crunw-no-such-label")).error
-    assert error[:3] == ["lsm_label", "write", "self/attr/exec"]
+    assert error[:3] == ["lsm_label", "label", "crunw-no-such-label"]
+    assert "is not enabled in this kernel" in error[4]
     assert error[3] == errno.EINVAL

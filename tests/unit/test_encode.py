@@ -134,7 +134,7 @@ def test_report_round_trip(seed: int) -> None:
         Step("umask", "1"),
         Step("umask", None),
         Step("hostname", b"x"),
-        Step("seccomp", "", 0, 0, b""),
+        Step("seccomp", "", 0, 0, []),
         Step("process", ("a",), []),
         Step("process", ["a", 1], []),
         Step("process", ["a", b"b"], []),

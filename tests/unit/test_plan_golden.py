@@ -410,6 +410,9 @@ def whole(document: dict[str, Any]) -> Case:
         host["seccomp_program"] = FILTER
     if document["process"].get("terminal"):
         host["console_fd"] = 9
+    kinds = {entry["type"] for entry in document["linux"]["namespaces"]}
+    mapped = sum(mapping["size"] for mapping in document["linux"].get("uidMappings", ()))
+    host["rootless"] = "user" in kinds and mapped < 2
     return Case(document=document, host=host)
 
 
@@ -467,7 +470,8 @@ def test_no_golden_file_is_left_over() -> None:
 # What holds for every plan.
 
 HOST_OPS = frozenset(
-    "cgroup_join cgroup_into cgroup_devices ns_enter ns_enter_pidfd ns_unshare userns_map time_offsets".split()
+    "opener cgroup_join cgroup_into cgroup_devices ns_enter ns_enter_pidfd ns_unshare userns_map "
+    "time_offsets".split()
 )
 INSIDE_OPS = frozenset(
     "console mask readonly root_readonly keyring rlimit cwd credentials umask no_new_privs "
@@ -563,7 +567,7 @@ def test_engine_is_opened_on_the_host(name: str) -> None:
 
 def test_user_namespace_is_made_before_all_others() -> None:
     steps = plan("new-all")
-    assert ops(steps)[:2] == ["ns_unshare", "userns_map"]
+    assert ops(steps)[:3] == ["opener", "ns_unshare", "userns_map"]
     assert field_of(steps, "ns_unshare", "types") == [["user"], ["time"]]
     assert field_of(steps, "fork", "types") == [["ns", "cgroup", "uts", "ipc", "pid", "net"]]
 
@@ -734,8 +738,8 @@ def test_joined_all_needs_nothing_new() -> None:
             "mounts[0].destination: /proc/sys: mounting inside /proc is not allowed",
         ),
         (
-            mount("/data", "bind", "/host/data", "ro", "size=5", "idmap"),
-            "mounts[0].options: 'size=5,idmap' is no option of a bind mount",
+            mount("/data", "bind", "/host/data", "ro", "size=5", "mode=1"),
+            "mounts[0].options: 'size=5,mode=1' is no option of a bind mount",
         ),
         (
             mount("/sys/fs/cgroup", "cgroup", ""),

@@ -50,7 +50,7 @@ def test_negative_number_is_twos_complement():
 
 
 def test_bytes_and_numbers():
-    plan = encode([Step("seccomp", b"\0\1", 3, 0, b"")])
+    plan = encode([Step("seccomp", b"\0\1", 3, 0, [])])
     assert plan.endswith(b"\x02\0\0\0\0\1" + (3).to_bytes(8, "little") + bytes(8) + bytes(4))
 
 
@@ -61,7 +61,7 @@ def test_bytes_and_numbers():
         Step("umask", "22"),
         Step("hostname", 1),
         Step("process", "a", []),
-        Step("seccomp", "text", 0, 0, b""),
+        Step("seccomp", "text", 0, 0, []),
     ],
 )
 def test_wrong_fields_are_refused(step):

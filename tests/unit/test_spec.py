@@ -57,7 +57,7 @@ def test_every_field_is_in_one_of_the_configs() -> None:
     missing = {
         path
         for path in set(_members(schema.CONFIG)) - set(_paths(every))
-        if not path.startswith((*UNSUPPORTED, "mounts[].gidMappings"))
+        if not path.startswith(UNSUPPORTED)
     }
     assert missing == set()
 
@@ -132,15 +132,10 @@ def test_good(changes: dict[str, Any]) -> None:
     check(config(changes))
 
 
-A_MAPPING = [{"containerID": 0, "hostID": 1, "size": 1}]
 REFUSED: dict[str, dict[str, Any]] = {
     "process.scheduler": {"process.scheduler": {"policy": "SCHED_FIFO", "priority": 1}},
     "process.ioPriority": {"process.ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 4}},
     "process.execCPUAffinity": {"process.execCPUAffinity": {"initial": "0", "final": "0-1"}},
-    "mounts[].uidMappings": {
-        "mounts[0].uidMappings": A_MAPPING,
-        "mounts[0].gidMappings": A_MAPPING,
-    },
     "linux.netDevices": {"linux.netDevices": {"eth0": {"name": "eth1"}}},
     "linux.intelRdt": {"linux.intelRdt": {"schemata": ["L3:0=f"], "enableMonitoring": True}},
     "linux.memoryPolicy": {"linux.memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0"}},

@@ -1,0 +1,82 @@
+"""User namespaces and id-mapped mounts: what can be refused, and the maps as text.
+
+Follows config-linux.md "User namespace mappings" and config.md "Mounts".
+"""
+
+from __future__ import annotations
+
+from crunw.errors import SpecError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.plan.host import Host
+    from crunw.spec.model import IdMapping, Mount, Spec
+
+IDMAP_OPTIONS = frozenset(("idmap", "ridmap"))
+
+
+def check_user_namespace(spec: Spec, host: Host) -> None:
+    """Refuse what the caller is not allowed to do. Raises :class:`SpecError`."""
+    linux = spec["linux"]
+    path = _user_namespace(spec)
+    if host.rootless and path is None:
+        raise SpecError("linux.namespaces", "without root, a user namespace is required")
+    if path == "" and not host.rootless and not linux.get("uidMappings"):
+        raise SpecError("linux.uidMappings", "is required for a new user namespace")
+
+
+def is_idmapped(mount: Mount) -> bool:
+    """Whether the mount is to have mapped ids."""
+    return bool(mount.get("uidMappings")) or bool(
+        IDMAP_OPTIONS.intersection(mount.get("options", ()))
+    )
+
+
+def needs_opener(spec: Spec, host: Host) -> bool:
+    """Whether the container's process will lack rights of the runtime that its mounts need."""
+    if host.rootless:
+        return False
+    return _user_namespace(spec) is not None or any(map(is_idmapped, spec.get("mounts", ())))
+
+
+def mount_maps(spec: Spec, mount: Mount, field: str) -> tuple[str, str, str]:
+    """The user namespace (a path, or ""), the uid map and the gid map of an id-mapped mount.
+
+    As in runc, those of the mount, else those of the container's user namespace.
+    """
+    uids, gids = mount.get("uidMappings", []), mount.get("gidMappings", [])
+    if uids:
+        return "", map_text(uids), map_text(gids)
+    path = _user_namespace(spec)
+    if path is None:
+        raise SpecError(f"{field}.uidMappings", "is required, as there is no user namespace")
+    linux = spec["linux"]
+    return path, map_text(linux.get("uidMappings", [])), map_text(linux.get("gidMappings", []))
+
+
+def map_text(mappings: list[IdMapping]) -> str:
+    """The mappings as /proc/PID/uid_map takes them."""
+    return "".join(f"{m['containerID']} {m['hostID']} {m['size']}\n" for m in mappings)
+
+
+def check_owner(spec: Spec, host: Host, option: str, field: str) -> None:
+    """Refuse a mount option ``uid=`` or ``gid=`` with an id that the new user namespace lacks.
+
+    The kernel would say no more than that the options are invalid.
+    """
+    name, _, value = option.partition("=")
+    if name not in ("uid", "gid") or not value.isdecimal() or _user_namespace(spec) != "":
+        return
+    mappings: list[IdMapping] = spec["linux"].get(f"{name}Mappings", [])  # type: ignore[assignment]
+    if not mappings and host.rootless:
+        mappings = [{"containerID": 0, "hostID": 0, "size": 1}]
+    if not any(0 <= int(value) - m["containerID"] < m["size"] for m in mappings):
+        raise SpecError(f"{field}.options", f"{option}: not mapped by linux.{name}Mappings")
+
+
+def _user_namespace(spec: Spec) -> str | None:
+    """The path of the user namespace to join, "" for a new one, None for the runtime's."""
+    for namespace in spec["linux"].get("namespaces", ()):
+        if namespace["type"] == "user":
+            return namespace.get("path", "")
+    return None

@@ -1,0 +1,134 @@
+/* The seccomp filter, and the listener of one that notifies (seccomp_unotify(2)).
+ *
+ * From the moment at which the filter is loaded each system call that it notifies of waits for an
+ * answer; one of them may be sendmsg(2), by which the listener has to get to who answers. So
+ * another process sends it: one without the filter, that shares the table of descriptors. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+static const char LISTENER[] = "seccomp listener";
+
+struct sender {
+    pid_t pid;
+    int here; /* a socket: the number of the listener goes over, an errno comes back */
+    int there;
+};
+
+/* The strings with this process's pid between them. */
+static char *join_state(struct error *error, pid_t pid, strings pieces) {
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    if (file == NULL) {
+        error_errno(error, "malloc", LISTENER);
+        return NULL;
+    }
+    for (size_t i = 0; pieces[i] != NULL; i++) {
+        if (i > 0)
+            fprintf(file, "%d", pid);
+        fputs(pieces[i], file);
+    }
+    if (fclose(file) == 0)
+        return text;
+    error_errno(error, "malloc", LISTENER);
+    return NULL;
+}
+
+_Noreturn static void send_listener(int own, int receiver, const char *state, pid_t parent) {
+    struct error error = {0};
+    int listener;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* its end of `own` is open here too: there is no EOF */
+    if (getppid() != parent ||
+        sys_read(&error, own, &listener, sizeof listener, LISTENER) != sizeof listener)
+        _exit(EXIT_FAILURE);
+    sys_send_descriptor(&error, receiver, listener, state, strlen(state), LISTENER);
+    sys_write_all(&error, own, &error.number, sizeof error.number, LISTENER);
+    _exit(EXIT_SUCCESS);
+}
+
+static int start_sender(struct error *error, struct sender *sender, int receiver,
+                        const char *state) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return error_errno(error, "socketpair", LISTENER);
+    struct clone_args arguments = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
+    pid_t parent = getpid();
+    long child = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (child == 0)
+        send_listener(ends[1], receiver, state, parent);
+    if (child < 0)
+        return error_errno(error, "clone3", LISTENER);
+    *sender = (struct sender){.pid = (pid_t)child, .here = ends[0], .there = ends[1]};
+    return 0;
+}
+
+/* `write` is never notified of; the other calls here may be, and are answered then. */
+static int hand_over(struct error *error, const struct sender *sender, int listener) {
+    int problem;
+    if (sys_write_all(error, sender->here, &listener, sizeof listener, LISTENER) < 0)
+        return -1;
+    ssize_t got = sys_read(error, sender->here, &problem, sizeof problem, LISTENER);
+    if (got < 0)
+        return -1;
+    errno = got == sizeof problem ? problem : EPIPE;
+    return errno == 0 ? 0 : error_errno(error, "sendmsg", LISTENER);
+}
+
+static int load(struct error *error, const uint8_t *code, size_t size, unsigned flags) {
+    size_t count = size / sizeof(struct sock_filter);
+    if (count > BPF_MAXINSNS)
+        return error_set(error, "seccomp", "", EINVAL, "filter of %zu instructions", count);
+    struct sock_fprog program = {
+        .len = (unsigned short)count,
+        .filter = (struct sock_filter *)code,
+    };
+    int result = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+    return result < 0 ? error_errno(error, "seccomp", "") : result;
+}
+
+static int load_and_tell(struct init *init, const uint8_t *code, size_t size, unsigned flags,
+                         int receiver, const char *state) {
+    struct sender sender;
+    if (start_sender(&init->error, &sender, receiver, state) < 0)
+        return -1;
+    int listener = load(&init->error, code, size, flags | SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    int result = listener < 0 ? -1 : hand_over(&init->error, &sender, listener);
+    if (result < 0)
+        kill(sender.pid, SIGKILL);
+    TEMP_FAILURE_RETRY(waitpid(sender.pid, NULL, 0));
+    sys_close(&sender.here);
+    sys_close(&sender.there);
+    sys_close(&listener);
+    return result;
+}
+
+int run_seccomp(struct init *init, struct step *step) {
+    size_t size;
+    const uint8_t *code = step_bytes(step, &size);
+    unsigned flags = (unsigned)step_u64(step);
+    int receiver = (int)step_u64(step) - 1;
+    if (receiver < 0)
+        return load(&init->error, code, size, flags);
+    char *state = join_state(&init->error, init->pid, step_strings(step));
+    if (state == NULL)
+        return -1;
+    int result = load_and_tell(init, code, size, flags, receiver, state);
+    sys_close(&receiver);
+    free(state);
+    return result;
+}

@@ -1,0 +1,128 @@
+"""User namespaces, made and joined by root: what their root may not reach is there all the same."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from container_harness import Bundle, Runtime
+
+MAPPED = 100000
+MAPS = [{"containerID": 0, "hostID": MAPPED, "size": 65536}]
+
+
+def in_user_namespace(bundle: Bundle, *others: dict[str, Any]) -> Bundle:
+    """Give the bundle a mapped user namespace. Its directory stays closed to that one's root."""
+    linux = bundle.config["linux"]
+    linux["namespaces"] += [{"type": "user"}, *others]
+    linux["uidMappings"] = linux["gidMappings"] = MAPS
+    for path in [bundle.rootfs, *bundle.rootfs.rglob("*")]:
+        os.chown(path, MAPPED, MAPPED, follow_symlinks=False)
+    bundle.path.chmod(0o700)
+    return bundle.write()
+
+
+@pytest.fixture
+def user_bundle(bundle):
+    return lambda *args, **changes: in_user_namespace(bundle(*args, **changes))
+
+
+def test_root_is_mapped(crunw: Runtime, user_bundle) -> None:
+    script = "cat /proc/self/uid_map /proc/self/gid_map; id -u; touch /file; stat -c %u /file"
+    made = user_bundle("sh", "-c", script)
+    words = crunw.run(made).ok().split()
+    assert words == ["0", str(MAPPED), "65536"] * 2 + ["0", "0"]
+    assert (made.rootfs / "file").stat().st_uid == MAPPED
+
+
+def test_bind_source_that_only_the_host_may_reach(
+    crunw: Runtime, user_bundle, tmp_path: Path
+) -> None:
+    closed = tmp_path / "closed"
+    (closed / "volume").mkdir(parents=True)
+    (closed / "volume" / "file").write_text("reached")
+    closed.chmod(0o700)
+    made = user_bundle("cat", "/volume/file", "/etc/file")
+    made.config["mounts"] += [
+        {"destination": "/volume", "type": "bind", "source": str(closed / "volume"),
+         "options": ["rbind", "ro"]},
+        {"destination": "/etc/file", "type": "bind", "source": str(closed / "volume/file"),
+         "options": ["bind", "ro"]},
+    ]  # fmt: skip
+    assert crunw.run(made.write()).ok() == "reachedreached"
+
+
+def test_kernel_file_systems_and_devices(crunw: Runtime, user_bundle) -> None:
+    script = "echo > /dev/null; head -c 1 /dev/zero | wc -c; ls -d /sys/class /dev/pts/ptmx"
+    made = user_bundle("sh", "-c", script)
+    assert crunw.run(made).ok().split() == ["1", "/dev/pts/ptmx", "/sys/class"]
+
+
+def test_sysfs_with_the_network_of_the_host(crunw: Runtime, user_bundle) -> None:
+    made = user_bundle("ls", "-d", "/sys/class")
+    spaces = made.config["linux"]["namespaces"]
+    spaces[:] = [entry for entry in spaces if entry["type"] != "network"]
+    assert crunw.run(made.write()).ok().split() == ["/sys/class"]
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_cgroup_mount(crunw: Runtime, bundle, private: bool) -> None:
+    other = [{"type": "cgroup"}] if private else []
+    made = in_user_namespace(bundle("ls", "/sys/fs/cgroup"), *other)
+    assert crunw.run(made).ok()
+
+
+def test_masked_and_read_only_paths(crunw: Runtime, user_bundle) -> None:
+    script = "cat /proc/keys; echo x > /proc/sys/net/ipv4/ip_forward"
+    made = user_bundle("sh", "-c", script)
+    result = crunw.run(made)
+    assert "Read-only file system" in result.err
+
+
+def test_join_user_namespace_and_those_it_owns(crunw: Runtime, bundle, user_bundle) -> None:
+    first = crunw.start(user_bundle("sh", "-c", "hostname first; exec sleep 60"))
+    pid = crunw.state(first)["pid"]
+    second = user_bundle("sh", "-c", "cat /proc/self/uid_map; readlink /proc/self/ns/net")
+    linux = second.config["linux"]
+    del linux["uidMappings"], linux["gidMappings"], second.config["hostname"]
+    files = {"user": "user", "network": "net", "ipc": "ipc", "uts": "uts"}
+    for entry in linux["namespaces"]:
+        if entry["type"] in files:
+            entry["path"] = f"/proc/{pid}/ns/{files[entry['type']]}"
+    network = os.readlink(f"/proc/{pid}/ns/net")
+    assert crunw.run(second.write()).ok().split() == ["0", str(MAPPED), "65536", network]
+
+
+def test_exec(crunw: Runtime, user_bundle) -> None:
+    made = crunw.start(user_bundle("sleep", "60"))
+    assert crunw("exec", made.id, "cat", "/proc/self/uid_map").ok().split()[1] == str(MAPPED)
+
+
+def test_new_user_namespace_needs_mappings(crunw: Runtime, user_bundle) -> None:
+    made = user_bundle()
+    del made.config["linux"]["uidMappings"], made.config["linux"]["gidMappings"]
+    problem = "linux.uidMappings: is required for a new user namespace"
+    assert crunw.run(made.write()).error() == problem
+
+
+def test_group_of_a_mount_must_be_mapped(crunw: Runtime, user_bundle) -> None:
+    made = user_bundle()
+    made.config["linux"]["gidMappings"] = [{"containerID": 0, "hostID": MAPPED, "size": 5}]
+    problem = "mounts[2].options: gid=5: not mapped by linux.gidMappings"
+    assert crunw.run(made.write()).error() == problem
+
+
+def test_opener_ends_with_the_start(crunw: Runtime, user_bundle) -> None:
+    crunw.start(user_bundle("sleep", "60"))
+    assert [pid for pid in os.listdir("/proc") if pid.isdecimal() and is_opener(pid)] == []
+
+
+def is_opener(pid: str) -> bool:
+    """Whether it runs: one that has ended stays until it is reaped."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return "crunw-opener" in status and "State:\tZ" not in status
