@@ -94,7 +94,8 @@ class Containerd:
         (directory / "net.d").mkdir()
         for path, text in {"config.toml": config, "net.d/bridge.conflist": network}.items():
             (directory / path).write_text(Template(text).substitute(values))
-        (directory / "crictl.yaml").write_text(f"runtime-endpoint: unix://{self.socket}\n")
+        client = f"runtime-endpoint: unix://{self.socket}\ntimeout: {WAIT:.0f}\n"
+        (directory / "crictl.yaml").write_text(client)
 
     def start(self) -> None:
         """Start containerd; return when it answers."""
