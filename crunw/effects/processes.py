@@ -6,6 +6,12 @@ import posix
 
 from crunw.errors import KernelError
 
+# What a runtime in the foreground passes on to the container's process: not KILL and STOP (can't be
+# caught), CHLD (its own), and what the kernel sends for a fault or a stop of its own: ILL TRAP BUS
+# FPE SEGV TSTP TTIN TTOU.
+_KEPT = (9, 19, 17, 4, 5, 7, 8, 11, 20, 21, 22)
+PASSED_ON = [number for number in range(1, 32) if number not in _KEPT]
+
 
 def start_time(pid: int) -> int:
     """Clock ticks after boot at which ``pid`` started (proc(5), field 22 of stat); 0: it is gone.

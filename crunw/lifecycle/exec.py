@@ -90,7 +90,8 @@ def execute(request: Request) -> int:
         raise
     if request.detach:
         return 0
-    return terminal.wait(init.pid) if terminal else foreground.wait(init.pid, started)
+    wait = terminal.wait if terminal else foreground.wait
+    return wait(init.pid, started)
 
 
 def _gather_host(container: Container, record: Record, spec: Spec, process: Process) -> Host:

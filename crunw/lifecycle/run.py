@@ -44,7 +44,8 @@ def run(request: Request, *, detach: bool, keep: bool) -> int:
         raise
     if detach:
         return 0
-    status = terminal.wait(init.pid) if terminal else foreground.wait(init.pid, record["startTime"])
+    wait = terminal.wait if terminal else foreground.wait
+    status = wait(init.pid, record["startTime"])
     if not keep:
         _remove(container, record, running=False)
     return status
