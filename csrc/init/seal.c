@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -165,6 +166,17 @@ static int change_user_and_capabilities(struct init *init, uint64_t uid, uint64_
     return raise_ambient(error, want.ambient);
 }
 
+/* The user must be able to open its terminal and its pipes again, as /dev/tty or /dev/stdout. A file
+ * that the caller has redirected to stays the caller's. What can't be given is used as it is. */
+static void give_standard_streams(uid_t uid) {
+    for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++) {
+        struct stat status;
+        if (fstat(number, &status) == 0 && status.st_uid != uid &&
+            (S_ISFIFO(status.st_mode) || isatty(number)) && fchown(number, uid, (gid_t)-1) < 0)
+            continue;
+    }
+}
+
 int run_credentials(struct init *init, struct step *step) {
     uint64_t uid = step_u64(step);
     uint64_t gid = step_u64(step);
@@ -177,6 +189,7 @@ int run_credentials(struct init *init, struct step *step) {
     want.inheritable = step_u64(step);
     want.ambient = step_u64(step);
     bool keep = step_u64(step) != 0;
+    give_standard_streams((uid_t)uid);
     int result = keep ? change_user(init, uid, gid, groups, count)
                       : change_user_and_capabilities(init, uid, gid, groups, count, want);
     free(groups);
