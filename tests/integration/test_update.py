@@ -141,7 +141,9 @@ def test_period_and_quota_alone_leave_the_other(crunw, sleeper):
 def test_shares_and_cpuset(crunw, sleeper):
     controller("cpu")
     controller("cpuset")
-    crunw("update", "--cpu-share", "256", "--cpuset-cpus", "0", "--cpuset-mems", "0", sleeper.id).ok()
+    crunw(
+        "update", "--cpu-share", "256", "--cpuset-cpus", "0", "--cpuset-mems", "0", sleeper.id
+    ).ok()
     assert limit(sleeper, "cpu", "cpu.shares", "cpu.weight") in ("256", "35")
     assert limit(sleeper, "cpuset", "cpuset.cpus", "cpuset.cpus") == "0"
     assert limit(sleeper, "cpuset", "cpuset.mems", "cpuset.mems") == "0"

@@ -13,16 +13,28 @@ COMPLETED = [
     # before, asked, completed
     ({}, {"pids": {"limit": 7}}, {"pids": {"limit": 7}}),
     ({"pids": {"limit": 7}}, {"memory": {"limit": 1}}, {"memory": {"limit": 1}}),
-    ({"memory": {"limit": 5, "swap": 9}}, {"memory": {"limit": 4}}, {"memory": {"limit": 4, "swap": 9}}),
-    ({"memory": {"limit": 5, "swap": 9}}, {"memory": {"limit": -1}}, {"memory": {"limit": -1, "swap": -1}}),
+    (
+        {"memory": {"limit": 5, "swap": 9}},
+        {"memory": {"limit": 4}},
+        {"memory": {"limit": 4, "swap": 9}},
+    ),
+    (
+        {"memory": {"limit": 5, "swap": 9}},
+        {"memory": {"limit": -1}},
+        {"memory": {"limit": -1, "swap": -1}},
+    ),
     ({"memory": {"limit": 5}}, {"memory": {"swap": 6}}, {"memory": {"limit": 5, "swap": 6}}),
     ({"memory": {"limit": 5}}, {"memory": {"reservation": 3}}, {"memory": {"reservation": 3}}),
-    ({"cpu": {"quota": 5, "period": 9}}, {"cpu": {"period": 4}}, {"cpu": {"quota": 5, "period": 4}}),
+    (
+        {"cpu": {"quota": 5, "period": 9}},
+        {"cpu": {"period": 4}},
+        {"cpu": {"quota": 5, "period": 4}},
+    ),
     ({"cpu": {"quota": 5, "period": 9}}, {"cpu": {"shares": 4}}, {"cpu": {"shares": 4}}),
     ({"cpu": {"idle": 1}}, {"cpu": {"idle": 0}}, {"cpu": {"idle": 0}}),
     ({"cpu": {"cpus": "1"}}, {"cpu": {"cpus": "", "shares": 0}}, {}),
     ({}, {"memory": {"disableOOMKiller": False}}, {"memory": {"disableOOMKiller": False}}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("before", "asked", "expected"), COMPLETED)

@@ -1,0 +1,73 @@
+"""``events``: what a container uses, and that it ran out of memory."""
+
+from __future__ import annotations
+
+from crunw import status
+from crunw.effects import processes
+from crunw.effects.cgroups.oom import watch
+from crunw.effects.cgroups.stats import stats
+from crunw.effects.interfaces import interfaces
+from crunw.effects.store import Container
+from crunw.lifecycle.pause import needed_cgroup
+from crunw.lifecycle.state import current
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from crunw.effects.cgroups.group import Cgroup
+    from crunw.effects.store import Record
+
+    Event = dict[str, Any]
+
+
+def statistics(root: str, container_id: str) -> Event:
+    """Return one event of type ``stats``, as runc prints it. Raises :class:`CrunwError`."""
+    record, group = _running(root, container_id)
+    return _stats(container_id, record, group)
+
+
+def follow(root: str, container_id: str, interval: float) -> Iterator[Event]:
+    """Yield statistics every ``interval`` seconds and ``oom`` events, until the container's end.
+
+    Raises :class:`CrunwError`.
+    """
+    from select import POLLIN, poll
+    from time import monotonic
+
+    record, group = _running(root, container_id)
+    process = processes.open_pidfd(record["pid"], record["startTime"])
+    if process < 0:
+        return
+    memory = watch(group)
+    waiting = poll()
+    waiting.register(process, POLLIN)
+    if memory:
+        waiting.register(memory.descriptor, memory.mask)
+    due = monotonic() + interval
+    while True:
+        ready = [descriptor for descriptor, _ in waiting.poll(max(0, due - monotonic()) * 1000)]
+        if memory and memory.happened():
+            yield {"type": "oom", "id": container_id}
+        if process in ready:
+            return
+        if monotonic() >= due:
+            yield _stats(container_id, record, group)
+            due = monotonic() + interval
+
+
+def _running(root: str, container_id: str) -> tuple[Record, Cgroup]:
+    container = Container(root, container_id)
+    record = container.read()
+    status.check("events", container_id, current(container, record))
+    return record, needed_cgroup("events", container_id, record)
+
+
+def _stats(container_id: str, record: Record, group: Cgroup) -> Event:
+    data = {
+        **stats(group),
+        "intel_rdt": {},
+        "network_interfaces": interfaces(record["pid"]),
+    }
+    return {"type": "stats", "id": container_id, "data": data}
