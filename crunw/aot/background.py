@@ -9,8 +9,10 @@ from crunw.files import environment, exists
 from crunw.paths import bin_dir
 
 
-def start(module: int, name: str, key: str) -> None:
+def start(module: int, name: str, key: str, *, stay: bool) -> None:
     """Have a module compiled. ``module``: an open descriptor; nothing of the rest is inherited.
+
+    ``stay``: this process does not end soon, and will not reap what it has started.
 
     An engine waits for the end of file of the pipes it has given to the runtime, so whatever
     outlives the runtime must not hold them.
@@ -18,9 +20,12 @@ def start(module: int, name: str, key: str) -> None:
     waiting = f"{places.cache()}/queue/{key}"
     if exists(places.note("failed", key)) or exists(waiting):
         return
+    if not stay:
+        _spawn(module, name, key)
+        return
     pid = posix.fork()
     if pid == 0:
-        # `run` waits for the container alone: whoever adopts the compiler will reap it.
+        # Whoever adopts the compiler will reap it.
         try:
             _spawn(module, name, key)
         finally:

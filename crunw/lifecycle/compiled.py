@@ -56,15 +56,19 @@ class Compiled:
 
         return build(self._module, self._name, Options()) == self._key
 
-    def started(self, interpreted: str) -> None:
+    def started(self, interpreted: str, *, stay: bool) -> None:
         """The program waits or runs: nothing that is done now makes its start slower.
 
-        ``interpreted``: why the code could not be used, ``""``.
+        ``interpreted``: why the code could not be used, ``""``. ``stay``: this process does not
+        end soon.
         """
         if self._missing:
             from crunw.aot import background
 
-            background.start(self._module, self._name, self._key)
+            try:
+                background.start(self._module, self._name, self._key, stay=stay)
+            except OSError:
+                pass  # the next start tries again
         if interpreted:
             lookup.doubt(self._key)
         self.close()

@@ -62,7 +62,7 @@ def create(request: Request) -> None:
     console = connect_console(spec["process"], request.console_socket)
     creation = Creation(request, spec)
     creation.run(console)
-    creation.settle()
+    creation.settle(stay=False)
 
 
 class Creation:
@@ -95,7 +95,7 @@ class Creation:
             self.container.write(self.record)
             self._copy_config()
             if cgroup:
-                cgroup.create(writes)
+                cgroup.create(writes, self.init.parent)
                 self.cgroup = cgroup
             self._follow(self.init, host)
             self._commit(self.init)
@@ -105,9 +105,9 @@ class Creation:
         self.container.unlock()
         return self.init
 
-    def settle(self) -> None:
-        """Do what can wait until the program runs."""
-        self.compiled.started(self.init.interpreted if self.init else "")
+    def settle(self, *, stay: bool) -> None:
+        """Do what can wait until the program runs. ``stay``: this process waits for its end."""
+        self.compiled.started(self.init.interpreted if self.init else "", stay=stay)
 
     def _first_record(self, cgroup: Cgroup | None) -> Record:
         """The record before there is a process: enough for ``delete`` to clean up."""

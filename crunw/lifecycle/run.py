@@ -38,7 +38,7 @@ def run(request: Request, *, detach: bool, keep: bool) -> int:
             terminal.receive()
         release(container)
         run_poststart(container, record)
-        creation.settle()
+        creation.settle(stay=not detach)
     except BaseException:
         _remove(container, record, running=True)
         raise
