@@ -9,10 +9,10 @@ from crunw.files import environment, exists
 from crunw.paths import bin_dir
 
 
-def start(module: int, name: str, key: str, *, stay: bool) -> None:
+def start(module: int, name: str, key: str) -> None:
     """Have a module compiled. ``module``: an open descriptor; nothing of the rest is inherited.
 
-    ``stay``: this process does not end soon, and will not reap what it has started.
+    For a process that ends now: it does not reap what it has started.
 
     An engine waits for the end of file of the pipes it has given to the runtime, so whatever
     outlives the runtime must not hold them.
@@ -20,43 +20,29 @@ def start(module: int, name: str, key: str, *, stay: bool) -> None:
     waiting = f"{places.cache()}/queue/{key}"
     if exists(places.note("failed", key)) or exists(waiting):
         return
-    if not stay:
-        _spawn(module, name, key)
-        return
-    pid = posix.fork()
-    if pid == 0:
-        # Whoever adopts the compiler will reap it.
+    if posix.fork() == 0:
         try:
-            _spawn(module, name, key)
+            _execute(module, name, key)
         finally:
             posix._exit(0)  # noqa: SLF001 -- public as os._exit
-    posix.waitpid(pid, 0)
 
 
-def _spawn(module: int, name: str, key: str) -> None:
-    null = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
-    actions = [
-        (posix.POSIX_SPAWN_DUP2, module, 0),
-        (posix.POSIX_SPAWN_DUP2, null, 1),
-        (posix.POSIX_SPAWN_DUP2, null, 2),
-    ]
-    numbers = map(int, posix.listdir("/proc/self/fd"))
-    actions += [
-        (posix.POSIX_SPAWN_CLOSE, number)  # type: ignore[misc]
-        for number in numbers
-        if number > 2 and _is_inherited(number)
-    ]
+def _execute(module: int, name: str, key: str) -> None:
+    posix.setsid()
+    posix.sched_setscheduler(0, posix.SCHED_IDLE, posix.sched_param(0))
+    posix.dup2(module, 0)
+    null = posix.open("/dev/null", posix.O_RDWR)
+    posix.dup2(null, 1)
+    posix.dup2(null, 2)
+    for number in map(int, posix.listdir("/proc/self/fd")):
+        if number > 2 and _is_inherited(number):
+            posix.close(number)
+    from _signal import SIG_SETMASK, pthread_sigmask
+
+    pthread_sigmask(SIG_SETMASK, ())
     program = f"{bin_dir()}/crunw"
-    pid = posix.posix_spawn(
-        program,
-        [program, "cache", "enqueue", "--", key, name],
-        {name: environment(name) for name in _ENVIRONMENT if environment(name)},
-        file_actions=actions,
-        setsid=True,
-        setsigmask=(),
-    )
-    # Not before it has been started: posix_spawn waits for that.
-    posix.sched_setscheduler(pid, posix.SCHED_IDLE, posix.sched_param(0))
+    environ = {name: environment(name) for name in _ENVIRONMENT if environment(name)}
+    posix.execve(program, [program, "cache", "enqueue", "--", key, name], environ)
 
 
 _ENVIRONMENT = ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")

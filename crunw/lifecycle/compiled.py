@@ -56,17 +56,16 @@ class Compiled:
 
         return build(self._module, self._name, Options()) == self._key
 
-    def started(self, interpreted: str, *, stay: bool) -> None:
-        """The program waits or runs: nothing that is done now makes its start slower.
+    def finish(self, interpreted: str) -> None:
+        """Do what has been left for the end of this process.
 
-        ``interpreted``: why the code could not be used, ``""``. ``stay``: this process does not
-        end soon.
+        ``interpreted``: why the code could not be used, ``""``.
         """
         if self._missing:
             from crunw.aot import background
 
             try:
-                background.start(self._module, self._name, self._key, stay=stay)
+                background.start(self._module, self._name, self._key)
             except OSError:
                 pass  # the next start tries again
         if interpreted:

@@ -62,7 +62,7 @@ def create(request: Request) -> None:
     console = connect_console(spec["process"], request.console_socket)
     creation = Creation(request, spec)
     creation.run(console)
-    creation.settle(stay=False)
+    creation.settle()
 
 
 class Creation:
@@ -105,9 +105,9 @@ class Creation:
         self.container.unlock()
         return self.init
 
-    def settle(self, *, stay: bool) -> None:
-        """Do what can wait until the program runs. ``stay``: this process waits for its end."""
-        self.compiled.started(self.init.interpreted if self.init else "", stay=stay)
+    def settle(self) -> None:
+        """Do what can wait for the end of this process."""
+        self.compiled.finish(self.init.interpreted if self.init else "")
 
     def _first_record(self, cgroup: Cgroup | None) -> Record:
         """The record before there is a process: enough for ``delete`` to clean up."""

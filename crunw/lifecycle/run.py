@@ -38,16 +38,17 @@ def run(request: Request, *, detach: bool, keep: bool) -> int:
             terminal.receive()
         release(container)
         run_poststart(container, record)
-        creation.settle(stay=not detach)
     except BaseException:
         _remove(container, record, running=True)
         raise
     if detach:
+        creation.settle()
         return 0
     wait = terminal.wait if terminal else foreground.wait
     status = wait(init.pid, record["startTime"])
     if not keep:
         _remove(container, record, running=False)
+    creation.settle()
     return status
 
 
