@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import posix
+
+from crunw.effects.cgroups.files import read
 from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.layout import UNIFIED, Layout, detect, group_path
-from crunw.errors import CrunwError, StateError
+from crunw.errors import StateError
 from crunw.plan import device_rules, devices_bpf
 from crunw.plan.create import namespaces
 from crunw.plan.host import CgroupMount, Host
@@ -13,6 +16,7 @@ from crunw.plan.resources import writes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.lifecycle.create import Request
+    from crunw.plan.device_rules import Rule
     from crunw.plan.resources import Write
     from crunw.spec.model import Spec
 
@@ -23,23 +27,38 @@ def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None
     Raises :class:`StateError` for a cgroup that has processes in it: they are not ours.
     """
     linux = spec["linux"]
-    if request.cgroup_manager == "systemd":
-        raise CrunwError("--systemd-cgroup: only the cgroupfs manager is available")
     layout = detect()
     if request.cgroup_manager == "disabled" or not layout.tops:
         return None, []
-    group = Cgroup.at(layout, group_path(linux.get("cgroupsPath", ""), request.id))
+    resources = linux.get("resources", {})
+    rules = device_rules.rules(resources.get("devices", ()))
+    group = _group(layout, linux.get("cgroupsPath", ""), request, rules)
     if count := len(group.procs()):
         raise StateError(f"cgroup {group.path} is in use by {count} processes")
-    resources = linux.get("resources", {})
     host.cgroup_join = group.join_files()
     host.cgroup_unified = group.unified
     host.cgroup_version = 2 if layout.mode == "v2" else 1
     host.cgroup_namespace = namespaces(spec).get("cgroup") == ""
     host.cgroup_mounts = _mounts(layout, group.path)
     if layout.version("devices") == 2:
-        host.device_program = devices_bpf.program(device_rules.rules(resources.get("devices", ())))
+        host.device_program = devices_bpf.program(rules)
     return group, writes(resources, layout.version)
+
+
+def _group(layout: Layout, path: str, request: Request, rules: list[Rule]) -> Cgroup:
+    """The cgroup of the manager asked for, which is not made yet."""
+    if request.cgroup_manager != "systemd":
+        return Cgroup.at(layout, group_path(path, request.id))
+    from crunw.effects.cgroups.systemd import Scope
+
+    return Scope.planned(layout, path, request.id, rules, user=is_rootless())
+
+
+def is_rootless() -> bool:
+    """Whether this process lacks the host's root: another user, or one in a user namespace."""
+    if posix.geteuid():
+        return True
+    return read("/proc/self/uid_map").split() != ["0", "0", "4294967295"]
 
 
 def _mounts(layout: Layout, path: str) -> list[CgroupMount]:

@@ -61,6 +61,10 @@ def cgroup_of(record: Record) -> Cgroup | None:
     """Return the container's cgroup, None if it has none."""
     if not record.get("cgroup"):
         return None
+    if "unit" in record["cgroup"]:
+        from crunw.effects.cgroups.systemd import Scope
+
+        return Scope.from_record(record["cgroup"])
     from crunw.effects.cgroups.group import Cgroup
 
     return Cgroup.from_record(record["cgroup"])

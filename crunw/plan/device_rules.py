@@ -110,9 +110,14 @@ def v1_writes(rules: list[Rule]) -> list[tuple[str, str]]:
     others = "devices.deny" if default else "devices.allow"
     writes = [("devices.allow" if default else "devices.deny", "a")]
     for (kind, major, minor), access in exceptions.items():
-        letters = "".join(letter for letter, bit in _LETTERS.items() if access & bit)
-        writes.append((others, f"{kind} {_text(major)}:{_text(minor)} {letters}"))
+        numbers = f"{_text(major)}:{_text(minor)}"
+        writes.append((others, f"{kind} {numbers} {access_letters(access)}"))
     return writes
+
+
+def access_letters(access: int) -> str:
+    """``rwm`` for :data:`ALL`, and so on."""
+    return "".join(letter for letter, bit in _LETTERS.items() if access & bit)
 
 
 def _take_back(

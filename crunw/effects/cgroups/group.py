@@ -68,11 +68,12 @@ class Cgroup:
         """
         return [f"{directory}/tasks" for _, directory in self.v1_directories()]
 
-    def create(self, writes: list[Write]) -> None:
+    def create(self, writes: list[Write], first: int = 0) -> None:
         """Make the directories and apply ``writes``; on an error, remove what was made.
 
-        An empty directory left over from before is reused; one with processes in it is a
-        :class:`StateError`. Otherwise raises as :meth:`apply`, and :class:`KernelError`.
+        ``first``: a process that may be in it already. An empty directory left over from before is
+        reused; one with other processes in it is a :class:`StateError`. Otherwise raises as
+        :meth:`apply`, and :class:`KernelError`.
         """
         if not self._directories:
             raise StateError("no cgroup hierarchy is mounted")
@@ -80,14 +81,15 @@ class Cgroup:
         try:
             for key, directory in self._directories.items():
                 top = directory.removesuffix(self.path)
-                if not _make(directory, top, made) and (pids := _procs(directory)):
+                pids = [] if _make(directory, top, made) else _procs(directory)
+                if pids and pids != [first]:
                     raise StateError(f"cgroup {directory} is in use by {len(pids)} processes")
                 if key == _UNIFIED:
                     self.enable_controllers(writes)
                     _check_domain(directory)
                 elif "cpuset" in key.split(","):
                     _inherit_cpuset(directory, top)
-            self.apply(writes)
+            Cgroup.apply(self, writes)  # of a scope, systemd knows them already
         except BaseException as error:
             _unmake(made)
             if isinstance(error, OSError):
