@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from crio import suite
 from crio.node import Node, Pod, may_lower_oom_score_adj
 
 
 def running(node: Node) -> Iterator[Node]:
     """The node, started; it must leave nothing behind."""
-    node.make_images()
     try:
         node.start()
         yield node
@@ -24,7 +24,9 @@ def running(node: Node) -> Iterator[Node]:
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """CRI-O with crunw, each pod's namespaces held without a pause container."""
-    yield from running(Node(tmp_path_factory.mktemp("crio")))
+    node = Node(tmp_path_factory.mktemp("crio"))
+    node.make_images()
+    yield from running(node)
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +35,18 @@ def keeping_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     node = Node(tmp_path_factory.mktemp("keeping"), drop_infra_ctr="false")
     if not may_lower_oom_score_adj():
         node.environment["_CRIO_ROOTLESS"] = "1"  # it asks for no oom_score_adj then
+    node.make_images()
+    yield from running(node)
+
+
+@pytest.fixture(scope="session")
+def critest_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node with the images that critest wants, and a Wasm pause container in each pod."""
+    node = Node(tmp_path_factory.mktemp("critest"))
+    if not may_lower_oom_score_adj():
+        node.without_oom_score_adj()
+    node.make_images()
+    suite.make_images(node)
     yield from running(node)
 
 

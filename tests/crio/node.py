@@ -86,6 +86,13 @@ class Node:
         path.write_text(template.substitute(self.options))
         return path
 
+    def without_oom_score_adj(self) -> None:
+        """Put a program before the runtime that takes a negative ``oomScoreAdj`` for 0."""
+        wrapper = self.write("runtime")
+        wrapper.chmod(0o755)
+        self.options["runtime_path"] = wrapper
+        self.write("crio.conf")
+
     def make_images(self) -> None:
         """Build the images into the node's storage; those of the guide get its names for them."""
         images = [PROJECT / "examples" / "images", "--test-images"]
@@ -268,10 +275,12 @@ def may_lower_oom_score_adj() -> bool:
 
 
 def _command_lines() -> list[str]:
+    """Those of the processes in this mount namespace: elsewhere a path is another's."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            found.append(path.read_text().replace("\0", " "))
+            if (process / "ns/mnt").readlink() == Path("/proc/self/ns/mnt").readlink():
+                found.append((process / "cmdline").read_text().replace("\0", " "))
         except OSError:
             pass  # it has ended meanwhile
     return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ def columns(node: Node, container: str) -> list[str]:
 
 
 def test_slice_needs_the_systemd_manager(node: Node) -> None:
-    with pytest.raises(CrictlError, match="received systemd slice as parent: pod_123-456.slice"):
+    with pytest.raises(CrictlError, match=r"systemd slice as parent: pod_123-456\.slice"):
         node.crictl("runp", SANDBOX)
 
 
@@ -67,3 +69,41 @@ def check_seven_tests(output: str) -> None:
     assert "\nHOSTNAME: crictl_host\n" in output
     assert "The args are as follows.\nwasi_example_main.wasm\n50000000\n" in output
     assert "\nFile content is This is in a file\n" in output
+
+
+OLD_CONFIGURATION = """
+[crio.runtime]
+default_runtime = "runc"
+[crio.runtime.runtimes.runc]
+runtime_path = ""
+[crio.image]
+pause_image = "k8s.gcr.io/pause:3.2"
+pause_command = "/pause"
+"""
+SUBSTITUTIONS = (
+    's@default_runtime = "runc"@default_runtime = "crunw"@',
+    's@pause_image = "k8s.gcr.io/pause:3.2"@pause_image = "docker.io/beststeve/wasm-pause"@',
+    's@pause_command = "/pause"@pause_command = "pause.wasm"@',
+)
+DROP_IN = """
+[crio.runtime.runtimes.crunw]
+runtime_path = "/usr/lib/cri-o-runc/sbin/crunw"
+runtime_type = "oci"
+runtime_root = "/run/crunw"
+"""
+
+
+def test_installation_by_hand(node: Node, tmp_path: Path) -> None:
+    config = tmp_path / "crio.conf"
+    config.write_text(OLD_CONFIGURATION)
+    for substitution in SUBSTITUTIONS:
+        subprocess.run(["sed", "-i", "-e", substitution, config], check=True)
+    drop_ins = tmp_path / "crio.conf.d"
+    drop_ins.mkdir()
+    (drop_ins / "01-crio-runc.conf").write_text(DROP_IN)
+    crio = [node.engines / "crio", "--config", config, "--config-dir", drop_ins, "config"]
+    merged = tomllib.loads(subprocess.check_output(crio, text=True))["crio"]
+    assert merged["runtime"]["default_runtime"] == "crunw"
+    assert merged["runtime"]["runtimes"]["crunw"]["runtime_root"] == "/run/crunw"
+    assert merged["image"]["pause_image"] == "docker.io/beststeve/wasm-pause"
+    assert merged["image"]["pause_command"] == "pause.wasm"
