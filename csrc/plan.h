@@ -80,8 +80,8 @@
      * non-directory, else a directory). With MS_BIND the other flags are applied too. */          \
     X(MOUNT, 22, "sssusu")                                                                         \
     /* s source, s target, u MS_* flags, s path of a user namespace ("": make one with), s uid     \
-     * map, s gid map, u nonzero: the mounts below are mapped too. A bind mount with mapped ids.              \
-     * Needs OPENER. */                                                                                        \
+     * map, s gid map, u nonzero: the mounts below are mapped too. A bind mount with mapped ids.   \
+     * Needs OPENER. */                                                                            \
     X(BIND_IDMAPPED, 32, "ssusssu")                                                                \
     /* s path, s SELinux label of the file or directory there */                                   \
     X(RELABEL, 33, "ss")                                                                           \

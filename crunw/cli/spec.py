@@ -23,7 +23,8 @@ def run(parsed: Parsed, given: Parsed) -> int:
     if parsed.arguments:
         raise UsageError(f"unexpected argument {parsed.arguments[0]!r}")
     path = os.path.join(parsed.text("bundle", "."), "config.json")
-    text = json.dumps(example(rootless=parsed.flag("rootless")), indent="\t") + "\n"
+    config = example(rootless=parsed.flag("rootless"), uid=os.geteuid(), gid=os.getegid())
+    text = json.dumps(config, indent="\t") + "\n"
     try:
         with open(path, "x", encoding="utf-8") as file:
             file.write(text)

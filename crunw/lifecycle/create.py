@@ -9,10 +9,17 @@ from crunw.effects import fast, hooks, processes
 from crunw.effects.init import Init
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
-from crunw.errors import CrunwError, KernelError, SpecError
+from crunw.errors import SpecError
 from crunw.files import absolute, is_directory
 from crunw.lifecycle.compiled import Compiled
+from crunw.lifecycle.descriptors import (
+    connect_console,
+    connect_listener,
+    listener_state,
+    socket_activation,
+)
 from crunw.lifecycle.resources import plan_cgroup
+from crunw.lifecycle.rootless import make_cgroup
 from crunw.lifecycle.state import hook_state, state_text
 from crunw.paths import cache_dir, engine_library, engine_stub, init_path
 from crunw.plan.create import create_plan
@@ -25,8 +32,9 @@ from crunw.workload import decide
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.cgroups.group import Cgroup
+    from crunw.effects.rdt import Group
     from crunw.effects.store import Record
-    from crunw.spec.model import Process, Spec
+    from crunw.spec.model import Spec
 
 
 class Request:
@@ -36,6 +44,7 @@ class Request:
         "bundle",
         "console_socket",
         "id",
+        "listen_fds",
         "no_new_keyring",
         "no_pivot",
         "pid_file",
@@ -51,6 +60,7 @@ class Request:
         self.console_socket = ""
         self.pid_file = ""
         self.preserve_fds = 0
+        self.listen_fds = socket_activation()
         self.no_pivot = False
         self.no_new_keyring = False
         self.cgroup_manager = "cgroupfs"
@@ -75,6 +85,7 @@ class Creation:
         self.record: Record = {}
         self.cgroup: Cgroup | None = None
         self.init: Init | None = None
+        self.rdt: Group | None = None
         self.compiled = Compiled()
 
     def run(self, console_fd: int) -> Init:
@@ -84,9 +95,11 @@ class Creation:
         self.container.make()
         try:
             start_fds = self.container.make_fifos()
-            self.init = self._spawn([*start_fds, *([console_fd] if console_fd >= 0 else [])])
+            listener_fd = connect_listener(self.spec)
+            sockets = [fd for fd in (console_fd, listener_fd) if fd >= 0]
+            self.init = self._spawn([*start_fds, *sockets])
             host = gather_host(self.spec, self.request)
-            host.console_fd = console_fd
+            host.console_fd, host.seccomp_fd = console_fd, listener_fd
             host.start_fd, host.started_fd = start_fds
             self.compiled = find_compiled(host, self.spec, self.request.bundle)
             cgroup, writes = plan_cgroup(self.spec, self.request, host)
@@ -95,8 +108,8 @@ class Creation:
             self.container.write(self.record)
             self._copy_config()
             if cgroup:
-                cgroup.create(writes, self.init.parent)
-                self.cgroup = cgroup
+                self.cgroup = make_cgroup(cgroup, writes, self.init.parent, host)
+            self._make_rdt()
             self._follow(self.init, host)
             self._commit(self.init)
         except BaseException:
@@ -133,7 +146,7 @@ class Creation:
         write_file(self.container.config(), text)
 
     def _spawn(self, inherited: list[int]) -> Init:
-        inherited += range(3, 3 + self.request.preserve_fds)
+        inherited += range(3, 3 + self.request.preserve_fds + self.request.listen_fds)
         return Init(init_path(), inherited)
 
     def _follow(self, init: Init, host: Host) -> None:
@@ -141,8 +154,12 @@ class Creation:
         before, after = state_around_pid(self.container, self.record, CREATED)
         host.state_before_pid, host.state_after_pid = before, after
         _, host.state_after_pid_creating = state_around_pid(self.container, self.record, CREATING)
+        if host.seccomp_fd >= 0:
+            listener_state(host, self.spec, self.container, self.record, CREATING)
         init.send(create_plan(self.spec, host))
-        init.run(self._map_ids, self._run_hooks)
+        init.run(self._map_ids, self._at_barrier)
+        if host.seccomp_fd >= 0:
+            posix.close(host.seccomp_fd)
         posix.close(host.start_fd)
         posix.close(host.started_fd)
 
@@ -152,15 +169,34 @@ class Creation:
         linux = self.spec["linux"]
         write_maps(pid, linux.get("uidMappings", []), linux.get("gidMappings", []))
 
+    def _make_rdt(self) -> None:
+        wanted = self.spec["linux"].get("intelRdt")
+        if wanted:
+            from crunw.effects import rdt
+
+            self.rdt = rdt.Group(wanted, self.container.id, rdt.mount_point())
+            self.record["rdt"] = self.rdt.make()
+
+    def _at_barrier(self, pid: int) -> None:
+        """What the runtime does when the namespaces exist, before the mounts are final."""
+        if self.rdt:
+            self.rdt.join(pid)
+        for name, device in self.spec["linux"].get("netDevices", {}).items():
+            from crunw.effects.netdevices import move
+
+            move(name, pid, device.get("name") or name)
+        self._run_hooks(pid)
+
     def _run_hooks(self, pid: int) -> None:
         state = hook_state(self.container, {**self.record, "pid": pid}, CREATING)
         for name in ("prestart", "createRuntime"):
-            wanted = self.spec["hooks"].get(name, [])
+            wanted = self.spec.get("hooks", {}).get(name, [])
             hooks.run(name, wanted, state, self.request.bundle)  # type: ignore[arg-type]
 
     def _commit(self, init: Init) -> None:
         """Write the final record, then let the process go on."""
         self.record["pid"] = init.pid
+        self.record["cgroup"] = self.cgroup.record() if self.cgroup else None
         self.record["startTime"] = processes.start_time(init.pid)
         self.container.write_fast(fast_record(self.container, self.record, self.cgroup))
         self.container.write(self.record)
@@ -174,6 +210,8 @@ class Creation:
         if self.cgroup:
             self.cgroup.kill()
             self.cgroup.delete()
+        if self.rdt:
+            self.rdt.remove()
         self.container.remove()
 
 
@@ -187,12 +225,18 @@ def gather_host(spec: Spec, request: Request) -> Host:
     path, head = root.find_program(process["args"][0], process["cwd"], process.get("env", ()))
     workload = decide(spec.get("annotations", {}), path, head)
     host = Host(id=request.id, bundle=request.bundle, rootfs=rootfs, workload=workload)
-    host.preserve_fds = request.preserve_fds
+    host.preserve_fds = request.preserve_fds + request.listen_fds
+    host.listen_fds = request.listen_fds
     host.no_pivot = request.no_pivot
     host.no_new_keyring = request.no_new_keyring
     host.rootless = posix.geteuid() != 0
     use_engine(host, root, process["cwd"])
     seccomp_filter(host, spec)
+    devices = spec["linux"].get("netDevices", {})
+    if devices:
+        from crunw.effects.netdevices import addresses
+
+        host.net_devices = {d.get("name") or name: addresses(name) for name, d in devices.items()}
     return host
 
 
@@ -240,7 +284,7 @@ def fast_record(container: Container, record: Record, cgroup: Cgroup | None) -> 
     return fast.encode(
         record["pid"],
         record["startTime"],
-        list(record["hooks"]),
+        [*record["hooks"], *(["poststop"] if record.get("rdt") else [])],  # work for delete
         (f'{before_pid}"pid": ', before_status, after_status),
         cgroup.freezer_state() if cgroup else ("", ""),
         cgroup.directories() if cgroup else (),
@@ -276,22 +320,3 @@ def _user_name() -> str:
         return getpwuid(posix.geteuid()).pw_name
     except KeyError:
         return str(posix.geteuid())
-
-
-def connect_console(process: Process, path: str) -> int:
-    """Connect to ``--console-socket``; -1 without a terminal."""
-    terminal = process.get("terminal", False)
-    if terminal and not path:
-        raise CrunwError("process.terminal is true: --console-socket is required")
-    if not terminal:
-        if path:
-            raise CrunwError("--console-socket is given, but process.terminal is not true")
-        return -1
-    from _socket import AF_UNIX, SOCK_STREAM, socket
-
-    connection = socket(AF_UNIX, SOCK_STREAM)
-    try:
-        connection.connect(path)
-    except OSError as error:
-        raise KernelError("connect to the console socket", path, error) from error
-    return connection.detach()

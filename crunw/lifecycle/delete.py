@@ -44,6 +44,10 @@ def remove(container: Container, record: Record, *, running: bool) -> None:
         if group.procs():  # none when the pid namespace has ended with its first process
             group.kill()
         group.delete()
+    if record.get("rdt"):
+        from crunw.effects.rdt import remove as remove_rdt
+
+        remove_rdt(record["rdt"])
     state = hook_state(container, record, status.STOPPED)
     container.remove()
     for hook in record.get("hooks", {}).get("poststop", ()):

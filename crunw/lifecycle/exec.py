@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posix
+
 from crunw import status
 from crunw.effects import foreground, processes
 from crunw.effects.init import Init
@@ -9,7 +11,8 @@ from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, StateError
 from crunw.lifecycle.compiled import Compiled
-from crunw.lifecycle.create import connect_console, seccomp_filter, use_engine
+from crunw.lifecycle.create import seccomp_filter, use_engine
+from crunw.lifecycle.descriptors import connect_console, connect_listener, listener_state
 from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path
 from crunw.plan.exec import exec_plan
@@ -69,15 +72,21 @@ def execute(request: Request) -> int:
         raise StateError(f"exec {request.id}: the container is stopped")
     if not request.detach:
         foreground.hold_signals()
-    inherited = [pidfd, *([console_fd] if console_fd >= 0 else [])]
+    listener_fd = connect_listener(spec)
+    inherited = [pidfd, *(fd for fd in (console_fd, listener_fd) if fd >= 0)]
     inherited += range(3, 3 + request.preserve_fds)
     init = Init(init_path(), inherited)
     try:
         host = _gather_host(container, record, spec, process)
-        host.console_fd = console_fd
+        host.console_fd, host.seccomp_fd = console_fd, listener_fd
+        if listener_fd >= 0:
+            listener_state(host, spec, container, record, now)
         host.preserve_fds = request.preserve_fds
         init.send(exec_plan(spec, process, host, pidfd))
         init.run(_no_maps, _no_maps)
+        _join_rdt(spec, container, init.pid)
+        if listener_fd >= 0:
+            posix.close(listener_fd)
         if terminal:
             terminal.receive()
         if request.pid_file:
@@ -92,6 +101,14 @@ def execute(request: Request) -> int:
         return 0
     wait = terminal.wait if terminal else foreground.wait
     return wait(init.pid, started)
+
+
+def _join_rdt(spec: Spec, container: Container, pid: int) -> None:
+    wanted = spec["linux"].get("intelRdt")
+    if wanted:
+        from crunw.effects import rdt
+
+        rdt.Group(wanted, container.id, rdt.mount_point()).join(pid)
 
 
 def _gather_host(container: Container, record: Record, spec: Spec, process: Process) -> Host:

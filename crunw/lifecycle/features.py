@@ -50,7 +50,12 @@ def features() -> dict[str, Any]:
             "seccomp": seccomp.features(),
             "apparmor": {"enabled": True},
             "selinux": {"enabled": True},
-            "intelRdt": {"enabled": False},
+            "intelRdt": {"enabled": True, "schemata": True, "monitoring": True},
+            "memoryPolicy": {
+                "modes": sorted(flags.MEMORY_POLICIES),
+                "flags": sorted(flags.MEMORY_POLICY_FLAGS),
+            },
+            "netDevices": {"enabled": True},
             "mountExtensions": {"idmap": {"enabled": True}},
         },
         "annotations": {

@@ -39,7 +39,7 @@ def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None
     host.cgroup_unified = group.unified
     host.cgroup_version = 2 if layout.mode == "v2" else 1
     host.cgroup_namespace = namespaces(spec).get("cgroup") == ""
-    host.cgroup_mounts = _mounts(layout, group.path)
+    host.cgroup_mounts = cgroup_mounts(layout.tops, group.path)
     if layout.version("devices") == 2:
         host.device_program = devices_bpf.program(rules)
     return group, writes(resources, layout.version)
@@ -61,10 +61,10 @@ def is_rootless() -> bool:
     return read("/proc/self/uid_map").split() != ["0", "0", "4294967295"]
 
 
-def _mounts(layout: Layout, path: str) -> list[CgroupMount]:
-    """The hierarchies of v1 and hybrid layouts, for a mount of type cgroup."""
+def cgroup_mounts(tops: dict[str, str], path: str) -> list[CgroupMount]:
+    """The hierarchies (as in :class:`Layout`) for a mount of type cgroup; ``path``: the group's."""
     found = []
-    for key, top in layout.tops.items():
+    for key, top in tops.items():
         name = top.rpartition("/")[2]
         if key == UNIFIED:
             found.append(CgroupMount(name, "", top + path, unified=True))

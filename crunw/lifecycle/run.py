@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from crunw.effects import foreground
-from crunw.lifecycle.create import Creation, Request, connect_console
+from crunw.lifecycle.create import Creation, Request
 from crunw.lifecycle.delete import remove
+from crunw.lifecycle.descriptors import connect_console
 from crunw.lifecycle.start import release, run_poststart
 from crunw.spec.load import load
 

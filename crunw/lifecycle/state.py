@@ -49,12 +49,17 @@ def state_text(container: Container, record: Record, now: str) -> str:
     return dumps(document(container, record, now), indent=2)
 
 
-def hook_state(container: Container, record: Record, now: str) -> str:
-    """Return the state as hooks read it on their standard input: the specification's fields."""
+def spec_state(container: Container, record: Record, now: str) -> Record:
+    """Return the state with the specification's fields alone."""
     state = document(container, record, now)
     for extra in ("rootfs", "created", "owner"):
         del state[extra]
-    return dumps(state)
+    return state
+
+
+def hook_state(container: Container, record: Record, now: str) -> str:
+    """Return the state as hooks read it on their standard input."""
+    return dumps(spec_state(container, record, now))
 
 
 def cgroup_of(record: Record) -> Cgroup | None:

@@ -13,6 +13,7 @@ from crunw.plan.mounts import (
     mount_steps,
 )
 from crunw.plan.process import (
+    home_steps,
     label_steps,
     limit_steps,
     persona_steps,
@@ -20,6 +21,7 @@ from crunw.plan.process import (
     seal_steps,
     seccomp_steps,
 )
+from crunw.plan.scheduling import memory_policy_steps, scheduling_steps
 from crunw.spec.rules import sysctl_path
 
 TYPE_CHECKING = False
@@ -148,8 +150,12 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
     if spec.get("domainname"):
         steps.append(Step("domainname", spec["domainname"]))
     hooks = spec.get("hooks", {})
-    if hooks.get("prestart") or hooks.get("createRuntime"):
+    outside = (hooks.get("prestart"), hooks.get("createRuntime"), linux.get("intelRdt"))
+    if any(outside) or host.net_devices:
         steps.append(Step("hooks_barrier"))
+    for name, addresses in host.net_devices.items():
+        steps += [Step("net_address", name, *address) for address in addresses]
+        steps.append(Step("net_up", name))
     after = host.state_after_pid_creating
     return steps + [_hook(hook, host, after) for hook in hooks.get("createContainer", ())]
 
@@ -183,9 +189,9 @@ def _process_steps(spec: Spec, host: Host) -> list[Step]:
 
 
 def session_steps(spec: Spec, host: Host) -> list[Step]:
-    """What all processes of a container have in common: the session keyring, the personality."""
+    """What all processes of a container have in common."""
     steps = [] if host.no_new_keyring else [Step("keyring", f"_ses.{host.id}")]
-    return [*steps, *persona_steps(spec)]
+    return [*steps, *persona_steps(spec), *memory_policy_steps(spec)]
 
 
 def program_steps(
@@ -198,11 +204,13 @@ def program_steps(
     """
     steps = [
         *label_steps(process),
+        *scheduling_steps(process),
         *limit_steps(process),
+        *home_steps(process),
         Step("close_from", _FIRST_FREE_FD + host.preserve_fds),
         cwd,
         *seal_steps(process, host),
-        process_step(process),
+        process_step(process, host),
     ]
     late = seccomp_steps(host) if process.get("noNewPrivileges") else []
     wait = [Step("ready")]

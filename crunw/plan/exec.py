@@ -13,6 +13,7 @@ from crunw.plan.create import (
     session_steps,
 )
 from crunw.plan.encode import Step
+from crunw.plan.scheduling import affinity_steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def exec_plan(spec: Spec, process: Process, host: Host, pidfd: int) -> list[Step
     opened before the mount namespace is entered, while the host's libraries can be reached. A
     working directory that is missing is not made: that is for ``create``.
     """
-    steps = []
+    affinity = process.get("execCPUAffinity", {})
+    steps = affinity_steps(affinity.get("initial", ""))
     if "oomScoreAdj" in process:
         steps.append(Step("oom_score_adj", process["oomScoreAdj"]))
     joined = namespaces(spec)
@@ -37,6 +39,7 @@ def exec_plan(spec: Spec, process: Process, host: Host, pidfd: int) -> list[Step
         *engine_steps(host),
         Step("ns_enter_pidfd", pidfd, sum(flags.NAMESPACES[kind][0] for kind in joined)),
         Step("fork", 0),
+        *affinity_steps(affinity.get("final", "")),
         Step("setsid"),
         *console_steps(process, host, bind=False),
         *session_steps(spec, host),

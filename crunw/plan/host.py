@@ -38,6 +38,8 @@ class Host:
         "engine_library",
         "engine_stub",
         "id",
+        "listen_fds",
+        "net_devices",
         "no_new_keyring",
         "no_pivot",
         "preserve_fds",
@@ -75,6 +77,9 @@ class Host:
         self.start_fd = -1
         self.started_fd = -1
         self.preserve_fds = 0
+        self.listen_fds = 0  # how many of them are sockets of systemd's socket activation
+        # Devices that move in, by their name there: family, prefix length, flags, scope, attributes
+        self.net_devices: dict[str, list[tuple[int, int, int, int, bytes]]] = {}
         self.no_pivot = False
         self.rootless = False  # the caller is an ordinary user
         self.no_new_keyring = False

@@ -21,6 +21,13 @@ def limit_steps(process: Process) -> list[Step]:
     ]
 
 
+def home_steps(process: Process) -> list[Step]:
+    """$HOME, where the environment has none: as runc and crun, the container's user database."""
+    if any(entry.startswith("HOME=") for entry in process.get("env", ())):
+        return []
+    return [Step("home", process.get("user", {}).get("uid", 0))]
+
+
 def label_steps(process: Process) -> list[Step]:
     """The AppArmor profile and SELinux label of the next exec."""
     steps = []
@@ -76,9 +83,16 @@ def credentials(process: Process) -> Step:
     return Step("credentials", user.get("uid", 0), user.get("gid", 0), groups, *masks, 0)
 
 
-def process_step(process: Process) -> Step:
-    """The program's arguments and its environment."""
-    return Step("process", list(process["args"]), list(process.get("env", ())))
+def process_step(process: Process, host: Host) -> Step:
+    """The program's arguments and its environment, with that of socket activation
+    (sd_listen_fds(3)): the program is the first process of its container.
+    """
+    environment = list(process.get("env", ()))
+    if host.listen_fds:
+        names = ("LISTEN_FDS=", "LISTEN_PID=", "LISTEN_FDNAMES=")
+        environment = [entry for entry in environment if not entry.startswith(names)]
+        environment += [f"LISTEN_FDS={host.listen_fds}", "LISTEN_PID=1"]
+    return Step("process", list(process["args"]), environment)
 
 
 def persona_steps(spec: Spec) -> list[Step]:

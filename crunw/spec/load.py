@@ -47,7 +47,6 @@ def load_process(path: str) -> Process:
         process: Process = document["process"]
         _complete_user(process)
         rules.check_process(process)
-        rules.unsupported(document)
     except SpecError as error:
         raise _named(path, error) from None
     return process
@@ -83,7 +82,6 @@ def check(document: Any) -> Spec:
     spec: Spec = document
     _complete(spec)
     rules.check_spec(spec)
-    rules.unsupported(spec)
     return spec
 
 

@@ -11,21 +11,20 @@ from crunw.spec.resources import check_resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from crunw.spec.model import (
+        IdMapping,
+        Linux,
+        MemoryPolicy,
+        Mount,
+        Process,
+        Scheduler,
+        Seccomp,
+        Spec,
+    )
 
-    from crunw.spec.model import IdMapping, Linux, Mount, Process, Seccomp, Spec
-
-# Fields this version knows but does not carry out: refused, rather than ignored in silence.
-UNSUPPORTED = (
-    "process.scheduler",
-    "process.ioPriority",
-    "process.execCPUAffinity",
-    "linux.netDevices",
-    "linux.intelRdt",
-    "linux.memoryPolicy",
-    "linux.seccomp.listenerPath",
-)
+# Of a processor or a memory node: NR_CPUS and MAX_NUMNODES of any kernel are smaller.
+_MAX_NUMBER = 65535
+_IFNAMSIZ = 16
 
 # Sysctls that belong to a namespace: runc's and crun's list.
 IPC_SYSCTLS = frozenset(
@@ -43,12 +42,15 @@ IPC_SYSCTLS = frozenset(
 
 
 def check_spec(spec: Spec) -> None:
-    """Check the whole document against every rule but ``unsupported``."""
+    """Check the whole document."""
     _version(spec["ociVersion"])
     check_process(spec["process"])
     linux = spec["linux"]
     namespaces = _namespaces(linux)
+    if "mount" not in namespaces:
+        raise SpecError("linux.namespaces", "a mount namespace is required")
     _names(spec, namespaces)
+    _net_devices(linux, namespaces)
     _mappings(linux, namespaces)
     for index, mount in enumerate(spec.get("mounts", ())):
         _mount(mount, f"mounts[{index}]")
@@ -57,6 +59,8 @@ def check_spec(spec: Spec) -> None:
     _devices(linux)
     if ".." in linux.get("cgroupsPath", "").split("/"):
         raise SpecError("linux.cgroupsPath", f"must not go up ('..'), is {linux['cgroupsPath']!r}")
+    if "memoryPolicy" in linux:
+        _memory_policy(linux["memoryPolicy"])
     if "seccomp" in linux:
         _seccomp(linux["seccomp"])
     if "resources" in linux:
@@ -77,31 +81,41 @@ def check_process(process: Process) -> None:
             raise SpecError(
                 f"{field}.soft", f"{limit['soft']} is above the hard limit {limit['hard']}"
             )
+    if "scheduler" in process:
+        _scheduler(process["scheduler"])
+    affinity = process.get("execCPUAffinity", {})
+    _highest(affinity.get("initial", ""), "process.execCPUAffinity.initial")
+    _highest(affinity.get("final", ""), "process.execCPUAffinity.final")
 
 
-def unsupported(document: Mapping[str, Any]) -> None:
-    """Refuse a document (a Spec, or {"process": Process}) that asks for what crunw doesn't do."""
-    for field in UNSUPPORTED:
-        _refuse(document, field.split("."), "")
-    if "linux" in document and not any(
-        namespace["type"] == "mount" for namespace in document["linux"].get("namespaces", ())
-    ):
-        raise SpecError("linux.namespaces", "a mount namespace is required")
+def _highest(text: str, field: str) -> None:
+    """A mask has a bit for each number up to the highest: no list may ask for gigabytes."""
+    numbers = text.replace("-", ",").split(",") if text.strip() else []
+    if any(int(number) > _MAX_NUMBER for number in numbers):
+        raise SpecError(field, f"must be below {_MAX_NUMBER + 1}, is {show(text)}")
 
 
-def _refuse(value: Mapping[str, Any], steps: list[str], at: str) -> None:
-    step, rest = steps[0], steps[1:]
-    key = step.removesuffix("[]")
-    found = value.get(key)
-    if not found:
-        return
-    if not rest:
-        raise SpecError(at + step, "is not supported by this version of crunw")
-    if key == step:
-        _refuse(found, rest, f"{at}{key}.")
-    else:
-        for index, item in enumerate(found):
-            _refuse(item, rest, f"{at}{key}[{index}].")
+def _scheduler(scheduler: Scheduler) -> None:
+    """sched(7): which policy takes which parameters. The kernel has no SCHED_ISO."""
+    policy = scheduler["policy"]
+    field = "process.scheduler"
+    if policy == "SCHED_ISO":
+        raise SpecError(f"{field}.policy", "SCHED_ISO is not implemented by Linux")
+    if scheduler.get("priority") and policy not in ("SCHED_FIFO", "SCHED_RR"):
+        raise SpecError(f"{field}.priority", f"means nothing with {policy}")
+    for key in ("runtime", "deadline", "period"):
+        if scheduler.get(key) and policy != "SCHED_DEADLINE":
+            raise SpecError(f"{field}.{key}", f"means nothing with {policy}")
+
+
+def _memory_policy(policy: MemoryPolicy) -> None:
+    """set_mempolicy(2): which mode takes nodes."""
+    mode, nodes = policy["mode"], policy.get("nodes", "").strip()
+    if nodes and mode in ("MPOL_DEFAULT", "MPOL_LOCAL"):
+        raise SpecError("linux.memoryPolicy.nodes", f"means nothing with {mode}")
+    _highest(nodes, "linux.memoryPolicy.nodes")
+    if not nodes and mode not in ("MPOL_DEFAULT", "MPOL_LOCAL", "MPOL_PREFERRED"):
+        raise SpecError("linux.memoryPolicy.nodes", f"is required by {mode}")
 
 
 def _version(version: str) -> None:
@@ -215,6 +229,23 @@ def _sysctl(key: str, namespaces: dict[str, str]) -> None:
         raise SpecError(field, "is not namespaced: it would change the host")
     if needed not in namespaces:
         raise SpecError(field, f"needs its own {needed} namespace in linux.namespaces")
+
+
+def _net_devices(linux: Linux, namespaces: dict[str, str]) -> None:
+    """config-linux.md "Network Devices"; names as the kernel takes them (dev_valid_name)."""
+    seen = set()
+    for old, device in linux.get("netDevices", {}).items():
+        field = f"linux.netDevices[{show(old)}]"
+        name = device.get("name") or old
+        for candidate in (old, name):
+            bad = not 0 < len(candidate.encode()) < _IFNAMSIZ or candidate in (".", "..")
+            if bad or any(c in "/:" or c.isspace() for c in candidate):
+                raise SpecError(field, f"{show(candidate)} is no name of a network device")
+        if name in seen:
+            raise SpecError(field, f"two devices of the name {show(name)}")
+        seen.add(name)
+        if "network" not in namespaces:
+            raise SpecError(field, "needs a network namespace in linux.namespaces")
 
 
 def _devices(linux: Linux) -> None:

@@ -166,8 +166,9 @@ static int change_user_and_capabilities(struct init *init, uint64_t uid, uint64_
     return raise_ambient(error, want.ambient);
 }
 
-/* The user must be able to open its terminal and its pipes again, as /dev/tty or /dev/stdout. A file
- * that the caller has redirected to stays the caller's. What can't be given is used as it is. */
+/* The user must be able to open its terminal and its pipes again, as /dev/tty or /dev/stdout. A
+ * file that the caller has redirected to stays the caller's. What can't be given is used as it is.
+ */
 static void give_standard_streams(uid_t uid) {
     for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++) {
         struct stat status;

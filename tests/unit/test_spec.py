@@ -16,7 +16,7 @@ from crunw.errors import SpecError
 from crunw.spec import model, schema
 from crunw.spec.example import example
 from crunw.spec.load import check, load, load_process
-from crunw.spec.rules import UNSUPPORTED, sysctl_path
+from crunw.spec.rules import sysctl_path
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "tests/data/configs").glob("*.json"))
@@ -54,11 +54,7 @@ def _paths(value: Any, at: str = "") -> Iterator[str]:
 
 def test_every_field_is_in_one_of_the_configs() -> None:
     every = json.loads((ROOT / "tests/data/configs/every-field.json").read_bytes())
-    missing = {
-        path
-        for path in set(_members(schema.CONFIG)) - set(_paths(every))
-        if not path.startswith(UNSUPPORTED)
-    }
+    missing = set(_members(schema.CONFIG)) - set(_paths(every))
     assert missing == set()
 
 
@@ -130,27 +126,6 @@ def test_cpu_list(cpus: str) -> None:
 )
 def test_good(changes: dict[str, Any]) -> None:
     check(config(changes))
-
-
-REFUSED: dict[str, dict[str, Any]] = {
-    "process.scheduler": {"process.scheduler": {"policy": "SCHED_FIFO", "priority": 1}},
-    "process.ioPriority": {"process.ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 4}},
-    "process.execCPUAffinity": {"process.execCPUAffinity": {"initial": "0", "final": "0-1"}},
-    "linux.netDevices": {"linux.netDevices": {"eth0": {"name": "eth1"}}},
-    "linux.intelRdt": {"linux.intelRdt": {"schemata": ["L3:0=f"], "enableMonitoring": True}},
-    "linux.memoryPolicy": {"linux.memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0"}},
-    "linux.seccomp.listenerPath": {
-        "linux.seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/s"}
-    },
-}
-
-
-@pytest.mark.parametrize("field", UNSUPPORTED)
-def test_unsupported_field_is_refused(field: str) -> None:
-    with pytest.raises(SpecError) as caught:
-        check(config(REFUSED[field]))
-    name = field.replace("[]", "[0]")
-    assert str(caught.value) == f"{name}: is not supported by this version of crunw"
 
 
 def test_process_file(tmp_path: Path) -> None:

@@ -110,8 +110,8 @@ def test_bundle_is_a_file(tmp_path: Path) -> None:
         ('{"args": ["a"], "cwd": "b"}', "process.cwd: must be an absolute path, is 'b'"),
         ('{"args": [""], "cwd": "/"}', "process.args[0]: must not be empty"),
         (
-            '{"args": ["a"], "cwd": "/", "scheduler": {"policy": "SCHED_RR"}}',
-            "process.scheduler: is not supported by this version of crunw",
+            '{"args": ["a"], "cwd": "/", "scheduler": {"policy": "SCHED_OTHER", "priority": 1}}',
+            "process.scheduler.priority: means nothing with SCHED_OTHER",
         ),
     ],
 )

@@ -1,0 +1,78 @@
+"""Descriptors that the container's process gets from outside: sockets and passed ones."""
+
+from __future__ import annotations
+
+import posix
+
+from crunw.errors import CrunwError, KernelError
+from crunw.files import environment
+from crunw.lifecycle.state import OCI_VERSION, spec_state
+from crunw.spec.jsontext import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.effects.store import Container, Record
+    from crunw.plan.host import Host
+    from crunw.spec.model import Process, Seccomp, Spec
+
+_PID = 2**53  # in a document, for the pid that only crunw-init knows
+
+
+def connect_console(process: Process, path: str) -> int:
+    """Connect to ``--console-socket``; -1 without a terminal."""
+    terminal = process.get("terminal", False)
+    if terminal and not path:
+        raise CrunwError("process.terminal is true: --console-socket is required")
+    if not terminal:
+        if path:
+            raise CrunwError("--console-socket is given, but process.terminal is not true")
+        return -1
+    return _connect(path, "connect to the console socket")
+
+
+def connect_listener(spec: Spec) -> int:
+    """Connect to ``linux.seccomp.listenerPath``; -1 where the filter notifies no one."""
+    section = spec["linux"].get("seccomp")
+    if not section or not _notifies(section):
+        return -1
+    return _connect(section["listenerPath"], "connect to linux.seccomp.listenerPath")
+
+
+def listener_state(
+    host: Host, spec: Spec, container: Container, record: Record, status: str
+) -> None:
+    """Prepare what is sent to the listener (config-linux.md "The Container Process State").
+
+    ``record`` may lack the pid: then the container's process is the one that loads the filter.
+    """
+    document = {
+        "ociVersion": OCI_VERSION,
+        "fds": ["seccompFd"],
+        "pid": _PID,
+        "metadata": spec["linux"]["seccomp"].get("listenerMetadata", ""),
+        "state": spec_state(container, {"pid": _PID, **record}, status),
+    }
+    host.seccomp_state = dumps(document).split(str(_PID))
+
+
+def socket_activation() -> int:
+    """The number of descriptors from 3 on that systemd passes (sd_listen_fds(3))."""
+    if environment("LISTEN_PID") != str(posix.getpid()):
+        return 0
+    count = environment("LISTEN_FDS")
+    return int(count) if count.isdecimal() else 0
+
+
+def _notifies(section: Seccomp) -> bool:
+    return any(rule["action"] == "SCMP_ACT_NOTIFY" for rule in section.get("syscalls", ()))
+
+
+def _connect(path: str, operation: str) -> int:
+    from _socket import AF_UNIX, SOCK_STREAM, socket
+
+    connection = socket(AF_UNIX, SOCK_STREAM)
+    try:
+        connection.connect(path)
+    except OSError as error:
+        raise KernelError(operation, path, error) from error
+    return connection.detach()
