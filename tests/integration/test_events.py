@@ -171,7 +171,10 @@ def test_lack_of_memory_is_told(crunw, bundle):
 
 def has_watch(directory: str) -> bool:
     """Whether the process has opened what it waits on (the last of them is the eventfd on v1)."""
-    links = [os.readlink(f"{directory}/{name}") for name in os.listdir(directory)]
+    try:
+        links = [os.readlink(f"{directory}/{name}") for name in os.listdir(directory)]
+    except FileNotFoundError:  # closed meanwhile
+        return False
     return any("eventfd" in link or "memory.events" in link for link in links)
 
 
