@@ -18,7 +18,7 @@ from benchmarks.measure import Result, say
 from benchmarks.runtimes import Runtime, become_subreaper
 
 PROJECT = Path(__file__).resolve().parent.parent
-GROUPS = ("start", "memory")
+GROUPS = ("start", "memory", "cache", "cpu", "compiler", "growth")
 
 
 def main() -> int:

@@ -27,6 +27,7 @@ class Bundles:
         subprocess.run([str(crunw), "spec", "--bundle", str(directory)], check=True)
         self._template: Config = json.loads((directory / "config.json").read_text())
         self._template["process"]["terminal"] = False
+        self._template["root"]["readonly"] = False
         self._podman: Config = json.loads((project / PODMAN_CONFIG).read_text())
 
     def native(self, name: str, program: Path, arguments: Sequence[str] = ()) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.measure import run
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -30,3 +32,7 @@ class Context:
     def few(self) -> int:
         """Rounds of what takes seconds and is not compared closely."""
         return max(3, self.rounds // 5)
+
+    def warm(self, bundle: Path) -> None:
+        """Have the module of a bundle compiled into the cache: what an earlier start would do."""
+        run([self.crunw.program, "cache", "warm", str(bundle)], self.crunw.errors)

@@ -8,23 +8,32 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import statistics
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    Task = Callable[[], float]  # does its work once, returns what it measured
+    Task = Callable[[], "Timing"]  # does its work once
+
+
+class Timing(NamedTuple):
+    """What a piece of work took, in s."""
+
+    wall: float
+    processor: float  # of all processes that were waited for: what a busy machine changes least
 
 
 @dataclass
 class Result:
     """One workload: what each subject measured, sample by sample.
 
-    ``paired``: the samples of the same index were taken together.
+    ``paired``: the samples of the same index were taken together. ``processor``: processor time
+    beside wall time.
     """
 
     key: str
@@ -32,6 +41,20 @@ class Result:
     unit: str
     samples: dict[str, list[float]] = field(default_factory=dict)
     paired: bool = True
+    processor: dict[str, list[float]] = field(default_factory=dict)
+
+    @classmethod
+    def of_times(cls, key: str, title: str, timings: Mapping[str, Sequence[Timing]]) -> Result:
+        """The result of :func:`in_turn`."""
+        return cls(
+            key,
+            title,
+            "s",
+            {subject: [each.wall for each in all_] for subject, all_ in timings.items()},
+            processor={
+                subject: [each.processor for each in all_] for subject, all_ in timings.items()
+            },
+        )
 
     def median(self, subject: str) -> float:
         """The median of a subject's samples."""
@@ -43,13 +66,18 @@ class Result:
         Of pairs where there are some; else the ratio of the medians alone.
         """
         if self.paired:
-            ratios = [
-                mine / theirs
-                for mine, theirs in zip(self.samples[subject], self.samples[other], strict=True)
-            ]
-        else:
-            ratios = [self.median(subject) / self.median(other)]
-        return statistics.median(ratios), *quartiles(ratios)
+            return _ratio_of_pairs(self.samples[subject], self.samples[other])
+        ratio = self.median(subject) / self.median(other)
+        return ratio, ratio, ratio
+
+    def processor_ratio(self, subject: str, other: str) -> tuple[float, float, float]:
+        """The same of the processor times. Raises KeyError where none were taken."""
+        return _ratio_of_pairs(self.processor[subject], self.processor[other])
+
+
+def _ratio_of_pairs(mine: Sequence[float], theirs: Sequence[float]) -> tuple[float, float, float]:
+    ratios = [one / other for one, other in zip(mine, theirs, strict=True)]
+    return statistics.median(ratios), *quartiles(ratios)
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:
@@ -70,7 +98,7 @@ def spawn(argv: Sequence[str], errors: str = "/dev/null") -> int:
         (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
     ]
-    return os.posix_spawn(argv[0], argv, os.environ, file_actions=actions)
+    return os.posix_spawn(argv[0], list(argv), os.environ, file_actions=actions)
 
 
 def wait(pid: int, argv: Sequence[str], errors: str = "/dev/null") -> None:
@@ -88,22 +116,37 @@ def run(argv: Sequence[str], errors: str = "/dev/null") -> None:
     wait(spawn(argv, errors), argv, errors)
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Wall time of a call, in s."""
+def reap_adopted() -> None:
+    """Wait for all children, those included that others have left to this subreaper."""
+    try:
+        while True:
+            os.wait()
+    except ChildProcessError:
+        pass
+
+
+def timed(work: Callable[[], object]) -> Timing:
+    """What a call takes, with the children that it waits for and their children."""
+    processor = _children()
     start = time.perf_counter()
     work()
-    return time.perf_counter() - start
+    return Timing(time.perf_counter() - start, _children() - processor)
+
+
+def _children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def in_turn(
     tasks: Mapping[str, Task], rounds: int, *, warmup: int = 2, pause: float = 0.0
-) -> dict[str, list[float]]:
-    """Run the tasks in turn; returns each one's samples.
+) -> dict[str, list[Timing]]:
+    """Run the tasks in turn; returns each one's timings.
 
     Every other round goes backwards, so that none always follows the same one. ``pause`` is slept
     before every sample, in s. The first ``warmup`` rounds are not counted.
     """
-    samples: dict[str, list[float]] = {name: [] for name in tasks}
+    samples: dict[str, list[Timing]] = {name: [] for name in tasks}
     order = list(tasks)
     gc.collect()
     gc.disable()

@@ -82,8 +82,8 @@ def _start(
     for _ in range(count):
         taken = timed(start_one)
         if times is not None:
-            times.append(taken)
-        time.sleep(max(0.0, _INTERVAL - taken))
+            times.append(taken.wall)
+        time.sleep(max(0.0, _INTERVAL - taken.wall))
     return containers
 
 

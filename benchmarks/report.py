@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import statistics
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -28,22 +29,25 @@ def line(result: Result) -> str:
         text = f"{subject} {_quantity(result.median(subject), result.unit)}"
         if subject != "crunw" and "crunw" in result.samples:
             ratio, low, high = result.ratio("crunw", subject)
-            text += f" ×{ratio:.3g}"
+            text += f" x{ratio:.3g}"
             if result.paired:
-                text += f" ({low:.3g}–{high:.3g})"
+                text += f" ({low:.3g} to {high:.3g})"
+            if result.processor:
+                text += f" cpu x{result.processor_ratio('crunw', subject)[0]:.3g}"
         parts.append(text)
     return f"{result.title:<58} {' | '.join(parts)}"
 
 
 def checks(all_checks: Sequence[Check]) -> str:
     """A line for each target."""
-    lines = ["", "target                                                     limit   ratio"]
-    lines += [
-        f"{each.target.title:<56} ≤ {each.target.limit:<6.3g} {each.ratio:<6.3g}"
-        f" {'met' if each.met else 'MISSED'}"
-        for each in all_checks
-    ]
-    return "\n".join(lines)
+    lines = ["", f"{'target':<56}   {'limit':<7}{'ratio':<10}processor time"]
+    for each in all_checks:
+        name = f"{each.target.title} / {each.target.other}"
+        ratio = f"{each.ratio:.3g}{'' if each.met else ' !'}"
+        processor = "" if each.processor is None else f"{each.processor:.3g}"
+        lines.append(f"{name:<56} ≤ {each.target.limit:<7.3g}{ratio:<10}{processor}".rstrip())
+    missed = sum(not each.met for each in all_checks)
+    return "\n".join([*lines, f"{len(all_checks) - missed} met, {missed} missed (!)"])
 
 
 def as_json(project: Path, results: Sequence[Result], all_checks: Sequence[Check]) -> str:
@@ -58,7 +62,8 @@ def as_json(project: Path, results: Sequence[Result], all_checks: Sequence[Check
                 "title": each.target.title,
                 "other": each.target.other,
                 "limit": each.target.limit,
-                "ratio": round(each.ratio, 4),
+                "ratio": _rounded(each.ratio),
+                "processor_ratio": each.processor and _rounded(each.processor),
                 "met": each.met,
             }
             for each in all_checks
@@ -68,7 +73,7 @@ def as_json(project: Path, results: Sequence[Result], all_checks: Sequence[Check
 
 
 def _result(result: Result) -> dict[str, Any]:
-    subjects = {}
+    subjects: dict[str, dict[str, Any]] = {}
     for subject, samples in result.samples.items():
         low, high = quartiles(samples)
         subjects[subject] = {
@@ -77,12 +82,18 @@ def _result(result: Result) -> dict[str, Any]:
             "least": _rounded(min(samples)),
             "count": len(samples),
         }
+        if result.processor:
+            processor = statistics.median(result.processor[subject])
+            subjects[subject]["processor"] = _rounded(processor)
         if subject != "crunw" and "crunw" in result.samples:
             ratio, low, high = result.ratio("crunw", subject)
             subjects[subject]["crunw"] = {
                 "ratio": _rounded(ratio),
                 "quartiles": [_rounded(low), _rounded(high)],
             }
+            if result.processor:
+                ratio = result.processor_ratio("crunw", subject)[0]
+                subjects[subject]["crunw"]["processor_ratio"] = _rounded(ratio)
     return {
         "key": result.key,
         "title": result.title,

@@ -28,6 +28,7 @@ def measure(context: Context) -> Iterator[Result]:
         context.crunw: bundles.wasm("hello", hello),
         context.crun: bundles.wasm_for_crun("hello", hello),
     }
+    context.warm(wasm[context.crunw])
     wasm_as_podman = {runtime: bundles.as_podman(bundle) for runtime, bundle in wasm.items()}
     natives = dict.fromkeys((context.crunw, context.crun, context.runc), native)
     natives_as_podman = dict.fromkeys(natives, bundles.as_podman(native))
@@ -42,6 +43,13 @@ def measure(context: Context) -> Iterator[Result]:
                 context, f"{call}-{kind}-apart", f"`{call}`, {title}, 150 ms apart", subjects, call,
                 _APART,
             )  # fmt: skip
+    example = context.examples / "wasi_example_main.wasm"
+    examples = {
+        context.crunw: bundles.wasm("example", example, ["50000000"]),
+        context.crun: bundles.wasm_for_crun("example", example, ["50000000"]),
+    }
+    context.warm(examples[context.crunw])
+    yield _compare(context, "run-example", "`run`, the example with 50000000", examples, "run")
     yield _compare(
         context, "lifecycle-wasm-podman", "`lifecycle`, hello module, podman's config.json",
         wasm_as_podman, "lifecycle",
@@ -64,7 +72,7 @@ def _compare(
         runtime.name: _task(getattr(runtime, call), bundle) for runtime, bundle in subjects.items()
     }
     samples = in_turn(tasks, context.rounds, pause=pause)
-    return Result(f"start/{key}", title, "s", samples)
+    return Result.of_times(f"start/{key}", title, samples)
 
 
 def _task(call: Callable[[Path], None], bundle: Path) -> Task:

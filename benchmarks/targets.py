@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.measure import Result
 
@@ -33,6 +33,11 @@ TARGETS = (
     Target("lifecycle, native `true`", "start/lifecycle-native", "crun", 2.0),
     Target("idle Wasm container, private dirty", "memory/Private_Dirty", "crun", 0.18),
     Target("100 idle Wasm containers, PSS of each", "memory/Pss-100", "crun", 0.2),
+    Target("second start of an image, CPU work", "cpu/image-*", "crun", 1 / 50),
+    Target("compiled code, CPU work", "cpu/compiled-*", "wasmedge", 1.05),
+    Target("compiled code, CPU work", "cpu/compiled-*", "native", 1.2),
+    Target("compiling", "compiler/*", "wasmedge", 1.05),
+    Target("first start under `auto`", "cache/first-*", "off", 1.0),
 )
 
 
@@ -42,6 +47,7 @@ class Check:
 
     target: Target
     ratio: float
+    processor: float | None  # the same of processor times
 
     @property
     def met(self) -> bool:
@@ -51,19 +57,30 @@ class Check:
 
 def check(results: Sequence[Result]) -> list[Check]:
     """The targets that these results speak of."""
-    return [Check(target, ratio) for target in TARGETS for ratio in _ratio(target, results)]
+    checks = []
+    for target in TARGETS:
+        measured = [each for each in results if _speaks_of(target, each)]
+        if measured:
+            ratios = [each.ratio(target.subject, target.other)[0] for each in measured]
+            processor = [
+                each.processor_ratio(target.subject, target.other)[0]
+                for each in measured
+                if each.processor
+            ]
+            checks.append(
+                Check(
+                    target,
+                    statistics.geometric_mean(ratios),
+                    statistics.geometric_mean(processor) if processor else None,
+                )
+            )
+    return checks
 
 
-def _ratio(target: Target, results: Sequence[Result]) -> Iterator[float]:
-    """The ratio, if it was measured."""
-    ratios = [
-        result.ratio(target.subject, target.other)[0]
-        for result in results
-        if _matches(target.key, result.key)
-        and {target.subject, target.other} <= result.samples.keys()
-    ]
-    if ratios:
-        yield statistics.geometric_mean(ratios)
+def _speaks_of(target: Target, result: Result) -> bool:
+    return _matches(target.key, result.key) and (
+        {target.subject, target.other} <= result.samples.keys()
+    )
 
 
 def _matches(pattern: str, key: str) -> bool:

@@ -13,8 +13,8 @@ enum kind { LITERAL, NUMBER, STRING, ARRAY, OBJECT };
 struct value {
     enum kind kind;
     double number;
-    char *text;         /* STRING */
-    char *key;          /* of a member */
+    char *text;          /* STRING */
+    char *key;           /* of a member */
     struct value *first; /* ARRAY, OBJECT */
     struct value *next;
 };
