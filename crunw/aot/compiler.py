@@ -24,6 +24,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWIPC, _CLONE_NEWNET = 0x08000000, 0x40000000
 _NOBODY = 65534
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CPU_SECONDS = 3600
 
 
@@ -43,10 +44,12 @@ class Compilation:
         self._started = time.monotonic()
         self.report, report = os.pipe()
         parent = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # not before the child is one
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self.report)
             _child(parent, report, (name, module, output, options), sandbox=sandbox)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         os.close(report)
 
     def seconds(self) -> float:
@@ -82,8 +85,9 @@ def _child(
     parent: int, report: int, work: tuple[str, int, str, Options], *, sandbox: bool
 ) -> NoReturn:
     try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         _compile(parent, *work, sandbox=sandbox)
     except CrunwError as error:

@@ -6,7 +6,6 @@ import os
 import select
 import shutil
 import sys
-import tempfile
 import time
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,8 @@ class Job:
         try:
             self.size = os.fstat(module).st_size
             # Beside the output: what is whole is renamed.
-            self._directory = tempfile.mkdtemp(prefix=".crunw-compile-", dir=parent)
+            self._directory = f"{parent}/.{os.path.basename(self.output)}.{os.getpid()}.crunw"
+            os.mkdir(self._directory, 0o700)
             self._running = Compilation(self.module, module, f"{self._directory}/output", options)
         except OSError as error:
             raise KernelError("create a directory in", parent, error) from None
@@ -128,7 +128,7 @@ def compile_files(jobs: list[Job], options: Options, at_once: int = 0) -> None:
             running = [job for job in running if not job.poll()]
             progress.show(running, len(jobs) - len(waiting) - len(running))
     finally:
-        for job in running:
+        for job in jobs:
             job.stop()
         progress.clear()
 
@@ -164,7 +164,7 @@ class Progress:
             return
         seconds = time.monotonic() - self._started
         picture = _SPINNER[int(seconds / _TICK) % len(_SPINNER)]
-        names = ", ".join(f"{job.module} ({human(job.size)})" for job in running)
+        names = ", ".join(f"{os.path.basename(job.module)} ({human(job.size)})" for job in running)
         count = f" {done}/{self._count}" if self._count > 1 else ""
         text = f"{picture} {seconds:.0f} s{count}  compiling {names}"
         columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80

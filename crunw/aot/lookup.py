@@ -6,6 +6,7 @@ import posix
 import time
 
 from crunw.aot import digest, places, platform
+from crunw.files import exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,12 +41,13 @@ def usable(key: str) -> bool:
 
 def is_sound(key: str) -> bool:
     """:func:`usable` of a cache that is ours, without noting that the entry is used."""
+    identity = ""
     try:
-        status = posix.lstat(f"{places.entry(key)}/{places.ARTEFACT}")
+        identity = places.identity(posix.lstat(f"{places.entry(key)}/{places.ARTEFACT}"))
     except OSError:
-        return False
-    identity = places.identity(status)
-    if places.read(places.note("verified", key)) == identity:
+        if not exists(places.entry(key)):
+            return False
+    if identity and places.read(places.note("verified", key)) == identity:
         return True
     from crunw.aot import store
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aot_harness
 import pytest
 from container_harness import (
     LIBC,
@@ -43,8 +44,13 @@ def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of the compiled modules: the tests' and the examples'."""
+    """The directory of the compiled modules: the tests' and the examples'.
+
+    A machine without compilers is given them in ``CRUNW_TEST_MODULES``.
+    """
     directory = tmp_path_factory.mktemp("modules")
+    if built := os.environ.get("CRUNW_TEST_MODULES"):
+        return Path(shutil.copytree(built, directory, dirs_exist_ok=True))
     subprocess.run([PROJECT / "tests" / "modules" / "build", directory], check=True)
     subprocess.run([PROJECT / "examples" / "build", directory], check=True)
     return directory
@@ -75,6 +81,17 @@ def crunw(tmp_path: Path, leaks: None) -> Iterator[Runtime]:
     yield runtime
     runtime.close()
     assert not root.exists() or os.listdir(root) == []
+
+
+@pytest.fixture
+def cache(crunw: Runtime) -> Iterator[Path]:
+    """An empty cache of compiled modules, for this test alone."""
+    for path in (aot_harness.CACHE, aot_harness.NOTES):
+        aot_harness.mount(path, "mode=700")
+    yield aot_harness.CACHE
+    aot_harness.settle()
+    for path in (aot_harness.CACHE, aot_harness.NOTES):
+        subprocess.run(["umount", path], check=True)
 
 
 MakeBundle = Callable[..., Bundle]

@@ -1,0 +1,365 @@
+"""The node's cache of compiled modules, through ``crunw``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aot_harness import (
+    CACHE,
+    NOTES,
+    background,
+    entries,
+    mount,
+    read,
+    settle,
+    with_policy,
+)
+from container_harness import Bundle, Runtime, wait_for
+
+
+def is_compiled(crunw: Runtime, bundle: Bundle) -> bool:
+    """Whether a new container of the bundle runs compiled code. Ends it."""
+    crunw.start(bundle)
+    maps = read(f"/proc/{crunw.state(bundle)['pid']}/maps")
+    crunw("delete", "--force", bundle.id).ok()
+    return b"/module.so" in maps
+
+
+@pytest.mark.parametrize(
+    ("policy", "first", "second"),
+    [("", False, True), ("auto", False, True), ("always", True, True), ("off", False, False)],
+)
+def test_policies(crunw, wasm_bundle, cache, policy: str, first: bool, second: bool) -> None:
+    bundle = with_policy(wasm_bundle("sleep"), policy)
+    assert is_compiled(crunw, bundle) == first
+    settle()
+    assert is_compiled(crunw, bundle) == second
+    assert len(entries()) == (policy != "off")
+    assert background() == []
+
+
+def test_unknown_policy(crunw, wasm_bundle, cache) -> None:
+    bundle = with_policy(wasm_bundle("exit3"), "sometimes")
+    assert crunw.run(bundle).error() == (
+        "annotations.run.oci.wasm.aot: 'sometimes' is not one of auto, always, off"
+    )
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Iterator[Path]:
+    """The configuration file, for this test alone."""
+    target = Path("/etc/crunw")
+    mount(target, "mode=755")
+    yield target / "crunw.toml"
+    subprocess.run(["umount", target], check=True)
+
+
+def test_configuration(crunw, wasm_bundle, cache, configuration: Path) -> None:
+    bundle = with_policy(wasm_bundle("sleep"), "")
+    configuration.write_text('[aot]\npolicy = "off"\n')
+    assert not is_compiled(crunw, bundle)
+    assert background() == []
+    configuration.write_text('[aot]\npolicy = "always"\nmax-size = "2M"\n')
+    assert is_compiled(crunw, bundle)
+    configuration.write_text('[aot]\npolicy = "never"\n')
+    assert crunw.run(bundle).error().startswith("/etc/crunw/crunw.toml: aot.policy: 'never'")
+    with_policy(bundle, "off")
+    assert not is_compiled(crunw, bundle)
+
+
+def test_status_output_and_traps(crunw, wasm_bundle, cache) -> None:
+    for name, status in (("exit3", 3), ("trap", 134), ("return", 0)):
+        bundle = with_policy(wasm_bundle(name), "always")
+        first, second = crunw.run(bundle), crunw.run(bundle)
+        assert first == second
+        assert first.status == status
+        assert ("trap" in first.err) == (status == 134)
+    assert len(entries()) == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_compiled_code_ends_at_once(crunw, wasm_bundle, cache, number: int) -> None:
+    bundle = with_policy(wasm_bundle("loop"), "always")
+    process = crunw.spawn("run", "--bundle", bundle.path, bundle.id)
+    crunw.wait_status(bundle, "running")
+    assert b"/module.so" in read(f"/proc/{crunw.state(bundle)['pid']}/maps")
+    crunw("kill", bundle.id, str(int(number))).ok()
+    assert process.wait(5) == 128 + number
+
+
+def test_start_section_waits_for_the_start(crunw, wasm_bundle, cache) -> None:
+    bundle = with_policy(wasm_bundle("start_section"), "always")
+    assert crunw.run(bundle).ok() == "start\n"
+    assert crunw.create(bundle).ok() == ""
+    assert entries()
+
+
+def test_exec_uses_the_cache(crunw, wasm_bundle, modules: Path, cache) -> None:
+    bundle = with_policy(wasm_bundle("sleep"), "auto")
+    os.link(modules / "exit3.wasm", bundle.rootfs / "exit3.wasm")
+    crunw("cache", "warm", bundle.path).ok()
+    before = [(path / "module.so").stat().st_atime_ns for path in entries()]
+    assert len(before) == 2
+    crunw.start(bundle)
+    assert crunw("exec", bundle.id, "/exit3.wasm").status == 3
+
+
+def test_background_compiler(crunw, wasm_bundle, cache) -> None:
+    """Out of the container's cgroup, with the lowest priority, without the caller's descriptors."""
+    bundle = with_policy(wasm_bundle("wasi_example_main"), "auto")
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    crunw.create(bundle, pass_fds=[writing]).ok()
+    os.close(writing)
+    assert os.read(reading, 1) == b""  # nobody holds the other end
+    os.close(reading)
+    (pid,) = wait_for(background, "the background compiler")
+    wait_for(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19)
+    assert os.sched_getscheduler(pid) == os.SCHED_IDLE
+    groups = {line.rpartition(b":")[2] for line in read(f"/proc/{pid}/cgroup").splitlines()}
+    assert groups == {b"/"}
+    assert read(f"/proc/{pid}/oom_score_adj") == b"1000\n"
+    assert os.getsid(pid) == pid
+    compiler = wait_for(lambda: read(f"/proc/{pid}/task/{pid}/children").split())[0].decode()
+    wait_for(lambda: b"Uid:\t65534\t65534" in read(f"/proc/{compiler}/status"), "the sandbox")
+    assert b"CapEff:\t0000000000000000" in read(f"/proc/{compiler}/status")
+    settle()
+    assert len(entries()) == 1
+
+
+def test_shared_pages_and_no_way_to_write(crunw, wasm_bundle, cache) -> None:
+    bundle = with_policy(wasm_bundle("sleep"), "always")
+    crunw.start(bundle)
+    pid = crunw.state(bundle)["pid"]
+    lines = read(f"/proc/{pid}/maps").splitlines()
+    inode = (entries()[0] / "module.so").stat().st_ino
+    mapped = [line.split() for line in lines if b"/module.so" in line]
+    assert {int(fields[4]) for fields in mapped} == {inode}
+    assert any(fields[1] == b"r-xp" for fields in mapped)
+    links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    assert not [link for link in links if "module.so" in link]
+    where = mapped[0][0].decode()
+    with pytest.raises(OSError, match="Read-only file system"):
+        os.close(os.open(f"/proc/{pid}/map_files/{where}", os.O_RDWR))
+
+
+def flip(path: Path) -> None:
+    """One bit, with the times put back."""
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.seek(status.st_size // 2)
+        byte = file.read(1)[0]
+        file.seek(status.st_size // 2)
+        file.write(bytes([byte ^ 1]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, 1000)
+
+
+def link(path: Path) -> None:
+    path.rename(path.with_name("else"))
+    path.symlink_to("else")
+
+
+def give_away(path: Path) -> None:
+    os.chown(path, 65534, 65534)
+
+
+def open_up(path: Path) -> None:
+    path.chmod(0o666)
+
+
+def remove_description(path: Path) -> None:
+    path.with_name("meta.json").unlink()
+
+
+TAMPERING = [flip, truncate, link, give_away, open_up, remove_description, Path.unlink]
+
+
+@pytest.mark.parametrize("change", TAMPERING, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("booted", [False, True])
+def test_tampering(crunw, wasm_bundle, cache, change, booted: bool) -> None:
+    bundle = with_policy(wasm_bundle("sleep"), "always")
+    assert is_compiled(crunw, bundle)
+    change(entries()[0] / "module.so")
+    if booted:
+        shutil.rmtree(NOTES / "verified", ignore_errors=True)
+    with_policy(bundle, "auto")
+    if change is remove_description and not booted:
+        return  # what is mapped is what was verified
+    assert not is_compiled(crunw, bundle)
+    settle()
+    assert is_compiled(crunw, bundle)
+    assert crunw("cache", "verify").ok() == "1 entries, 0 damaged\n"
+
+
+def test_verify(crunw, modules: Path, cache) -> None:
+    crunw("cache", "warm", modules / "exit3.wasm", modules / "return.wasm").ok()
+    flip(entries()[0] / "module.so")
+    result = crunw("cache", "verify", "--json")
+    assert result.status == 1
+    document = json.loads(result.out)
+    assert document["entries"] == 2
+    assert document["damaged"][0]["problem"] == "the content is not what was written"
+    assert len(entries()) == 1
+
+
+@pytest.mark.parametrize("wrong", ["mode", "owner", "link"])
+def test_a_cache_that_others_may_write_to_is_not_used(
+    crunw, wasm_bundle, cache, tmp_path: Path, wrong: str
+) -> None:
+    bundle = with_policy(wasm_bundle("sleep"), "always")
+    assert is_compiled(crunw, bundle)
+    if wrong == "mode":
+        CACHE.chmod(0o755)
+    elif wrong == "owner":
+        os.chown(CACHE, 65534, 0)
+    else:
+        subprocess.run(["umount", CACHE], check=True)
+        real = tmp_path / "real"
+        mount(real, "mode=700")
+        CACHE.rename(CACHE.with_name("aside"))
+        CACHE.symlink_to(real)
+    try:
+        assert not is_compiled(crunw, bundle)
+    finally:
+        if wrong == "link":
+            CACHE.unlink()
+            CACHE.with_name("aside").rename(CACHE)
+            mount(CACHE, "mode=700")
+            subprocess.run(["umount", real], check=True)
+        CACHE.chmod(0o700)
+        os.chown(CACHE, 0, 0)
+
+
+def free_bytes() -> int:
+    status = os.statvfs(CACHE)
+    return status.f_bavail * status.f_bsize
+
+
+def test_disk_full(crunw, wasm_bundle, cache) -> None:
+    with (CACHE / "ballast").open("wb") as ballast:
+        subprocess.run(["mount", "-o", "remount,size=256k", CACHE], check=True)
+        os.posix_fallocate(ballast.fileno(), 0, free_bytes())
+    bundle = with_policy(wasm_bundle("exit3"), "always")
+    assert crunw.run(bundle).status == 3
+    with_policy(bundle, "auto")
+    assert crunw.run(bundle).status == 3
+    settle()
+    assert entries() == []
+    (CACHE / "ballast").unlink()
+    shutil.rmtree(NOTES / "failed", ignore_errors=True)
+    with_policy(bundle, "always")
+    assert crunw.run(bundle).status == 3
+    assert len(entries()) == 1
+    assert list((CACHE / "new").iterdir()) == []
+
+
+def test_read_only_cache(crunw, wasm_bundle, cache) -> None:
+    bundle = with_policy(wasm_bundle("sleep"), "always")
+    assert is_compiled(crunw, bundle)
+    subprocess.run(["mount", "-o", "remount,ro", CACHE], check=True)
+    assert is_compiled(crunw, bundle)
+
+
+def test_noexec_cache(crunw, wasm_bundle, cache) -> None:
+    """What can't be loaded is interpreted, and stays for those who can."""
+    bundle = with_policy(wasm_bundle("exit3"), "always")
+    subprocess.run(["mount", "-o", "remount,noexec", CACHE], check=True)
+    assert crunw.run(bundle).status == 3
+    assert crunw.run(bundle).status == 3
+    assert len(entries()) == 1
+
+
+def test_container_without_proc(crunw, wasm_bundle, cache) -> None:
+    bundle = wasm_bundle("sleep")
+    mounts = [mount for mount in bundle.config["mounts"] if mount["destination"] != "/proc"]
+    bundle.change(mounts=mounts, linux__maskedPaths=[], linux__readonlyPaths=[])
+    assert not is_compiled(crunw, with_policy(bundle, "always"))
+    (bundle.rootfs / "proc/self/fd").mkdir(parents=True)
+    for number in range(20):  # what an image can put there
+        shutil.copy("/bin/true", bundle.rootfs / f"proc/self/fd/{number}")
+    assert not is_compiled(crunw, bundle)
+
+
+def test_writers_at_once(crunw, modules: Path, cache) -> None:
+    module = modules / "wasi_example_main.wasm"
+    running = [crunw.spawn("cache", "warm", module) for _ in range(4)]
+    assert [process.wait(60) for process in running] == [0] * 4
+    assert len(entries()) == 1
+    assert crunw("cache", "verify").ok() == "1 entries, 0 damaged\n"
+    assert list((CACHE / "new").iterdir()) == []
+
+
+def test_list_and_prune(crunw, modules: Path, cache) -> None:
+    for name in ("exit3", "return", "trap"):
+        crunw("cache", "warm", modules / f"{name}.wasm").ok()
+    listed = json.loads(crunw("cache", "ls", "--json").ok())
+    assert {entry["name"] for entry in listed} == {"exit3.wasm", "return.wasm", "trap.wasm"}
+    for age, entry in enumerate(listed):
+        path = CACHE / "entries" / entry["key"]
+        assert entry["size"] == (path / "module.so").stat().st_size
+        os.utime(path, (time.time() - 10 * age, time.time() - 10 * age))
+    limit = listed[0]["size"] + listed[1]["size"]
+    dropped = json.loads(crunw("cache", "prune", "--max-size", str(limit), "--json").ok())
+    assert [entry["key"] for entry in dropped] == [listed[2]["key"]]
+    assert crunw("cache", "ls").ok().splitlines()[1].startswith(listed[0]["key"][:12])
+    crunw("cache", "prune", "--all").ok()
+    assert entries() == []
+
+
+def test_last_use_is_noted(crunw, wasm_bundle, cache) -> None:
+    bundle = with_policy(wasm_bundle("exit3"), "always")
+    assert crunw.run(bundle).status == 3
+    (entry,) = entries()
+    os.utime(entry, (1000, 1000))
+    assert crunw.run(bundle).status == 3
+    assert time.time() - entry.stat().st_mtime < 60
+
+
+def test_what_can_not_be_compiled_is_tried_once(crunw, wasm_bundle, cache) -> None:
+    bundle = with_policy(wasm_bundle("invalid"), "auto")
+    for _ in range(2):
+        assert "not valid" in crunw.run(bundle).error()
+    bundle = with_policy(wasm_bundle("exit3"), "always")
+    assert crunw.run(bundle).status == 3
+
+
+def test_replaced_module(crunw, wasm_bundle, modules: Path, cache) -> None:
+    """Another content with the same size and time is another module."""
+    exit3 = (modules / "exit3.wasm").read_bytes()
+    bundle = with_policy(wasm_bundle("exit3"), "always")
+    path = bundle.rootfs / "exit3.wasm"
+    for status in (3, 4, 5):
+        path.unlink()
+        path.write_bytes(exit3.replace(b"\x41\x03\x10\x00", bytes([0x41, status, 0x10, 0])))
+        os.utime(path, (1000, 1000))
+        assert crunw.run(bundle).status == status
+    assert len(entries()) == 3
+
+
+def test_index_of_large_modules(crunw, wasm_bundle, modules: Path, cache) -> None:
+    exit3 = (modules / "exit3.wasm").read_bytes()
+    bundle = with_policy(wasm_bundle("exit3"), "always")
+    path = bundle.rootfs / "exit3.wasm"
+    path.unlink()
+    padding = b"\0" + b"\xff\xff\x0f" + b"\1x" + bytes(0x3FFFF - 2)  # a custom section
+    path.write_bytes(exit3 + padding)
+    time.sleep(2.1)
+    for _ in range(2):
+        assert crunw.run(bundle).status == 3
+    (name,) = os.listdir(NOTES / "index")
+    with path.open("r+b") as file:
+        file.write((exit3 + padding).replace(b"\x41\x03\x10\x00", b"\x41\x04\x10\x00"))
+    assert crunw.run(bundle).status == 4
+    assert os.listdir(NOTES / "index") == [name]  # changed too lately to be noted

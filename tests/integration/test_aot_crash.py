@@ -1,0 +1,110 @@
+"""Compilers and containers killed at any time: what runs is always the right module, whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+from aot_harness import CACHE, background, entries, settle, with_policy
+from container_harness import Bundle, Runtime
+
+STATUSES = range(1, 41)
+AT_ONCE = 8
+
+
+@pytest.fixture
+def bundles(wasm_bundle, modules: Path) -> list[Bundle]:
+    """Modules of one length that differ in nothing but the status they exit with."""
+    exit3 = (modules / "exit3.wasm").read_bytes()
+    made = []
+    for status in STATUSES:
+        bundle = wasm_bundle("exit3")
+        module = bundle.rootfs / "exit3.wasm"
+        module.unlink()
+        module.write_bytes(exit3.replace(b"\x41\x03\x10\x00", bytes([0x41, status, 0x10, 0])))
+        made.append(bundle)
+    return made
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def one_round(crunw: Runtime, bundles: list[Bundle], usual: float, number: int) -> str:
+    """Start something, kill it after a while; what ends by itself must have been right."""
+    chance = random.Random(number)  # noqa: S311 -- the same rounds each time
+    status = chance.choice(STATUSES)
+    bundle = bundles[status - 1]
+    kind = chance.choice(["warm", "warm", "auto", "always", "always", "prune", "kill background"])
+    if kind == "kill background":
+        return kill_background(chance)
+    name = f"{bundle.id}-{number}"
+    if kind in ("auto", "always"):
+        path = bundle.path.with_name(f"round-{number}")
+        path.mkdir()
+        config = {**bundle.config, "annotations": {"run.oci.wasm.aot": kind}}
+        config["root"] = {"path": str(bundle.rootfs), "readonly": True}
+        (path / "config.json").write_text(json.dumps(config))
+        words = ["run", "--bundle", path, name]
+    elif kind == "warm":
+        words = ["cache", "warm", bundle.rootfs / "exit3.wasm"]
+    else:
+        words = ["cache", "prune", "--max-size", "100K"]
+    null = subprocess.DEVNULL
+    process = subprocess.Popen(
+        crunw.command(*words), stdin=null, stdout=null, stderr=null, start_new_session=True
+    )
+    try:
+        process.wait(chance.uniform(0.01, 2 * usual))
+    except subprocess.TimeoutExpired:
+        kill_group(process)
+        return f"{kind} killed"
+    expected = status if kind in ("auto", "always") else 0
+    assert process.returncode == expected, (kind, process.returncode, expected)
+    return kind
+
+
+def kill_background(chance: random.Random) -> str:
+    """The background compiler, or what compiles in its sandbox."""
+    found = background()
+    if found:
+        os.kill(chance.choice(found), signal.SIGKILL)
+    return "background killed" if found else "no background"
+
+
+def how_long(crunw: Runtime, bundle: Bundle) -> float:
+    """Seconds that compiling takes on this machine now."""
+    started = time.monotonic()
+    crunw("cache", "warm", bundle.rootfs / "exit3.wasm").ok()
+    return time.monotonic() - started
+
+
+@pytest.mark.parametrize("rounds", [60, pytest.param(500, marks=pytest.mark.slow)])
+def test_killed_at_any_time(crunw: Runtime, bundles, cache: Path, rounds: int) -> None:
+    usual = min(AT_ONCE, 4) * how_long(crunw, bundles[0])
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        play = partial(one_round, crunw, bundles, usual)
+        ended = list(pool.map(play, range(rounds)))
+    assert {"always", "warm killed"} <= set(ended)
+    for name in crunw("list", "--quiet").ok().split():
+        crunw("delete", "--force", name).ok()
+    settle()
+    result = crunw("cache", "verify")
+    assert result.out.endswith(" 0 damaged\n")
+    for status, bundle in zip(STATUSES, bundles, strict=True):
+        assert crunw.run(with_policy(bundle, "always")).status == status
+    assert crunw("cache", "verify").ok() == f"{len(STATUSES)} entries, 0 damaged\n"
+    assert len(entries()) == len(STATUSES)
+    assert list((CACHE / "new").iterdir()) == []
