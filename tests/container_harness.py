@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 PREFIX = f"crunw-test-{os.getpid()}-"
-PATIENCE = 20.0  # s
+PATIENCE = float(os.environ.get("CRUNW_TEST_PATIENCE", "20"))  # s; an emulated machine is slow
+# "--cgroup-manager=systemd": what every call is made with.
+OPTIONS = os.environ.get("CRUNW_TEST_OPTIONS", "").split()
 PR_SET_CHILD_SUBREAPER = 36
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -88,10 +90,11 @@ class Runtime:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.options = OPTIONS
         self._processes: list[subprocess.Popen[str]] = []
 
     def command(self, *words: str | Path) -> list[str]:
-        return ["crunw", "--root", str(self.root), *map(str, words)]
+        return ["crunw", "--root", str(self.root), *self.options, *map(str, words)]
 
     def __call__(self, *words: str | Path, stdin: str = "", **options: Any) -> Result:
         # Files, not pipes: a container that runs on would keep a pipe open.
@@ -104,7 +107,7 @@ class Runtime:
             given.seek(0)
             done = subprocess.run(
                 options.pop("prefix", []) + self.command(*words),
-                stdin=given, stdout=out, stderr=err, check=False, timeout=60, **options,
+                stdin=given, stdout=out, stderr=err, check=False, timeout=3 * PATIENCE, **options,
             )  # fmt: skip
             out.seek(0)
             err.seek(0)
@@ -157,12 +160,12 @@ class Runtime:
 
 
 def cgroup_directories() -> list[str]:
-    """Directories in any hierarchy whose name begins as this process's container ids do."""
+    """Directories in any hierarchy with a container id of this process's in their name."""
     return [
         os.path.join(path, name)
         for path, names, _ in os.walk("/sys/fs/cgroup")
         for name in names
-        if name.startswith(PREFIX)
+        if PREFIX in name
     ]
 
 

@@ -78,10 +78,11 @@ def bit_mask(cpus: str, field: str) -> bytes:
     """``0-2,7`` as bytes, the lowest bit of the first for 0. Raises :class:`SpecError`."""
     mask = 0
     for part in cpus.split(","):
-        first, _, last = part.partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal() and int(last or first) < 65536):
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if not (first.isdecimal() and last.isdecimal() and int(last) < 65536):
             raise SpecError(field, f"{cpus!r} is no list such as 0-3,7")
-        for number in range(int(first), int(last or first) + 1):
+        for number in range(int(first), int(last) + 1):
             mask |= 1 << number
     return mask.to_bytes((mask.bit_length() + 7) // 8, "little")
 
