@@ -22,10 +22,12 @@ NAME = "node"
 
 
 @cache
-def kubernetes() -> Path:
-    """The directory of the kubelet and of the checker of manifests."""
-    build = [PROJECT / "ci" / "engines" / "kubernetes" / "build"]
-    return Path(subprocess.run(build, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
+def build(program: str) -> Path:
+    """The path of ``kubelet`` or of ``manifests``, the checker of manifests."""
+    command = [PROJECT / "ci" / "engines" / "kubernetes" / "build", program]
+    return Path(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    )
 
 
 class Kubelet:
@@ -61,7 +63,7 @@ class Kubelet:
     def start(self) -> None:
         """Start the kubelet; return when it answers."""
         command = [
-            str(kubernetes() / "kubelet"),
+            str(build("kubelet")),
             f"--config={self.directory}/config.yaml",
             f"--root-dir={self.directory}/root",
             f"--cert-dir={self.directory}/pki",

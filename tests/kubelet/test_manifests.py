@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from containerd.node import PROJECT
-from kubelet.node import kubernetes
+from kubelet.node import build
 
 MANIFESTS = sorted((PROJECT / "deploy").rglob("*.yaml"))
 
 
 def check(*paths: Path) -> subprocess.CompletedProcess[str]:
-    command = [kubernetes() / "manifests", *paths]
+    command = [build("manifests"), *paths]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -91,7 +91,7 @@ func checkFile(decoder runtime.Decoder, path string) error {
 
 func main() {
 	const allowPrivileged = true
-	capabilities.Setup(allowPrivileged, 0, 0)
+	capabilities.Setup(allowPrivileged, 0)
 	codecs := serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict)
 	decoder := codecs.UniversalDecoder()
 	failed := false
