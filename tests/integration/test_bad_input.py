@@ -34,7 +34,7 @@ def test_there_are_enough_bad_configs():
     assert len({name for name, _, _ in CASES}) >= 60
 
 
-# --- Refused by the system, not by the specification: found while the container is made --------------
+# --- Refused by the system, not by the specification: found while the container is made -----------
 
 PROC = {"destination": "/proc", "type": "proc", "source": "proc"}
 
@@ -45,14 +45,14 @@ PROC = {"destination": "/proc", "type": "proc", "source": "proc"}
         ({"root__path": "nothing"}, ["root.path", "nothing is not a directory"]),
         ({"process__cwd": "/bin/busybox"}, ["chdir /bin/busybox: Not a directory"]),
         ({"process__args": ["/bin/nothing"]}, ["exec /bin/nothing: No such file or directory"]),
-        ({"mounts": [{**PROC, "type": "nofs"}]}, ["mount", "/proc", "No such device"]),
+        ({"mounts": [{**PROC, "type": "nofs"}]}, ["mount", "/proc", "nofs"]),
         (
             {"mounts": [{"destination": "/x", "source": "/no/such", "options": ["bind"]}]},
             ["/no/such", "No such file or directory"],
         ),
         (
             {"mounts": [{"destination": "/t", "type": "tmpfs", "options": ["size=banana"]}]},
-            ["/t", "Invalid argument"],
+            ["mount /t", "size"],
         ),
         ({"linux__sysctl": {"net.no.such": "1"}}, ["net/no/such", "No such file or directory"]),
         ({"linux__sysctl": {"kernel.shmmni": "banana"}}, ["shmmni", "Invalid argument"]),
@@ -199,6 +199,7 @@ def test_console_socket_that_is_not_there(crunw, bundle, tmp_path, terminal):
 def test_a_damaged_record(crunw, bundle):
     container = bundle("sleep", "1000")
     crunw.create(container).ok()
+    (crunw.root / container.id / "fast").unlink()  # from which the launcher answers
     path = crunw.root / container.id / "state.json"
     record = path.read_text()
     for damaged in ("", "{", "[]", "null", "\0" * 100):

@@ -48,7 +48,7 @@ def at_every(call: str, attempt, first: int = 1, step: int = 1) -> int:
 
 
 # The call, the least number of points that it must give. Reading starts when crunw-init runs.
-CREATE = [("mkdir", 4), ("rename", 4), ("write", 15), ("mknodat", 2), ("memfd_create", 1),
+CREATE = [("mkdir", 4), ("rename", 4), ("write", 15), ("mknodat", 2),
           ("pipe2", 2), ("clone3", 1), ("wait4", 1), ("flock", 1)]  # fmt: skip
 
 
@@ -168,7 +168,7 @@ def test_a_half_made_container_is_stopped(crunw, bundle):
 
 
 def test_the_process_of_a_dead_create_ends(crunw, bundle):
-    """Killed at the moment between the record and the answer: the process must not wait for ever."""
+    """Killed between the record and the answer: the process must not wait for ever."""
     container = bundle("sleep", "1000")
     crunw.create(container).ok()
     clean_up(crunw, container)

@@ -15,13 +15,14 @@ def hook(script: str, **members) -> dict:
 
 
 def test_each_hook_runs_once_in_its_place_with_the_state(crunw, bundle, tmp_path):
-    """Those of the runtime namespace see the host's files, startContainer those of the container."""
+    """Only startContainer sees the container's files, the others those of the host."""
     container = bundle("sh", "-c", "echo program >>/log; sleep 1000")
     log = container.rootfs / "log"
     hooks = {}
     for name in ORDER:
         root = "" if name == "startContainer" else container.rootfs
-        script = f"echo {name} $A >>{root}/log; cat >{root}/{name}; readlink /proc/self/ns/mnt >>{root}/ns"
+        place = f"readlink /proc/self/ns/mnt >>{root}/ns"
+        script = f"echo {name} $A >>{root}/log; cat >{root}/{name}; {place}"
         hooks[name] = [hook(script, env=["A=env", "PATH=/bin:/usr/bin"])]
     container.change(annotations={"org.example.key": "value"}, hooks=hooks)
     crunw.create(container).ok()
@@ -33,7 +34,7 @@ def test_each_hook_runs_once_in_its_place_with_the_state(crunw, bundle, tmp_path
     crunw.wait_status(container, "stopped")
     crunw("delete", container.id).ok()
     lines = log.read_text().split()
-    assert [line for line in lines if line != "env" and line != "program"] == ORDER
+    assert [line for line in lines if line not in {"env", "program"}] == ORDER
     outside = os.readlink("/proc/self/ns/mnt")
     places = dict(zip(ORDER, (container.rootfs / "ns").read_text().split(), strict=True))
     assert [places[name] == inside for name in ORDER] == [False, False, True, True, False, False]
@@ -110,17 +111,15 @@ def test_timeout(crunw, bundle, name):
 
 
 def test_arguments_are_exact(crunw, bundle):
-    """``args`` is the whole argv; without it the path alone; the environment is the hook's alone."""
+    """``args`` is the whole argv, ``env`` the whole environment."""
     container = bundle("true")
     script = "cat /proc/$$/cmdline >cmdline; env >environment"
-    container.change(
-        hooks={"createRuntime": [
-            {"path": "/bin/sh", "args": ["name of mine", "-c", script, "a b", "*"], "env": ["A=1 2"]},
-        ]},
-    )  # fmt: skip
+    given = ["name of mine", "-c", script, "a b", "*"]
+    wanted = {"path": "/bin/sh", "args": given, "env": ["A=1 2"]}
+    container.change(hooks={"createRuntime": [wanted]})
     crunw.run(container).ok()
     own = ("PWD", "OLDPWD", "SHLVL", "_")  # the shell's
     arguments = (container.path / "cmdline").read_bytes().decode().split("\0")
-    assert arguments == ["name of mine", "-c", script, "a b", "*", ""]
+    assert arguments == [*given, ""]
     environment = (container.path / "environment").read_text().splitlines()
     assert [line for line in environment if line.split("=")[0] not in own] == ["A=1 2"]

@@ -113,7 +113,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-# --- run --------------------------------------------------------------------------------------------
+# --- run ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_start_tells_that_the_program_is_no_program(crunw, bundle):
     assert crunw.status(container) == ""
 
 
-# --- kill -------------------------------------------------------------------------------------------
+# --- kill -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_a_reused_pid_is_not_taken_for_the_container(crunw, bundle):
         other.kill()
 
 
-# --- Options ----------------------------------------------------------------------------------------
+# --- Options --------------------------------------------------------------------------------------
 
 
 def test_pid_file(crunw, bundle, tmp_path):
@@ -325,7 +325,7 @@ def test_the_bundle_is_the_working_directory_by_default(crunw, bundle):
     assert crunw("run", "crunw-test-here", cwd=bundle("echo", "here").path).ok() == "here\n"
 
 
-# --- What the process sees --------------------------------------------------------------------------
+# --- What the process sees ------------------------------------------------------------------------
 
 
 def test_process_members(crunw, bundle):
@@ -427,7 +427,7 @@ def test_sysctl(crunw, bundle):
     assert crunw.run(container).ok().split() == ["1", "77"]
 
 
-# --- list and ps ------------------------------------------------------------------------------------
+# --- list and ps ----------------------------------------------------------------------------------
 
 
 def test_list(crunw, bundle):

@@ -39,8 +39,8 @@ class Podman:
 
     def __call__(self, *words: str, stdin: str = "") -> Result:
         done = subprocess.run(
-            [*self.program, *self.in_parent(words)], input=stdin, env=self.environment, capture_output=True,
-            text=True, check=False, timeout=60,
+            [*self.program, *self.in_parent(words)], env=self.environment, input=stdin,
+            capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         return Result(done.returncode, done.stdout, done.stderr)
 
@@ -51,9 +51,11 @@ class Podman:
     @staticmethod
     def in_parent(words: tuple[str, ...]) -> list[str]:
         """Put what is made into a cgroup of this process's own, so that others' are not seen."""
-        made = ("run", "create") if words[0] != "pod" else ("pod", "create")
-        place = 2 if words[:2] == ("pod", "create") else 1
-        if words[0] not in made or "--pod" in words:
+        if words[:2] == ("pod", "create"):
+            place = 2
+        elif words[0] in ("run", "create") and "--pod" not in words:
+            place = 1
+        else:
             return list(words)
         return [*words[:place], "--cgroup-parent", f"/{PARENT}", *words[place:]]
 
@@ -86,7 +88,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> Iterator[
     )  # fmt: skip
     yield podman
     for group in Path("/sys/fs/cgroup").glob(f"*/{PARENT}"):
-        group.rmdir()
+        for directory, _, _ in os.walk(group, topdown=False):
+            os.rmdir(directory)
     storage = podman.directory / "root" / "overlay"
     if storage.is_mount():
         subprocess.run(["umount", "--lazy", storage], check=True)
@@ -102,7 +105,7 @@ def podman(engine: Podman) -> Iterator[Podman]:
     assert [line for line in mounts if f"{engine.directory}/" in line and "/merged " in line] == []
 
 
-# --- The same flags -----------------------------------------------------------------------------------
+# --- The same flags -------------------------------------------------------------------------------
 
 FLAGS = [
     ["--memory", "64m"],
@@ -182,9 +185,9 @@ def test_volume_and_working_directory(podman, tmp_path):
     (tmp_path / "in").write_text("from the host\n")
     flags = ("--volume", f"{tmp_path}:/data", "--workdir", "/data")
     assert podman.run(*flags, "localhost/busybox", "cat", "in").ok() == "from the host\n"
-    assert podman.run(*flags, "localhost/modules", "/files.wasm", "read", "in", "/data/in").ok() == (
-        "from the host\nfrom the host\n"
-    )
+    assert podman.run(
+        *flags, "localhost/modules", "/files.wasm", "read", "in", "/data/in"
+    ).ok() == ("from the host\nfrom the host\n")
     podman.run(*flags, "localhost/busybox", "sh", "-c", "echo native >native").ok()
     podman.run(*flags, "localhost/modules", "/files.wasm", "write", "wasm").ok()
     assert (tmp_path / "native").read_text() == "native\n"
@@ -214,7 +217,10 @@ def test_user(podman, tmp_path):
 def test_limits_reach_the_cgroup(podman):
     flags = ["--memory", "64m", "--pids-limit", "30"]
     skip_without_controllers(flags)
-    for name, words in (("native", ["busybox", "sleep", "1000"]), ("wasm", ["modules", "/sleep.wasm"])):
+    for name, words in (
+        ("native", ["busybox", "sleep", "1000"]),
+        ("wasm", ["modules", "/sleep.wasm"]),
+    ):
         podman.start(name, *flags, f"localhost/{words[0]}", *words[1:])
         pid = podman.inspect(name, "State.Pid")
         groups = dict(
@@ -240,7 +246,7 @@ def test_capabilities_and_seccomp(podman):
     )
 
 
-# --- Endings ------------------------------------------------------------------------------------------
+# --- Endings --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -282,7 +288,10 @@ def test_kill(podman, signal, status):
 
 
 def test_restart_and_rm(podman):
-    for name, words in (("native", ["busybox", "sleep", "1000"]), ("wasm", ["modules", "/sleep.wasm"])):
+    for name, words in (
+        ("native", ["busybox", "sleep", "1000"]),
+        ("wasm", ["modules", "/sleep.wasm"]),
+    ):
         podman.start(name, f"localhost/{words[0]}", *words[1:])
         before = podman.inspect(name, "State.Pid")
         podman("restart", "--time", "0", name).ok()
@@ -305,12 +314,18 @@ def test_standard_input(podman):
     assert podman.run("-i", "localhost/modules", "/files.wasm", "cat", stdin="in").ok() == "in"
 
 
-# --- A running container ------------------------------------------------------------------------------
+# --- A running container --------------------------------------------------------------------------
 
 
 def test_exec(podman):
     podman.start("native", "localhost/busybox", "sleep", "1000")
-    podman.start("wasm", "--volume", f"{shutil.which('busybox')}:/busybox:ro", "localhost/modules", "/sleep.wasm")
+    podman.start(
+        "wasm",
+        "--volume",
+        f"{shutil.which('busybox')}:/busybox:ro",
+        "localhost/modules",
+        "/sleep.wasm",
+    )
     assert podman("exec", "native", "hostname").ok() == podman.inspect("native", "Id")[:12] + "\n"
     assert podman("exec", "wasm", "/busybox", "hostname").ok() == (
         podman.inspect("wasm", "Id")[:12] + "\n"
@@ -339,7 +354,7 @@ def test_ps_top_and_inspect(podman):
     podman.start("wasm", "localhost/modules", "/sleep.wasm")
     podman.start("native", "localhost/busybox", "sleep", "1000")
     names = podman("ps", "--format", "{{.Names}} {{.Status}}").ok()
-    assert sorted(re.findall(r"^(\w+) Up", names, re.M)) == ["native", "wasm"]
+    assert sorted(re.findall(r"^(\w+) Up", names, re.MULTILINE)) == ["native", "wasm"]
     for name in ("wasm", "native"):
         assert podman.inspect(name, "OCIRuntime").endswith("crunw")
         assert len(podman("top", name, "pid").ok().splitlines()) == 2
@@ -347,7 +362,7 @@ def test_ps_top_and_inspect(podman):
         assert stats["Status"] == "running"
 
 
-# --- Terminals ----------------------------------------------------------------------------------------
+# --- Terminals ------------------------------------------------------------------------------------
 
 
 class Session:
@@ -397,7 +412,9 @@ def test_terminal_of_a_module(podman):
 
 
 def test_interrupt_of_a_module(podman):
-    session = Session(podman, "run", "-it", "--network", "none", "--name", "c", "localhost/modules", "/sleep.wasm")
+    session = Session(
+        podman, "run", "-it", "--network", "none", "--name", "c", "localhost/modules", "/sleep.wasm"
+    )
     wait_for(lambda: podman("inspect", "--format", "{{.State.Status}}", "c").out == "running\n")
     session.type("\x03")
     assert session.end() == 130
@@ -415,7 +432,7 @@ def test_exec_with_a_terminal(podman, modules):
     assert session.end() == 0
 
 
-# --- Pause and limits ------------------------------------------------------------
+# --- Pause and limits -----------------------------------------------------------------------------
 
 RUNNING = [["localhost/busybox", "sleep", "1000"], ["localhost/wasm-pause"]]
 
@@ -470,7 +487,7 @@ def test_update_stats_and_top(podman, program):
     assert len(podman("top", "c", "pid", "comm").ok().splitlines()) == 2
 
 
-# --- Pods ---------------------------------------------------------------------------------------------
+# --- Pods -----------------------------------------------------------------------------------------
 
 
 def test_pod_of_both_kinds_with_the_annotation_on_all(podman):

@@ -32,7 +32,7 @@ def workload(crunw: Runtime, container: Bundle) -> str:
     return json.loads(plan)["workload"]["kind"]
 
 
-# --- How it ends --------------------------------------------------------------------------------------
+# --- How it ends ----------------------------------------------------------------------------------
 
 
 def test_hello(crunw, wasm_bundle):
@@ -89,7 +89,7 @@ def test_start_section_runs_at_start_not_at_create(crunw, wasm_bundle, tmp_path)
         assert (tmp_path / "out").read_text() == "start\n"
 
 
-# --- What can't be loaded -----------------------------------------------------------------------------
+# --- What can't be loaded -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_missing_module_as_wasm(crunw, wasm_bundle):
     assert "/nothing.wasm: No such file or directory" in crunw.create(container).error()
 
 
-# --- Detection ----------------------------------------------------------------------------------------
+# --- Detection ------------------------------------------------------------------------------------
 
 HANDLER = "run.oci.handler"
 VARIANT = "module.wasm.image/variant"
@@ -231,12 +231,14 @@ def test_the_plan_says_why(crunw, wasm_bundle, bundle):
     assert workload(crunw, bundle("true")) == "native"
 
 
-# --- WASI ---------------------------------------------------------------------------------------------
+# --- WASI -----------------------------------------------------------------------------------------
 
 
 def test_wasi_main(crunw, wasm_bundle):
     out = crunw.run(wasm_bundle("wasi_example_main", "50000000")).ok()
-    assert [int(number) for number in re.findall(r"^Test (\d):", out, re.M)] == [*range(1, 8)]
+    assert [int(number) for number in re.findall(r"^Test (\d):", out, re.MULTILINE)] == [
+        *range(1, 8)
+    ]
     assert "\n/wasi_example_main.wasm\n50000000\n" in out
     assert "File content is This is in a file" in out
 
@@ -312,7 +314,9 @@ def test_no_way_out_of_the_root(crunw, wasm_bundle, tmp_path):
     (container.rootfs / "link").symlink_to("/")
     result = crunw.run(container)
     assert result.status == 1
-    assert "secret\n" not in [line for line in result.out.splitlines(keepends=True) if ":" not in line]
+    assert "secret\n" not in [
+        line for line in result.out.splitlines(keepends=True) if ":" not in line
+    ]
 
 
 @pytest.mark.skipif(
@@ -350,7 +354,7 @@ def test_nothing_of_the_runtime_is_in_the_process(crunw, wasm_bundle):
     assert "libLLVM.so.19" not in maps
 
 
-# --- exec ---------------------------------------------------------------------------------------------
+# --- exec -----------------------------------------------------------------------------------------
 
 
 def test_exec_of_another_module(crunw, wasm_bundle, modules):
