@@ -32,7 +32,7 @@ def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None
         return None, []
     resources = linux.get("resources", {})
     rules = device_rules.rules(resources.get("devices", ()))
-    group = _group(layout, linux.get("cgroupsPath", ""), request, rules)
+    group = _group(layout, spec, request, rules)
     if count := len(group.procs()):
         raise StateError(f"cgroup {group.path} is in use by {count} processes")
     host.cgroup_join = group.join_files()
@@ -45,13 +45,13 @@ def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None
     return group, writes(resources, layout.version)
 
 
-def _group(layout: Layout, path: str, request: Request, rules: list[Rule]) -> Cgroup:
+def _group(layout: Layout, spec: Spec, request: Request, rules: list[Rule]) -> Cgroup:
     """The cgroup of the manager asked for, which is not made yet."""
     if request.cgroup_manager != "systemd":
-        return Cgroup.at(layout, group_path(path, request.id))
+        return Cgroup.at(layout, group_path(spec["linux"].get("cgroupsPath", ""), request.id))
     from crunw.effects.cgroups.systemd import Scope
 
-    return Scope.planned(layout, path, request.id, rules, user=is_rootless())
+    return Scope.planned(layout, spec, request.id, rules, user=is_rootless())
 
 
 def is_rootless() -> bool:

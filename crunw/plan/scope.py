@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crunw.plan.device_rules import Rule
     from crunw.plan.resources import Write
 
-    Value = bool | int | str | bytes | list[int] | list[tuple[str, str]]
+    Value = bool | int | str | bytes | list[int] | list[str] | list[tuple[str, str]]
     Property = tuple[str, tuple[str, Value]]  # name, (D-Bus signature, value)
 
 INFINITY = 2**64 - 1

@@ -12,6 +12,7 @@ from crunw.errors import SpecError
 from crunw.plan.device_rules import rules
 from crunw.plan.resources import Write, writes
 from crunw.plan.scope import INFINITY, bit_mask, device_properties, scope_properties
+from crunw.plan.scope_annotations import PREFIX, annotated_properties
 
 
 def made(resources: dict[str, Any], version: int = 2) -> dict[str, Any]:
@@ -184,3 +185,45 @@ def test_every_slice_path_is_nested() -> None:
         path = slice_path("-".join(parts) + ".slice")
         levels = path.split("/")[1:]
         assert [level.count("-") for level in levels] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("CollectMode", "'inactive-or-failed'", ("CollectMode", ("s", "inactive-or-failed"))),
+        ("DefaultDependencies", "true", ("DefaultDependencies", ("b", True))),
+        (
+            "After",
+            "['crio.service', \"b.service\"]",
+            ("After", ("as", ["crio.service", "b.service"])),
+        ),
+        ("After", "[]", ("After", ("as", []))),
+        ("TimeoutStopUSec", "uint64 30000000", ("TimeoutStopUSec", ("t", 30000000))),
+        ("TimeoutStopSec", "10", ("TimeoutStopUSec", ("t", 10000000))),
+        ("KillSignal", "15", ("KillSignal", ("i", 15))),
+        ("Nice", "int64 -5", ("Nice", ("x", -5))),
+    ],
+)
+def test_properties_by_annotation(name, text, expected) -> None:
+    assert annotated_properties({PREFIX + name: text, "other": "x"}) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Slice", "'a.slice'"),
+        ("", "true"),
+        ("Two.Words", "true"),
+        ("After", "[crio.service]"),
+        ("After", "['a\\'b']"),
+        ("CollectMode", "inactive"),
+        ("KillSignal", "uint64 -1"),
+        ("KillSignal", "5000000000"),
+        ("KillSignal", "uint65 1"),
+        ("KillSignal", ""),
+        ("TimeoutStopSec", "'10'"),
+    ],
+)
+def test_annotations_that_name_no_property(name, text) -> None:
+    with pytest.raises(SpecError, match=r"^annotations\['org\.systemd\.property\."):
+        annotated_properties({PREFIX + name: text})

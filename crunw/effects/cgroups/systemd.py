@@ -11,6 +11,7 @@ from crunw.effects.cgroups.files import read
 from crunw.effects.cgroups.group import Cgroup
 from crunw.errors import SpecError
 from crunw.plan.scope import device_properties, scope_properties
+from crunw.plan.scope_annotations import annotated_properties
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from crunw.plan.device_rules import Rule
     from crunw.plan.resources import Write
     from crunw.plan.scope import Property
+    from crunw.spec.model import Spec
 
 _FIELD = "linux.cgroupsPath"
 _NAME_LENGTH = 255
@@ -46,13 +48,14 @@ class Scope(Cgroup):
 
     @classmethod
     def planned(
-        cls, layout: Layout, cgroups_path: str, container_id: str, rules: list[Rule], *, user: bool
+        cls, layout: Layout, spec: Spec, container_id: str, rules: list[Rule], *, user: bool
     ) -> Self:
         """The scope that ``linux.cgroupsPath`` names, for :meth:`create`.
 
         Asks systemd below which cgroup it has its slices. Raises :class:`SpecError` for another
         form of path, :class:`CrunwError` where systemd is out of reach.
         """
+        cgroups_path = spec["linux"].get("cgroupsPath", "")
         slice_name, unit = scope_name(cgroups_path, container_id, user=user)
         connection = Systemd(user=user)
         path = f"{connection.control_group()}{slice_path(slice_name)}/{unit}"
@@ -60,8 +63,15 @@ class Scope(Cgroup):
         scope = cls(layout.mode, path, directories, unit, user)
         scope.slice = slice_name
         scope._connection = connection
-        scope._properties = _identity(slice_name, container_id, layout.mode)
-        scope._properties += device_properties(rules, drivers(read("/proc/devices")))
+        scope._properties = [
+            *dict(
+                [
+                    *_identity(slice_name, container_id, layout.mode),
+                    *device_properties(rules, drivers(read("/proc/devices"))),
+                    *annotated_properties(spec.get("annotations", {})),
+                ]
+            ).items()
+        ]
         return scope
 
     @classmethod

@@ -1,0 +1,69 @@
+"""podman as it comes with systemd: its cgroup manager is systemd, and so is the runtime's."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from container_harness import wait_for
+
+IMAGE = "localhost/crunw-vm:latest"
+TOP = Path("/sys/fs/cgroup")
+
+
+@pytest.fixture(scope="module")
+def image(busybox: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image of busybox alone."""
+    path = tmp_path_factory.mktemp("image") / "root.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.add(busybox, "bin/busybox")
+        for applet in ("cat", "sh", "sleep"):
+            link = tarfile.TarInfo(f"bin/{applet}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            archive.addfile(link)
+    podman("import", str(path), IMAGE)
+    return IMAGE
+
+
+def podman(*words: str) -> str:
+    runtime = ["--runtime", str(shutil.which("crunw"))]
+    done = subprocess.run(["podman", *runtime, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_container_in_a_scope_with_limits(image, properties) -> None:
+    assert json.loads(podman("info", "--format", "json"))["host"]["cgroupManager"] == "systemd"
+    limits = (
+        "--memory=64m",
+        "--memory-swap=64m",
+        "--pids-limit=50",
+        "--cpus=0.5",
+        "--cpuset-cpus=0",
+    )
+    words = ("run", "-d", *limits, "--cgroup-parent=pod_123-456.slice", image, "sleep", "1000")
+    container = podman(*words).strip()
+    try:
+        group = podman("inspect", "--format", "{{.State.CgroupPath}}", container).strip()
+        unit = f"libpod-{container}.scope"
+        assert group == f"/pod_123.slice/pod_123-456.slice/{unit}"
+        directory = TOP / group[1:]
+        names = ("memory.max", "memory.swap.max", "pids.max", "cpu.max", "cpuset.cpus")
+        found = [(directory / name).read_text().strip() for name in names]
+        assert found == [str(64 << 20), "0", "50", "50000 100000", "0"]
+        wanted = {"MemoryMax": str(64 << 20), "TasksMax": "50", "CPUQuotaPerSecUSec": "500ms"}
+        assert properties(unit, *wanted) == wanted
+        podman("update", "--memory=96m", container)
+        assert properties(unit, "MemoryMax") == {"MemoryMax": str(96 << 20)}
+        assert podman("exec", container, "cat", "/sys/fs/cgroup/pids.max") == "50\n"
+        podman("pause", container)
+        assert (directory / "cgroup.freeze").read_text() == "1\n"
+        podman("unpause", container)
+    finally:
+        podman("rm", "--force", "--time", "0", container)
+    wait_for(lambda: not os.path.exists(directory), "the end of the scope")
