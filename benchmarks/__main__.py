@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ GROUPS = ("start", "memory", "cache", "cpu", "compiler", "growth")
 def main() -> int:
     """Measure what the command line asks for."""
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     become_subreaper()
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="crunw-bench-") as directory:

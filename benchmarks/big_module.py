@@ -45,14 +45,15 @@ def with_custom_section(module: bytes, content: bytes) -> bytes:
 def _body(number: int) -> bytes:
     """``(i32) → i32``: loads, stores, arithmetic, a loop, a call that is never made."""
     code = bytearray([1, 1, _I32])  # one local, an i32
+    seed = number + 1
     for round_ in range(_ROUNDS):
-        factor = _signed((number * 2654435761 + round_ * 40503) % 0x7FFFFFFF)
-        # local0 = (local0 * factor) ^ memory[local0 & 0xfff8]
+        factor = _signed((seed * 2654435761 + round_ * 40503) % 0x7FFFFFFF | 1)
+        # the local times the factor, xor what memory has at (local & 0xfff8)
         code += b"\x20\0\x41" + factor + b"\x6c\x20\0\x41\xf8\xff\3\x71\x28\2\0\x73\x21\0"
-    # memory[8] = local0, three times
+    # store the local in memory, three times
     code += b"\3\x40\x41\x08\x20\0\x36\2\0\x20\1\x41\1\x6a\x22\1\x41\3\x49\x0d\0\x0b"
-    # if local0 == number: return the one before of local0
-    code += b"\x20\0\x41" + _signed(number) + bytes([0x46, 0x04, _EMPTY, 0x20, 0, 0x10])
+    # if it is a certain number, return what the function before makes of it
+    code += b"\x20\0\x41" + _signed(seed) + bytes([0x46, 0x04, _EMPTY, 0x20, 0, 0x10])
     code += _unsigned(max(number - 1, 0)) + b"\x0f\x0b\x20\0\x0b"
     return bytes(code)
 

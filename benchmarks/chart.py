@@ -18,7 +18,6 @@ _DECADES = (-3, 1)  # powers of ten at the axis' ends
 _STYLE = (
     "text{font:13px sans-serif;fill:#222}.grid{stroke:#ccc}.one{stroke:#222}"
     ".better{fill:#2f7d4f}.worse{fill:#b5532d}.spread{stroke:#222;stroke-width:1.5}"
-    "svg{background:#fff}"
 )
 
 
@@ -32,8 +31,9 @@ def draw(results: Sequence[Result]) -> str:
     ]
     height = 46 + _ROW * len(rows)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
-        f' viewBox="0 0 {_WIDTH} {height}"><style>{_STYLE}</style>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}">',
+        f"<style>{_STYLE}</style>",
+        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
         '<text x="8" y="18">crunw in terms of its peers: left of 1 is less time or memory</text>',
         *(_grid_line(power, height) for power in range(_DECADES[0], _DECADES[1] + 1)),
         *(_bar(title, ratios, 42 + _ROW * index) for index, (title, ratios) in enumerate(rows)),

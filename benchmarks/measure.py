@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import signal
 import statistics
 import sys
 import time
@@ -112,8 +113,17 @@ def wait(pid: int, argv: Sequence[str], errors: str = "/dev/null") -> None:
 
 
 def run(argv: Sequence[str], errors: str = "/dev/null") -> None:
-    """Run a program to its end. Raises RuntimeError when it fails."""
-    wait(spawn(argv, errors), argv, errors)
+    """Run a program to its end, which is asked for when this is interrupted.
+
+    Raises RuntimeError when it fails.
+    """
+    pid = spawn(argv, errors)
+    try:
+        wait(pid, argv, errors)
+    except KeyboardInterrupt:
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+        raise
 
 
 def reap_adopted() -> None:
