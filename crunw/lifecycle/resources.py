@@ -8,6 +8,7 @@ from crunw.effects.cgroups.files import read
 from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.layout import UNIFIED, Layout, detect, group_path
 from crunw.errors import StateError
+from crunw.files import is_directory
 from crunw.plan import device_rules, devices_bpf
 from crunw.plan.create import namespaces
 from crunw.plan.host import CgroupMount, Host
@@ -28,7 +29,10 @@ def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None
     """
     linux = spec["linux"]
     layout = detect()
+    host.cgroup_version = 2 if layout.mode == "v2" else 1
+    host.cgroup_namespace = namespaces(spec).get("cgroup") == ""
     if request.cgroup_manager == "disabled" or not layout.tops:
+        stay(host, layout)
         return None, []
     resources = linux.get("resources", {})
     rules = device_rules.rules(resources.get("devices", ()))
@@ -37,9 +41,7 @@ def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None
         raise StateError(f"cgroup {group.path} is in use by {count} processes")
     host.cgroup_join = group.join_files()
     host.cgroup_unified = group.unified
-    host.cgroup_version = 2 if layout.mode == "v2" else 1
-    host.cgroup_namespace = namespaces(spec).get("cgroup") == ""
-    host.cgroup_mounts = cgroup_mounts(layout.tops, group.path)
+    host.cgroup_mounts = _mounts(layout.tops, group.path)
     if layout.version("devices") == 2:
         host.device_program = devices_bpf.program(rules)
     return group, writes(resources, layout.version)
@@ -61,7 +63,25 @@ def is_rootless() -> bool:
     return read("/proc/self/uid_map").split() != ["0", "0", "4294967295"]
 
 
-def cgroup_mounts(tops: dict[str, str], path: str) -> list[CgroupMount]:
+def stay(host: Host, layout: Layout) -> None:
+    """The container gets no cgroup: its processes stay in the caller's, and see that."""
+    host.cgroup_join = []
+    host.cgroup_unified = ""
+    host.device_program = b""
+    own = dict(line.split(":", 2)[1:] for line in read("/proc/self/cgroup").splitlines())
+    host.cgroup_mounts = [
+        mount
+        for key, top in layout.tops.items()
+        for mount in _mounts({key: top}, _seen(top, own.get(key, "/")))
+    ]
+
+
+def _seen(top: str, path: str) -> str:
+    """``path``, if it can be seen from here: a cgroup namespace may show another part."""
+    return path if path != "/" and is_directory(top + path) else ""
+
+
+def _mounts(tops: dict[str, str], path: str) -> list[CgroupMount]:
     """The hierarchies (as in :class:`Layout`) for a mount of type cgroup; ``path``: the group's."""
     found = []
     for key, top in tops.items():

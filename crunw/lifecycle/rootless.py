@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import errno
 
-from crunw.effects.cgroups.files import read
 from crunw.effects.cgroups.layout import detect
 from crunw.errors import KernelError, SpecError
-from crunw.files import is_directory
-from crunw.lifecycle.resources import cgroup_mounts, is_rootless
+from crunw.lifecycle.resources import is_rootless, stay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,25 +31,6 @@ def make_cgroup(cgroup: Cgroup, writes: list[Write], first: int, host: Host) -> 
         limits = [write for write in writes if write.controller != "devices"]
         if limits:
             raise SpecError(limits[0].field, f"needs a cgroup of its own: {error}") from error
-        _stay(host)
+        stay(host, detect())
         return None
     return cgroup
-
-
-def _stay(host: Host) -> None:
-    """The container's processes stay in the cgroup of the caller."""
-    host.cgroup_join = []
-    host.cgroup_unified = ""
-    host.device_program = b""
-    own = dict(line.split(":", 2)[1:] for line in read("/proc/self/cgroup").splitlines())
-    layout = detect()
-    host.cgroup_mounts = [
-        mount
-        for key, top in layout.tops.items()
-        for mount in cgroup_mounts({key: top}, _below(top, own.get(key, "/")))
-    ]
-
-
-def _below(top: str, path: str) -> str:
-    """``path``, if it can be seen from here: a cgroup namespace may show another part."""
-    return path if path != "/" and is_directory(top + path) else ""

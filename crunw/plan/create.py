@@ -137,6 +137,8 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
     if wanted.get("network") == "":
         steps.append(Step("loopback_up"))
     propagation = flags.PROPAGATION[linux.get("rootfsPropagation") or "rslave"]
+    if propagation & flags.MS_UNBINDABLE:  # until all is bound that has to be
+        propagation ^= flags.MS_UNBINDABLE | flags.MS_PRIVATE
     steps += [
         Step("root_propagation", propagation),
         Step("rootfs", host.rootfs),
@@ -163,10 +165,11 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
 def _pivot_steps(spec: Spec, host: Host) -> list[Step]:
     """The change of root and what is done to the new one."""
     steps = [Step("pivot_root", int(host.no_pivot))]
+    steps += [*console_steps(spec["process"], host, bind=True), *late_steps(spec)]
     propagation = spec.get("linux", {}).get("rootfsPropagation")
     if propagation:
         steps.append(Step("root_propagation", flags.PROPAGATION[propagation]))
-    return [*steps, *console_steps(spec["process"], host, bind=True), *late_steps(spec)]
+    return steps
 
 
 def console_steps(process: Process, host: Host, *, bind: bool) -> list[Step]:
