@@ -48,7 +48,7 @@ def at_every(call: str, attempt, first: int = 1, step: int = 1) -> int:
 
 
 # The call, the least number of points that it must give. Reading starts when crunw-init runs.
-CREATE = [("mkdir", 4), ("rename", 4), ("write", 15), ("mknodat", 2),
+CREATE = [("mkdir", 2), ("rename", 4), ("write", 6), ("mknodat", 2),
           ("pipe2", 2), ("clone3", 1), ("wait4", 1), ("flock", 1)]  # fmt: skip
 
 

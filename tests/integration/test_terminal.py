@@ -16,6 +16,8 @@ import time
 import pytest
 from container_harness import PATIENCE, wait_for
 
+PROMPT = "[~/] # "
+
 
 class Screen:
     """A terminal of which the test holds the master; commands run in a session on the slave."""
@@ -108,13 +110,13 @@ def test_run(crunw, bundle, screen):
 def test_run_interactive(crunw, bundle, screen):
     container = bundle("sh", process__terminal=True)
     process = screen.spawn(crunw.command("run", "--bundle", container.path, container.id))
-    screen.expect("/ # ")
+    screen.expect(PROMPT)
     screen.type("echo $((6*7))\r")
-    screen.expect(r"echo \$\(\(6\*7\)\)\r\n42\r\n/ # ")
+    screen.expect(r"echo \$\(\(6\*7\)\)\r\n42\r\n" + PROMPT)
     screen.type("echo go; sleep 1000\r")
     screen.expect("\ngo\r\n")
     screen.type("\x03")  # ^C is for what runs in the container
-    screen.expect(r"\^C\r\n/ # ")
+    screen.expect(r"\^C\r\n" + PROMPT)
     screen.type("\x04")
     assert process.wait(PATIENCE) == 130
 
@@ -174,7 +176,7 @@ def test_console_socket(crunw, bundle, listener, tmp_path):
     crunw.create(container, "--console-socket", str(tmp_path / "console")).ok()
     master = receive_master(listener)
     crunw("start", container.id).ok()
-    rest, _ = expect(master, "", "/ # ")
+    rest, _ = expect(master, "", PROMPT)
     os.write(master, b"tty; test -t 0 && test -t 1 && test -t 2 && echo all\r")
     rest, _ = expect(master, rest, r"/dev/pts/0\r\nall\r\n")
     os.write(master, b"ps -o pid,tty | head -2\r")
@@ -198,7 +200,7 @@ def test_exec(crunw, bundle, screen):
     container = crunw.start(bundle("sleep", "1000"))
     before = screen.settings()
     process = screen.spawn(crunw.command("exec", "-t", container.id, "sh"))
-    screen.expect("/ # ")
+    screen.expect(PROMPT)
     screen.type("tty; stty size; exit 5\r")
     screen.expect(r"/dev/pts/0\r\n30 100\r\n")
     assert process.wait(PATIENCE) == 5
@@ -208,12 +210,12 @@ def test_exec(crunw, bundle, screen):
 def test_exec_resize_and_interrupt(crunw, bundle, screen):
     container = crunw.start(bundle("sleep", "1000"))
     process = screen.spawn(crunw.command("exec", "--tty", container.id, "sh"))
-    screen.expect("/ # ")
+    screen.expect(PROMPT)
     screen.resize(40, 90)
     screen.type("stty size; sleep 1000\r")
     screen.expect("\n40 90\r\n")
     screen.type("\x03")
-    screen.expect("/ # ")
+    screen.expect(PROMPT)
     screen.type("exit\r")
     assert process.wait(PATIENCE) == 130
 
