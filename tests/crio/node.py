@@ -76,6 +76,7 @@ class Node:
         path = {"runtime_path": shutil.which(runtime)}
         self.options = DEFAULTS | path | options
         self.options |= {"directory": directory, "engines": self.engines}
+        self.options["sockets"] = f"/run/{self.network}"  # a socket's path has 107 bytes at most
         for name in CONFIGURATION:
             self.write(name)
 
@@ -214,13 +215,14 @@ class Node:
         found += [f"link {name}" for name in names - {"lo", "crunw0"}]
         rules = subprocess.check_output(self.within("nft", "list", "ruleset"), text=True)
         found += [f"rule {line}" for line in rules.splitlines() if ADDRESSES in line]
-        return found + [str(path) for path in self.directory.glob("run/namespaces/*ns/*")]
+        return found
 
     def delete(self) -> None:
         """Delete the network namespace, and the pods' cgroups, which the kubelet would delete."""
         for path in cgroups(f"*/{self.cgroup}*"):
             path.rmdir()
         subprocess.run(["ip", "netns", "delete", self.network], check=True)
+        shutil.rmtree(self.options["sockets"], ignore_errors=True)
 
 
 class Pod:

@@ -14,9 +14,7 @@ from crio.node import HERE, Node
 SKIPS = tomllib.loads((HERE / "critest" / "skips.toml").read_text())
 E2E = "registry.k8s.io/e2e-test-images"
 STAGING = "gcr.io/k8s-staging-cri-tools"
-PAUSE = "localhost/pause"
 IMAGES = {  # and what `buildah build` is told to make it
-    PAUSE: [],
     f"{E2E}/busybox:1.29-2": [],
     f"{E2E}/httpd:2.4.39-4": [],
     f"{E2E}/nginx:1.14-2": [],
