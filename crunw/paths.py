@@ -56,9 +56,20 @@ def enable_site_packages() -> None:
     sys.path.extend(path for path in site.getsitepackages() if path not in sys.path)
 
 
+def is_rootless() -> bool:
+    """Whether this process lacks the host's root: another user, or root of a user namespace.
+
+    Directories of the host's root are closed to both; rootless podman calls as the latter.
+    """
+    if posix.geteuid():
+        return True
+    with open("/proc/self/uid_map", "rb", buffering=0) as file:
+        return file.read().split() != [b"0", b"0", b"4294967295"]
+
+
 def cache_dir(kind: str) -> str:
     """Where what can be made again is kept: ``/var/cache/crunw/KIND``, or in a user's own cache."""
-    if posix.geteuid() == 0:
+    if not is_rootless():
         return f"/var/cache/crunw/{kind}"
     home = environment("XDG_CACHE_HOME") or f"{environment('HOME')}/.cache"
     return f"{home}/crunw/{kind}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posix
 
 from crunw.files import environment, make_directories, parent
-from crunw.paths import cache_dir
+from crunw.paths import cache_dir, is_rootless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def entry(key: str) -> str:
 
 def run_dir() -> str:
     """The directory of what does not outlive a boot."""
-    if posix.geteuid() == 0:
+    if not is_rootless():
         return "/run/crunw-aot"
     base = environment("XDG_RUNTIME_DIR")
     return f"{base}/crunw-aot" if base else f"{cache()}/run"

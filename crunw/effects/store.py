@@ -16,6 +16,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 
 from crunw.errors import KernelError, StateError
 from crunw.files import environment, exists, is_directory, make_directories, parent
+from crunw.paths import is_rootless
 from crunw.spec.jsontext import dumps, loads
 
 TYPE_CHECKING = False
@@ -35,7 +36,7 @@ def default_root() -> str:
 
     Never in a directory that everyone may write to: there somebody else could be first.
     """
-    if posix.geteuid() == 0:
+    if not is_rootless():
         return "/run/crunw"
     runtime_dir = environment("XDG_RUNTIME_DIR") or f"/run/user/{posix.geteuid()}"
     return f"{runtime_dir}/crunw"

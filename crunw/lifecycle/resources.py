@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import posix
-
 from crunw.effects.cgroups.files import read
 from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.layout import UNIFIED, Layout, detect, group_path
 from crunw.errors import StateError
 from crunw.files import is_directory
+from crunw.paths import is_rootless
 from crunw.plan import device_rules, devices_bpf
 from crunw.plan.create import namespaces
 from crunw.plan.host import CgroupMount, Host
@@ -54,13 +53,6 @@ def _group(layout: Layout, spec: Spec, request: Request, rules: list[Rule]) -> C
     from crunw.effects.cgroups.systemd import Scope
 
     return Scope.planned(layout, spec, request.id, rules, user=is_rootless())
-
-
-def is_rootless() -> bool:
-    """Whether this process lacks the host's root: another user, or one in a user namespace."""
-    if posix.geteuid():
-        return True
-    return read("/proc/self/uid_map").split() != ["0", "0", "4294967295"]
 
 
 def stay(host: Host, layout: Layout) -> None:

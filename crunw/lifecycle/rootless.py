@@ -6,7 +6,8 @@ import errno
 
 from crunw.effects.cgroups.layout import detect
 from crunw.errors import KernelError, SpecError
-from crunw.lifecycle.resources import is_rootless, stay
+from crunw.lifecycle.resources import stay
+from crunw.paths import is_rootless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

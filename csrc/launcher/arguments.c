@@ -1,5 +1,6 @@
 /* The command lines that engines use: [--root DIR] [other global options] VERB [--force] ID
  * [SIGNAL] */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,9 +48,23 @@ static bool plain(const char *word) {
     return word[0] != '-' && word[0] != '.' && word[0] != '\0' && strchr(word, '/') == NULL;
 }
 
+/* Not an ordinary user, and not root of a user namespace, as crunw.paths has it. */
+static bool is_host_root(void) {
+    unsigned inside, outside, size;
+    FILE *map = geteuid() == 0 ? fopen("/proc/self/uid_map", "re") : NULL;
+    if (map == NULL)
+        return false;
+    bool whole = fscanf(map, "%u %u %u", &inside, &outside, &size) == 3 && inside == 0 &&
+                 outside == 0 && size == UINT32_MAX;
+    fclose(map);
+    return whole;
+}
+
 bool command_parse(struct command *command, int argc, char **argv) {
-    *command = (struct command){.root = geteuid() == 0 ? DEFAULT_ROOT : NULL};
+    *command = (struct command){0};
     int at = parse_globals(command, argc, argv);
+    if (command->root == NULL && is_host_root())
+        command->root = DEFAULT_ROOT;
     if (at == 0 || at >= argc || command->root == NULL || command->root[0] == '\0')
         return false;
     command->verb_index = at;
