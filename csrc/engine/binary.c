@@ -95,7 +95,7 @@ static bool starts_with(const struct binary *binary, const char *text, size_t le
 
 /* Refuses what is not a core module with a sentence that says what it is. */
 static int check_header(const struct binary *binary, struct engine_error *error) {
-    if (binary->length == 0)
+    if (!binary->bytes)
         return engine_fail(error, "the file is empty, not a WebAssembly module");
     if (starts_with(binary, "\177ELF", 4))
         return engine_fail(error, "this is native code (ELF), which is not run as a WebAssembly "

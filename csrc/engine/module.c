@@ -11,8 +11,8 @@
 
 struct parse {
     struct engine_module *module;
-    const struct binary *binary; /* or NULL: */
-    const char *compiled;        /* path of a shared object */
+    struct binary binary;
+    const char *compiled; /* instead of it: path of a shared object; NULL: none */
     const char *phase;
     WasmEdge_Result result;
 };
@@ -29,7 +29,7 @@ static void parse(void *argument) {
     if (parse->compiled) {
         parse->result = wasmedge->LoaderParseFromFile(loader, &module->ast, parse->compiled);
     } else {
-        WasmEdge_Bytes bytes = {.Length = parse->binary->length, .Buf = parse->binary->bytes};
+        WasmEdge_Bytes bytes = {.Length = parse->binary.length, .Buf = parse->binary.bytes};
         parse->result = wasmedge->LoaderParseFromBytes(loader, &module->ast, bytes);
     }
     if (wasmedge->ResultOK(parse->result)) {
@@ -172,7 +172,7 @@ struct engine_module *engine_load(struct engine *engine, int fd,
     struct binary binary;
     if (binary_read(&binary, fd, error) != 0)
         return NULL;
-    struct parse attempt = {.binary = &binary};
+    struct parse attempt = {.binary = binary};
     struct engine_module *module = create(engine, &attempt, options, error);
     if (module) {
         module->has_native = binary.has_native;
