@@ -80,13 +80,13 @@ def test_the_device_filter_is_felt(managed, bundle) -> None:
         {"allow": False, "access": "rwm"},
         {"allow": True, "type": "c", "major": 1, "minor": 11, "access": "r"},
     ]
-    script = "mknod /kmsg c 1 11; mknod /mem c 1 2; : </kmsg && echo kmsg; cat /mem"
+    script = "mknod /dev/k c 1 11; mknod /dev/m c 1 2; : </dev/k && echo kmsg; cat /dev/m"
     made = managed.place(bundle("sh", "-c", script, linux__resources={"devices": rules}))
     for capabilities in made.process["capabilities"].values():
         capabilities += ["CAP_MKNOD", "CAP_SYSLOG", "CAP_SYS_RAWIO"]
     result = managed.crunw.run(made.write())
     assert result.out == "kmsg\n"
-    assert "/mem': Operation not permitted" in result.err
+    assert "/dev/m': Operation not permitted" in result.err
 
 
 def test_no_path_is_a_scope_of_the_id(systemd, bundle) -> None:
