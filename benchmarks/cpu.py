@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # An argument that takes compiled code about half a second, and one that an interpreter can do.
 _WORKLOADS = {
     "nbody": ("7000000", "1000000"),
-    "fannkuch": ("10", "9"),
-    "mandelbrot": ("2000", "800"),
+    "fannkuch": ("10", "10"),
+    "mandelbrot": ("2000", "1600"),
     "sha256": ("100", "12"),
     "json": ("8", "1"),
     "nbody_rust": ("7000000", "1000000"),
