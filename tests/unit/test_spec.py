@@ -11,8 +11,8 @@ from typing import Any, get_type_hints
 
 import pytest
 from bad_configs import config
+from spec_coverage import members
 
-from crunw.errors import SpecError
 from crunw.spec import model, schema
 from crunw.spec.example import example
 from crunw.spec.load import check, load, load_process
@@ -29,19 +29,8 @@ def test_config_loads(path: Path, tmp_path: Path) -> None:
     assert spec["process"]["args"] == json.loads(path.read_bytes())["process"]["args"]
 
 
-def _members(node: tuple[Any, ...], at: str = "") -> Iterator[str]:
-    """The paths of a table: ``process.rlimits[].soft``, ``linux.timeOffsets[].secs``."""
-    if node[0] in ("list", "map"):
-        yield from _members(node[1], f"{at}[]")
-    if node[0] == "object":
-        for key, member in node[1].items():
-            path = f"{at}.{key}".lstrip(".")
-            yield path
-            yield from _members(member, path)
-
-
 def _paths(value: Any, at: str = "") -> Iterator[str]:
-    """The paths of a document, as ``_members`` writes them, and as if objects were maps."""
+    """The paths of a document, as ``members`` writes them, and as if objects were maps."""
     if isinstance(value, list):
         for item in value:
             yield from _paths(item, f"{at}[]")
@@ -54,7 +43,7 @@ def _paths(value: Any, at: str = "") -> Iterator[str]:
 
 def test_every_field_is_in_one_of_the_configs() -> None:
     every = json.loads((ROOT / "tests/data/configs/every-field.json").read_bytes())
-    missing = set(_members(schema.CONFIG)) - set(_paths(every))
+    missing = set(members(schema.CONFIG)) - set(_paths(every))
     assert missing == set()
 
 
