@@ -344,6 +344,8 @@ def _enable_controllers(top: str, path: str, wanted: set[str] | None) -> None:
         control = f"{directory}/cgroup.subtree_control"
         missing = sorted(controllers.difference(read(control).split()))
         if missing:
+            if _has_own_processes(directory):
+                return  # it would become a threaded domain, in which there can be no container
             try:
                 put(control, " ".join(f"+{name}" for name in missing))
             except OSError:
@@ -353,6 +355,14 @@ def _enable_controllers(top: str, path: str, wanted: set[str] | None) -> None:
                     except OSError:
                         controllers.discard(name)
         directory = f"{directory}/{part}"
+
+
+def _has_own_processes(directory: str) -> bool:
+    """Whether a cgroup of v2 other than the root has processes in itself."""
+    try:
+        return exists(f"{directory}/cgroup.type") and bool(read(f"{directory}/cgroup.procs"))
+    except OSError:  # it is threaded already
+        return True
 
 
 def _check_domain(directory: str) -> None:
