@@ -154,7 +154,7 @@ class Engine:
                 return Result(TRAP_STATUS, _text(error.message))
             return Result(status[0] & 0xFF, "")
 
-    def compile(
+    def compile(  # noqa: PLR0913 - one for each option of the compiler
         self,
         path: str,
         output: str,

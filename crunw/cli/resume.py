@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from crunw.cli.options import Option, Parsed
 from crunw.cli.start import one_id
 from crunw.effects.store import default_root
 from crunw.lifecycle.pause import resume
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.cli.options import Option, Parsed
 
 USAGE = "ID"
 ABOUT = "Let the processes of a paused container go on."

@@ -14,7 +14,7 @@
 static int name_device(struct error *error, struct ifreq *request, const char *name) {
     if (strlen(name) >= sizeof request->ifr_name)
         return error_set(error, "network device", name, ENAMETOOLONG, "%s", "");
-    strcpy(request->ifr_name, name);
+    memcpy(request->ifr_name, name, strlen(name) + 1);
     return 0;
 }
 

@@ -141,7 +141,7 @@ static const uint8_t *read_all(struct error *error, int descriptor, size_t *size
     do {
         if (*size == room) {
             room = room == 0 ? FIRST_READ_BYTES : 2 * room;
-            uint8_t *larger = room <= 2 * PLAN_MAX_BYTES ? realloc(data, room) : NULL;
+            uint8_t *larger = room / 2 <= PLAN_MAX_BYTES ? realloc(data, room) : NULL;
             if (larger == NULL) {
                 free(data);
                 error_set(error, "read", "plan", EFBIG, "too large");

@@ -51,7 +51,7 @@ static char *join_state(struct error *error, pid_t pid, strings pieces) {
 
 _Noreturn static void send_listener(int own, int receiver, const char *state, pid_t parent) {
     struct error error = {0};
-    int listener;
+    int listener = -1;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* its end of `own` is open here too: there is no EOF */
     if (getppid() != parent ||
         sys_read(&error, own, &listener, sizeof listener, LISTENER) != sizeof listener)
@@ -79,7 +79,7 @@ static int start_sender(struct error *error, struct sender *sender, int receiver
 
 /* `write` is never notified of; the other calls here may be, and are answered then. */
 static int hand_over(struct error *error, const struct sender *sender, int listener) {
-    int problem;
+    int problem = EPIPE;
     if (sys_write_all(error, sender->here, &listener, sizeof listener, LISTENER) < 0)
         return -1;
     ssize_t got = sys_read(error, sender->here, &problem, sizeof problem, LISTENER);
@@ -103,7 +103,7 @@ static int load(struct error *error, const uint8_t *code, size_t size, unsigned 
 
 static int load_and_tell(struct init *init, const uint8_t *code, size_t size, unsigned flags,
                          int receiver, const char *state) {
-    struct sender sender;
+    struct sender sender = {.pid = -1, .here = -1, .there = -1};
     if (start_sender(&init->error, &sender, receiver, state) < 0)
         return -1;
     int listener = load(&init->error, code, size, flags | SECCOMP_FILTER_FLAG_NEW_LISTENER);

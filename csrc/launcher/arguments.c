@@ -1,6 +1,9 @@
 /* The command lines that engines use: [--root DIR] [other global options] VERB [--force] ID
  * [SIGNAL] */
-#include <stdio.h>
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,14 +53,15 @@ static bool plain(const char *word) {
 
 /* Not an ordinary user, and not root of a user namespace, as crunw.paths has it. */
 static bool is_host_root(void) {
-    unsigned inside, outside, size;
-    FILE *map = geteuid() == 0 ? fopen("/proc/self/uid_map", "re") : NULL;
-    if (map == NULL)
+    char text[64] = "";
+    char *next = text;
+    int map = geteuid() == 0 ? open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC) : -1;
+    if (map < 0)
         return false;
-    bool whole = fscanf(map, "%u %u %u", &inside, &outside, &size) == 3 && inside == 0 &&
-                 outside == 0 && size == UINT32_MAX;
-    fclose(map);
-    return whole;
+    ssize_t got = TEMP_FAILURE_RETRY(read(map, text, sizeof text - 1));
+    close(map);
+    return got > 0 && strtoul(next, &next, 10) == 0 && strtoul(next, &next, 10) == 0 &&
+           strtoul(next, &next, 10) == UINT32_MAX;
 }
 
 bool command_parse(struct command *command, int argc, char **argv) {

@@ -89,7 +89,7 @@ class Node:
 
     def without_oom_score_adj(self) -> None:
         """Put a program before the runtime that takes a negative ``oomScoreAdj`` for 0."""
-        wrapper = self.write("runtime")
+        wrapper = self.write("runtime.template")
         wrapper.chmod(0o755)
         self.options["runtime_path"] = wrapper
         self.write("crio.conf")
