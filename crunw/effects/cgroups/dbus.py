@@ -156,8 +156,19 @@ def _authenticated(path: str) -> Any:
     import socket
 
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(_TIMEOUT)
-    connection.connect(path)
+    try:
+        connection.settimeout(_TIMEOUT)
+        connection.connect(path)
+        _authenticate(connection)
+        connection.settimeout(None)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _authenticate(connection: Any) -> None:
+    """Authentication of the D-Bus specification, "EXTERNAL" without a name."""
     connection.sendall(b"\0AUTH EXTERNAL\r\nDATA\r\n")
     answer = b""
     while answer.count(b"\r\n") < 2:
@@ -168,5 +179,3 @@ def _authenticated(path: str) -> Any:
     if b"\r\nOK " not in answer:
         raise PermissionError(0, "it refused the authentication")
     connection.sendall(b"BEGIN\r\n")
-    connection.settimeout(None)
-    return connection
