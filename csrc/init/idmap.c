@@ -44,13 +44,15 @@ static int new_namespace(struct error *error, const struct idmap *idmap) {
         return -1;
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/ns/user", holder);
-    int namespace = -1;
-    if (write_map(error, holder, "uid_map", idmap->uid_map) == 0 &&
-        write_map(error, holder, "gid_map", idmap->gid_map) == 0)
-    namespace = sys_openat(error, AT_FDCWD, path, O_RDONLY, 0);
+    int found = -1;
+    int result = write_map(error, holder, "uid_map", idmap->uid_map);
+    if (result == 0)
+        result = write_map(error, holder, "gid_map", idmap->gid_map);
+    if (result == 0)
+        found = sys_openat(error, AT_FDCWD, path, O_RDONLY, 0);
     kill(holder, SIGKILL);
     TEMP_FAILURE_RETRY(waitpid(holder, NULL, 0));
-    return namespace;
+    return found;
 }
 
 int idmap_mount(struct error *error, int tree, const struct idmap *idmap, const char *name) {

@@ -12,9 +12,10 @@
 #include "sys.h"
 
 static int name_device(struct error *error, struct ifreq *request, const char *name) {
-    if (strlen(name) >= sizeof request->ifr_name)
+    size_t size = strlen(name) + 1;
+    if (size > sizeof request->ifr_name)
         return error_set(error, "network device", name, ENAMETOOLONG, "%s", "");
-    memcpy(request->ifr_name, name, strlen(name) + 1);
+    memcpy(request->ifr_name, name, size);
     return 0;
 }
 

@@ -63,7 +63,7 @@ _Noreturn static void send_listener(int own, int receiver, const char *state, pi
 
 static int start_sender(struct error *error, struct sender *sender, int receiver,
                         const char *state) {
-    int ends[2];
+    int ends[2] = {-1, -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return error_errno(error, "socketpair", LISTENER);
     struct clone_args arguments = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
@@ -71,8 +71,12 @@ static int start_sender(struct error *error, struct sender *sender, int receiver
     long child = syscall(SYS_clone3, &arguments, sizeof arguments);
     if (child == 0)
         send_listener(ends[1], receiver, state, parent);
-    if (child < 0)
-        return error_errno(error, "clone3", LISTENER);
+    if (child < 0) {
+        error_errno(error, "clone3", LISTENER);
+        sys_close(&ends[0]);
+        sys_close(&ends[1]);
+        return -1;
+    }
     *sender = (struct sender){.pid = (pid_t)child, .here = ends[0], .there = ends[1]};
     return 0;
 }
