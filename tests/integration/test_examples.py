@@ -136,6 +136,7 @@ def test_environment_and_arguments_are_those_of_the_spec(wasi_main: Runs) -> Non
         assert run[HEADINGS[3]] == [
             "The env vars are as follows.",
             *(variable.replace("=", ": ", 1) for variable in process["env"]),
+            "HOME: /",  # the image has no user database
             "The args are as follows.",
             "/wasi_example_main.wasm",
             "50000000",

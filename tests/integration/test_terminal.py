@@ -113,8 +113,9 @@ def test_run_interactive(crunw, bundle, screen):
     screen.expect(PROMPT)
     screen.type("echo $((6*7))\r")
     screen.expect(r"echo \$\(\(6\*7\)\)\r\n42\r\n" + PROMPT)
-    screen.type("echo go; sleep 1000\r")
-    screen.expect("\ngo\r\n")
+    screen.type("cat\r")
+    screen.type("read by cat\r")  # echoed by the terminal, then by cat: it is there to interrupt
+    screen.expect("read by cat\r\nread by cat\r\n")
     screen.type("\x03")  # ^C is for what runs in the container
     screen.expect(r"\^C\r\n" + PROMPT)
     screen.type("\x04")
@@ -212,8 +213,10 @@ def test_exec_resize_and_interrupt(crunw, bundle, screen):
     process = screen.spawn(crunw.command("exec", "--tty", container.id, "sh"))
     screen.expect(PROMPT)
     screen.resize(40, 90)
-    screen.type("stty size; sleep 1000\r")
+    screen.type("stty size; cat\r")
     screen.expect("\n40 90\r\n")
+    screen.type("read by cat\r")  # echoed by the terminal, then by cat: it is there to interrupt
+    screen.expect("read by cat\r\nread by cat\r\n")
     screen.type("\x03")
     screen.expect(PROMPT)
     screen.type("exit\r")
