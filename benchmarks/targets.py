@@ -37,6 +37,8 @@ TARGETS = (
     Target("compiled code, CPU work", "cpu/compiled-*", "wasmedge", 1.05),
     Target("compiled code, CPU work", "cpu/compiled-*", "native", 1.2),
     Target("compiling", "compiler/*", "wasmedge", 1.05),
+    Target("100 pods on CRI-O until all run", "pods/running", "crun", 1.0),
+    Target("100 pods on CRI-O, PSS of each", "pods/Pss", "crun", 1.0),
     Target("first start under `auto`", "cache/first-*", "off", 1.0),
 )
 

@@ -1,0 +1,80 @@
+"""Pods on a CRI-O node: how long until all of them run, what each takes.
+
+Two nodes one after the other, crunw below the first and crun below the second; the images, CRI-O and
+crictl are the same. A pod is one container with the pause module and no infra container.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.measure import Result, Timing, say, timed
+
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+from crio.node import Node, cgroups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.context import Context
+
+_PODS = 100
+_PARALLEL = 4  # requests at a time, as a kubelet that starts its pods makes
+_ASK_FOR_WASM = {"run.oci.handler": "wasm"}  # crun needs it
+
+
+def measure(context: Context) -> Iterator[Result]:
+    """Yield the results: seconds until all run, bytes of each pod's program."""
+    running = Result("pods/running", f"{_PODS} pods on CRI-O until all run", "s", paired=False)
+    memory = Result("pods/Pss", f"PSS of each of {_PODS} pods' programs", "B", paired=False)
+    for runtime in (context.crunw, context.crun):
+        say(f"  {_PODS} pods with {runtime.name}")
+        with tempfile.TemporaryDirectory(prefix="crunw-pods-") as directory:
+            taken, sizes = _on_node(Path(directory), runtime.name)
+        running.samples[runtime.name] = [taken.wall]
+        memory.samples[runtime.name] = sizes
+    yield running
+    yield memory
+
+
+def _on_node(directory: Path, runtime: str) -> tuple[Timing, list[float]]:
+    node = Node(directory, runtime=runtime)
+    node.make_images()
+    node.start()
+    try:
+        containers: list[str] = []
+        taken = timed(lambda: containers.extend(_start_all(node)))
+        return taken, [_pss(node, container) for container in containers]
+    finally:
+        node.stop()
+        for path in cgroups(f"*/{node.cgroup}/*"):
+            path.rmdir()
+        node.delete()
+
+
+def _start_all(node: Any) -> list[str]:
+    """Start the pods and their containers; return the containers when all of them run."""
+
+    def start(number: int) -> str:
+        pod = node.pod(f"pod{number}", _ASK_FOR_WASM)
+        return str(pod.start("localhost/wasm-pause", "/pause.wasm"))
+
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        containers = list(pool.map(start, range(_PODS)))
+    listed = node.json("ps", "--state", "running")["containers"]
+    missing = set(containers) - {container["id"] for container in listed}
+    if missing:
+        raise RuntimeError(f"{len(missing)} of {_PODS} containers do not run")
+    return containers
+
+
+def _pss(node: Any, container: str) -> float:
+    """Proportional set size of the container's first process in bytes (proc_pid_smaps(5))."""
+    pid = node.json("inspect", container)["info"]["pid"]
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    (line,) = (line for line in rollup.splitlines() if line.startswith("Pss:"))
+    return float(line.split()[1]) * 1024
