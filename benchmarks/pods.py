@@ -1,7 +1,7 @@
 """Pods on a CRI-O node: how long until all of them run, what each takes.
 
-Two nodes one after the other, crunw below the first and crun below the second; the images, CRI-O and
-crictl are the same. A pod is one container with the pause module and no infra container.
+Two nodes one after the other, crunw below the first and crun below the second; the images, CRI-O
+and crictl are the same. A pod is one container with the pause module and no infra container.
 """
 
 from __future__ import annotations
