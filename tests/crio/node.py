@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -221,6 +222,9 @@ class Node:
         """Delete the network namespace, and the pods' cgroups, which the kubelet would delete."""
         for path in cgroups(f"*/{self.cgroup}*"):
             path.rmdir()
+        for path in cgroups("/sys/fs/cgroup/*/crio"):  # critest's pods name no parent: CRI-O's own
+            with contextlib.suppress(OSError):  # another CRI-O has pods in it
+                path.rmdir()
         subprocess.run(["ip", "netns", "delete", self.network], check=True)
         shutil.rmtree(self.options["sockets"], ignore_errors=True)
 
