@@ -92,7 +92,7 @@
     /* s path, u mode with type, u major, u minor, u uid, u gid: mknod, or where that is           \
      * forbidden (user namespace) a bind mount of the host's node of that path */                  \
     X(MKNOD, 25, "suuuuu")                                                                         \
-    /* s link target, s path; an existing equal link is left alone */                              \
+    /* s link target, s path; whatever is there already is left alone */                           \
     X(SYMLINK, 26, "ss")                                                                           \
     /* s key as a path below /proc/sys, s value */                                                 \
     X(SYSCTL, 27, "ss")                                                                            \

@@ -119,7 +119,8 @@ def _gather_host(container: Container, record: Record, spec: Spec, process: Proc
     host = Host(id=container.id, bundle="", rootfs="", workload=workload)
     use_engine(host, root, process["cwd"])
     if workload.kind == "wasm":
-        # Nothing is compiled for it, and no inode is trusted: the container may have mounted this.
+        # Only the policy `always` compiles it now; no inode is trusted: the container may have
+        # mounted this.
         compiled = Compiled()
         compiled.find(host, root, spec.get("annotations", {}), "")
         compiled.close()

@@ -1,20 +1,21 @@
 /* crunw-init: shared declarations. One file per concern:
  *
- *   main.c      read the plan, run its steps, report
- *   protect.c   run from where no container can overwrite the program
- *   descriptors.c  close what was inherited but is not named by the plan
- *   plan.c      check the plan against the signatures; read fields
- *   report.c    the error record; reports and answers
- *   sys.c       one wrapper per system call: EINTR retry, operation and path in the error
- *   path.c      paths inside the rootfs, by descriptor only
- *   opener.c    paths of the host, opened with the runtime's credentials; idmap.c: and its ids
- * mapped mount.c     rootfs, mounts, pivot, masks        device.c  nodes, links, console
- *   namespace.c namespaces, fork, loopback, sysctl  cgroup.c  joining it, device filter
- *   process.c   limits, cwd, finding, exec          hook.c    hooks run by the container side
- *   seal.c      user, capabilities, labels  seccomp.c  the filter and who is notified
- *   attributes.c   scheduling, processors, memory nodes   home.c  $HOME
- *   network.c   devices of the network namespace
- *   wasm.c      the engine's steps
+ *   main.c         the steps in order, the first failure
+ *   protect.c      a program that can't be overwritten    descriptors.c  what is not inherited
+ *   plan.c         check the plan, read its fields        report.c       errors, reports, answers
+ *   sys.c          one wrapper per system call: EINTR retry, operation and path in the error
+ *   sysmount.c     those of mounts and descriptors        title.c        what ps(1) shows
+ *   path.c         paths inside the rootfs, by descriptor only
+ *   opener.c       paths of the host, opened with the runtime's credentials
+ *   idmap.c        id-mapped mounts                       rootfs.c       rootfs, pivot_root
+ *   mount.c        mounts, by way of filesystem.c         copyup.c       tmpcopyup
+ *   mask.c         masked and read-only paths             device.c       nodes and links
+ *   console.c      the terminal                           cgroup.c       joining it, device filter
+ *   namespace.c    namespaces, fork, sysctl, names        network.c      devices of the network
+ *   process.c      limits, cwd, finding the program, exec hook.c         the container side's hooks
+ *   attributes.c   scheduling, processors, memory nodes   home.c         $HOME
+ *   seal.c         user, capabilities, labels             seccomp.c      filter and notification
+ *   wasm.c         the engine's steps
  *
  * A function that can fail returns 0 (or a descriptor) or -1 with `error` filled in: set once,
  * where it happened, by error_set() or error_errno(). */
