@@ -1,8 +1,8 @@
 """What the launcher has the interpreter run, compiled: ``python -I -S boot.pyc ARGUMENT…``.
 
-The package's modules come from one file of compiled code beside this one (``freeze.py`` writes it)
+The package's modules come from files of compiled code beside this one (``freeze.py`` writes them)
 instead of one file each: finding, opening and checking sixty files costs as much as running them.
-Whatever is not in it, such as the extension modules, is imported as usual.
+Whatever is not in them, such as the extension modules, is imported as usual.
 """
 
 import gc
@@ -13,28 +13,35 @@ from _frozen_importlib import ModuleSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
+    from types import CodeType, ModuleType
 
 gc.disable()  # a call is over before there is anything worth collecting
 
 _LIBRARY = sys.argv[0].rpartition("/")[0]
 _ROOT = _LIBRARY.removesuffix("/crunw/lib")
+_PRELOADED = ("create", "exec", "run")
 
-with open(f"{_LIBRARY}/modules.bin", "rb", buffering=0) as file:
-    _MODULES: dict[str, tuple[bool, str, bytes]]
-    _ORDERS: dict[str, list[str]]
-    _MODULES, _ORDERS = marshal.loads(file.readall())
+
+def _load(name: str) -> object:
+    with open(f"{_LIBRARY}/{name}.bin", "rb", buffering=0) as file:
+        return marshal.loads(file.readall())
 
 
 class Modules:
-    """Finder and loader of the modules in the file, each decoded when it is first imported."""
+    """Finder and loader of all modules of the package, each decoded when it is first imported."""
+
+    found: "dict[str, tuple[bool, str, bytes]]" = {}
 
     @staticmethod
     def find_spec(name: str, _path: object = None, _target: object = None) -> "ModuleSpec | None":
         """Return the spec of a module of ours (importlib.abc.MetaPathFinder)."""
-        if name not in _MODULES:
+        if name.partition(".")[0] not in ("crunw", "__future__"):
             return None
-        is_package, source, _ = _MODULES[name]
+        if not Modules.found:
+            Modules.found = _load("modules")  # type: ignore[assignment]
+        if name not in Modules.found:
+            return None
+        is_package, source, _ = Modules.found[name]
         spec = ModuleSpec(name, Modules, origin=f"{_ROOT}/{source}", is_package=is_package)
         spec.has_location = True
         if is_package:
@@ -48,16 +55,15 @@ class Modules:
     @staticmethod
     def exec_module(module: "ModuleType") -> None:
         """Run the module's code (importlib.abc.Loader)."""
-        exec(marshal.loads(_MODULES[module.__name__][2]), module.__dict__)
+        exec(marshal.loads(Modules.found[module.__name__][2]), module.__dict__)
 
 
-def _preload(names: list[str]) -> None:
+def _preload(modules: "list[tuple[str, bool, str, CodeType]]") -> None:
     """Run the modules, each after those that it imports: a third faster than by the import system.
 
     What they import they find in ``sys.modules``.
     """
-    for name in names:
-        is_package, source, code = _MODULES[name]
+    for name, is_package, source, code in modules:
         module = type(sys)(name)
         namespace = module.__dict__
         namespace["__file__"] = f"{_ROOT}/{source}"
@@ -68,12 +74,15 @@ def _preload(names: list[str]) -> None:
         sys.modules[name] = module
         if parent:
             setattr(sys.modules[parent], child, module)
-        exec(marshal.loads(code), namespace)
+        exec(code, namespace)
 
 
 sys.meta_path.insert(0, Modules)
 # The first word that names a verb; one that is only an option's value preloads in vain.
-_preload(next((_ORDERS[word] for word in sys.argv[1:] if word in _ORDERS), []))
+for _word in sys.argv[1:]:
+    if _word in _PRELOADED:
+        _preload(_load(_word))  # type: ignore[arg-type]
+        break
 
 from crunw.cli.main import main  # noqa: E402
 
