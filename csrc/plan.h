@@ -1,8 +1,10 @@
 /* The wire format between crunw (Python, which decides) and crunw-init (C, which executes).
  *
- * A plan is a flat, ordered list of steps. All integers are little-endian.
+ * A plan is a flat, ordered list of steps. All integers are little-endian. It may come in parts, of
+ * which the first are performed while the runtime still makes the others: each has a header.
  *
- *   header   4 bytes "CRWP" | u32 version | u32 number of records | u32 bytes that follow
+ *   header   4 bytes "CRWP" | u32 version | u32 number of records | u32 bytes of these
+ *            | u32 1 if another part follows, else 0
  *   record   u16 op | u16 zero | u32 payload bytes | payload
  *
  * A payload is the op's fields in order, as its signature says:
@@ -13,14 +15,14 @@
  *   S   list of strings: u32 count, then each as s
  *   U   list of u64: u32 count, then each as u
  *
- * The whole plan is checked against the signatures before its first step runs. crunw/plan/ops.py
+ * A part is checked against the signatures before its first step runs. crunw/plan/ops.py
  * holds the same table for Python; a test compares the two.
  */
 #ifndef CRUNW_PLAN_H
 #define CRUNW_PLAN_H
 
 #define PLAN_MAGIC "CRWP"
-#define PLAN_VERSION 1u
+#define PLAN_VERSION 2u
 #define PLAN_MAX_BYTES (16u << 20)
 
 /* op, number, signature. Steps run in the order of the plan; the comment says what each does and
@@ -48,6 +50,8 @@
     X(USERNS_MAP, 7, "")                                                                           \
     /* Host: s text for /proc/self/timens_offsets, after NS_UNSHARE(CLONE_NEWTIME) */              \
     X(TIME_OFFSETS, 8, "s")                                                                        \
+    /* Host: s state directory: open its FIFOs, for WAIT_START */                                  \
+    X(OPEN_START, 18, "s")                                                                         \
     /* u CLONE_NEW* flags: clone3 with them and CLONE_PARENT. The parent exits 0; the child        \
      * reports REPORT_PID before anything else and goes on with the next step. Once in a plan. */  \
     X(FORK, 9, "u")                                                                                \
@@ -159,10 +163,10 @@
     X(EXEC_FIND, 61, "")                                                                           \
     /* report REPORT_READY, wait for go; end of file (the runtime died) exits */                   \
     X(READY, 62, "")                                                                               \
-    /* u inherited descriptor to read one byte from (FIFO opened read-write: `start` writes it),   \
-     * u inherited descriptor that stays open until exec or WASM_RUN: errors are reported on it    \
-     * from now on, its end of file says that the program runs */                                  \
-    X(WAIT_START, 63, "uu")                                                                        \
+    /* Read one byte from the FIFO "start", which `start` writes. The FIFO "started" stays open     \
+     * until exec or WASM_RUN: errors are reported on it from now on, its end of file says that    \
+     * the program runs. Needs OPEN_START. */                                                      \
+    X(WAIT_START, 63, "")                                                                        \
     /* execve what EXEC_FIND found. Last step of a native plan. */                                 \
     X(EXEC, 64, "")                                                                                \
     /* s path in the container, S preopens "guest:host[:readonly]": parse, validate and            \
@@ -186,8 +190,8 @@ enum plan_op { PLAN_OPS(PLAN_ENUM) };
  * and the runtime answers REPORT_USERNS, REPORT_HOOKS and REPORT_READY with one byte "g" (go).
  * End of file instead of an answer: the runtime is gone; crunw-init exits.
  *
- * crunw-init is started as: crunw-init PLAN-FD REPORT-FD ANSWER-FD. It reads the plan to its end.
- */
+ * crunw-init is started as: crunw-init PLAN-FD REPORT-FD ANSWER-FD. End of file instead of a plan:
+ * it is not needed, and exits. */
 enum plan_report {
     REPORT_PID = 1,    /* u pid of the container process, in the runtime's pid namespace */
     REPORT_USERNS = 2, /* write the uid and gid maps of the process that reports, then go */

@@ -17,7 +17,7 @@ from crunw.plan.ops import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from crunw.plan.encode import Step
 
@@ -42,10 +42,36 @@ class Init:
 
     __slots__ = ("_answer", "_plan", "_report", "interpreted", "parent", "pid")
 
-    def __init__(self, program: str, inherit: Iterable[int]) -> None:
-        """Start ``program``. ``inherit``: the descriptors that the plan's steps will name."""
+    # One that the launcher has started: its pid, descriptors for plan, reports and answers.
+    started: list[int] = []  # noqa: RUF012 - ClassVar would have to be imported
+
+    def __init__(self, program: str, inherit: Collection[int] = ()) -> None:
+        """Start ``program``, unless it has been, with nothing to ``inherit``.
+
+        ``inherit``: the descriptors that the plan's steps will name.
+        """
         self.pid = 0
         self.interpreted = ""  # why the cached code of the plan could not be used
+        if Init.started and not inherit:
+            self.parent, self._plan, self._report, self._answer = Init.started
+            Init.started = []
+            for descriptor in (self._plan, self._report, self._answer):
+                posix.set_inheritable(descriptor, False)
+        else:
+            Init.discard()
+            self._start(program, inherit)
+
+    @staticmethod
+    def discard() -> None:
+        """Let what the launcher has started, and nobody has taken, end."""
+        if Init.started:
+            pid, *descriptors = Init.started
+            Init.started = []
+            for descriptor in descriptors:
+                posix.close(descriptor)
+            posix.waitpid(pid, 0)
+
+    def _start(self, program: str, inherit: Collection[int]) -> None:
         plan, self._plan = posix.pipe()
         self._report, report = posix.pipe()
         answer, self._answer = posix.pipe()
@@ -63,16 +89,17 @@ class Init:
             for descriptor in inherit:
                 posix.set_inheritable(descriptor, False)
 
-    def send(self, steps: Iterable[Step]) -> None:
-        """Give it the plan, whose steps it performs at once."""
-        data = encode(steps)
+    def send(self, steps: Iterable[Step], *, more: bool = False) -> None:
+        """Give it the plan, or a part of it behind which there is ``more``: it performs it at once."""
+        data = encode(steps, more=more)
         try:
             while data:
                 data = data[posix.write(self._plan, data) :]
         except BrokenPipeError:
             pass  # it has ended; what it reported says why
-        posix.close(self._plan)
-        self._plan = -1
+        if not more:
+            posix.close(self._plan)
+            self._plan = -1
 
     def run(self, map_ids: Callable[[int], None], hooks: Callable[[int], None]) -> int:
         """Follow the reports until the process is ready and waits for :meth:`commit`.

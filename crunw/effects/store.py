@@ -164,13 +164,10 @@ class Container:
         """Return the path of the copy of the specification."""
         return f"{self.directory}/config.json"
 
-    def make_fifos(self) -> tuple[int, int]:
-        """Create ``start`` and ``started``; return inheritable descriptors, open read-write."""
-        descriptors = []
+    def make_fifos(self) -> None:
+        """Create ``start`` and ``started``."""
         for path in (self.start_fifo(), self.started_fifo()):
             posix.mkfifo(path, 0o600)
-            descriptors.append(posix.open(path, posix.O_RDWR | posix.O_CLOEXEC))
-        return descriptors[0], descriptors[1]
 
     def start_fifo(self) -> str:
         """The FIFO the container's process waits on. It exists until the container is started."""

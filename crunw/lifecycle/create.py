@@ -22,7 +22,7 @@ from crunw.lifecycle.resources import plan_cgroup
 from crunw.lifecycle.rootless import make_cgroup
 from crunw.lifecycle.state import hook_state, state_text
 from crunw.paths import cache_dir, engine_library, engine_stub, init_path
-from crunw.plan.create import create_plan
+from crunw.plan.create import create_plan, first_steps, later_steps
 from crunw.plan.host import Host
 from crunw.plan.mounts import clean
 from crunw.spec.load import load
@@ -94,22 +94,27 @@ class Creation:
             raise self.container.taken()
         self.container.make()
         try:
-            start_fds = self.container.make_fifos()
+            self.container.make_fifos()
             listener_fd = connect_listener(self.spec)
-            sockets = [fd for fd in (console_fd, listener_fd) if fd >= 0]
-            self.init = self._spawn([*start_fds, *sockets])
-            host = gather_host(self.spec, self.request)
+            inherited = self._inherited(console_fd, listener_fd)
+            self.init = Init(init_path(), inherited)
+            host = find_host(self.spec, self.request)
             host.console_fd, host.seccomp_fd = console_fd, listener_fd
-            host.start_fd, host.started_fd = start_fds
-            self.compiled = find_compiled(host, self.spec, self.request.bundle)
+            host.start = self.container.directory
             cgroup, writes = plan_cgroup(self.spec, self.request, host)
-            create_plan(self.spec, host)  # what can be refused is refused before a cgroup is made
             self.record = self._first_record(cgroup)
             self.container.write(self.record)
-            self._copy_config()
             if cgroup:
                 self.cgroup = make_cgroup(cgroup, writes, self.init.parent, host)
+            if not inherited:  # a first part can't name descriptors of the second
+                self.init.send(first_steps(self.spec, host), more=True)
+            complete_host(host, self.spec)
+            self.compiled = find_compiled(host, self.spec, self.request.bundle)
+            self._copy_config()
             self._make_rdt()
+            self._tell_state(host)
+            make = create_plan if inherited else later_steps
+            self.init.send(make(self.spec, host))
             self._follow(self.init, host)
             self._commit(self.init)
         except BaseException:
@@ -145,23 +150,24 @@ class Creation:
             text = source.readall().decode("utf-8", "surrogateescape")
         write_file(self.container.config(), text)
 
-    def _spawn(self, inherited: list[int]) -> Init:
-        inherited += range(3, 3 + self.request.preserve_fds + self.request.listen_fds)
-        return Init(init_path(), inherited)
+    def _inherited(self, *sockets: int) -> list[int]:
+        """The descriptors that the plan names: sockets that there are, what is preserved."""
+        preserved = self.request.preserve_fds + self.request.listen_fds
+        return [*(fd for fd in sockets if fd >= 0), *range(3, 3 + preserved)]
 
-    def _follow(self, init: Init, host: Host) -> None:
-        """Send the plan, follow it until the process is ready."""
+    def _tell_state(self, host: Host) -> None:
+        """For hooks and the seccomp listener, which ``crunw-init`` tells the state itself."""
         before, after = state_around_pid(self.container, self.record, CREATED)
         host.state_before_pid, host.state_after_pid = before, after
         _, host.state_after_pid_creating = state_around_pid(self.container, self.record, CREATING)
         if host.seccomp_fd >= 0:
             listener_state(host, self.spec, self.container, self.record, CREATING)
-        init.send(create_plan(self.spec, host))
+
+    def _follow(self, init: Init, host: Host) -> None:
+        """Follow the plan until the process is ready."""
         init.run(self._map_ids, self._at_barrier)
         if host.seccomp_fd >= 0:
             posix.close(host.seccomp_fd)
-        posix.close(host.start_fd)
-        posix.close(host.started_fd)
 
     def _map_ids(self, pid: int) -> None:
         from crunw.effects.idmap import write_maps
@@ -217,6 +223,13 @@ class Creation:
 
 def gather_host(spec: Spec, request: Request) -> Host:
     """Collect what the plan needs to know of this host; changes nothing."""
+    host = find_host(spec, request)
+    complete_host(host, spec)
+    return host
+
+
+def find_host(spec: Spec, request: Request) -> Host:
+    """Collect what the plan's first steps need to know."""
     rootfs = _rootfs(spec, request.bundle)
     if not is_directory(rootfs):
         raise SpecError("root.path", f"{rootfs} is not a directory")
@@ -231,13 +244,17 @@ def gather_host(spec: Spec, request: Request) -> Host:
     host.no_new_keyring = request.no_new_keyring
     host.rootless = posix.geteuid() != 0
     use_engine(host, root, process["cwd"])
+    return host
+
+
+def complete_host(host: Host, spec: Spec) -> None:
+    """Collect what only the later steps need, and takes longer."""
     seccomp_filter(host, spec)
     devices = spec["linux"].get("netDevices", {})
     if devices:
         from crunw.effects.netdevices import addresses
 
         host.net_devices = {d.get("name") or name: addresses(name) for name, d in devices.items()}
-    return host
 
 
 def find_compiled(host: Host, spec: Spec, bundle: str) -> Compiled:

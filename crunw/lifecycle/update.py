@@ -47,6 +47,6 @@ def update(root: str, container_id: str, asked: Resources) -> None:
 def _filter_devices(directory: str, resources: Resources) -> None:
     """Have ``crunw-init`` attach a filter in the place of the earlier one (cgroup v2)."""
     program = devices_bpf.program(device_rules.rules(resources["devices"]))
-    init = Init(init_path(), ())
+    init = Init(init_path())
     init.send([Step("cgroup_devices", directory, program)])
     init.finish()

@@ -39,12 +39,7 @@ def create_plan(spec: Spec, host: Host) -> list[Step]:
 
     Raises :class:`crunw.errors.SpecError` for what the specification check alone can't see.
     """
-    return [
-        *_host_steps(spec, host),
-        *_rootfs_steps(spec, host),
-        *_pivot_steps(spec, host),
-        *_process_steps(spec, host),
-    ]
+    return [*first_steps(spec, host), *later_steps(spec, host)]
 
 
 def namespaces(spec: Spec) -> dict[str, str]:
@@ -53,28 +48,52 @@ def namespaces(spec: Spec) -> dict[str, str]:
     return {entry["type"]: entry.get("path", "") for entry in entries}
 
 
-def _host_steps(spec: Spec, host: Host) -> list[Step]:
-    """Until the container's process exists.
+def first_steps(spec: Spec, host: Host) -> list[Step]:
+    """The steps that can be sent as soon as there is a cgroup, while the others are still made.
 
     The engine is opened while the host's files are sure to be the ones found: a namespace that is
-    joined may have others. What is joined by path is never owned by a user namespace made here, in
-    which the right to join it would be gone.
+    joined may have others.
     """
-    wanted = namespaces(spec)
     check_user_namespace(spec, host)
-    joined = [kind for kind in flags.NAMESPACES if wanted.get(kind)]
-    if host.rootless:  # the right to join the others comes with the user namespace
-        joined.sort(key=lambda kind: kind != "user")
-    created = [kind for kind in flags.NAMESPACES if wanted.get(kind) == ""]
     steps = [Step("opener")] if needs_opener(spec, host) else []
     score = spec.get("process", {}).get("oomScoreAdj")
     if score is not None:
         steps.append(Step("oom_score_adj", score))
-    late = can_join_late({*joined, *{"user"}.intersection(created)})
-    steps += cgroup_steps(host, late=late)
+    steps += cgroup_steps(host, late=can_join_late(_before_fork(spec)))
     if host.device_program:
         steps.append(Step("cgroup_devices", host.cgroup_unified, host.device_program))
-    steps += engine_steps(host)
+    return steps + engine_steps(host)
+
+
+def later_steps(spec: Spec, host: Host) -> list[Step]:
+    """The steps behind :func:`first_steps`. Raises as :func:`create_plan`."""
+    return [
+        *_host_steps(spec, host),
+        *_rootfs_steps(spec, host),
+        *_pivot_steps(spec, host),
+        *_process_steps(spec, host),
+    ]
+
+
+def _before_fork(spec: Spec) -> set[str]:
+    """The types of namespaces that the parent enters."""
+    return {kind for kind, path in namespaces(spec).items() if path or kind == "user"}
+
+
+def _host_steps(spec: Spec, host: Host) -> list[Step]:
+    """Until the container's process exists.
+
+    What is joined by path is never owned by a user namespace made here, in which the right to join
+    it would be gone.
+    """
+    wanted = namespaces(spec)
+    joined = [kind for kind in flags.NAMESPACES if wanted.get(kind)]
+    if host.rootless:  # the right to join the others comes with the user namespace
+        joined.sort(key=lambda kind: kind != "user")
+    created = [kind for kind in flags.NAMESPACES if wanted.get(kind) == ""]
+    steps = artefact_steps(host)
+    if host.start:
+        steps.append(Step("open_start", host.start))
     steps += [Step("ns_enter", flags.NAMESPACES[kind][0], wanted[kind]) for kind in joined]
     if "user" in created:
         steps += [Step("ns_unshare", flags.CLONE_NEWUSER), Step("userns_map")]
@@ -83,6 +102,7 @@ def _host_steps(spec: Spec, host: Host) -> list[Step]:
         steps += _time_offsets(spec)
     by_fork = [kind for kind in created if kind not in ("user", "time")]
     behind = []
+    late = can_join_late(_before_fork(spec))
     if late and host.cgroup_unified and "cgroup" in by_fork:
         by_fork.remove("cgroup")
         behind.append(Step("ns_unshare", flags.CLONE_NEWCGROUP))
@@ -114,10 +134,12 @@ def engine_steps(host: Host) -> list[Step]:
     """The engine, for a Wasm workload."""
     if host.workload.kind != "wasm":
         return []
-    steps = [Step("engine_open", host.engine_library, host.engine_stub)]
-    if host.artefact:
-        steps.append(Step("engine_artefact", host.artefact))
-    return steps
+    return [Step("engine_open", host.engine_library, host.engine_stub)]
+
+
+def artefact_steps(host: Host) -> list[Step]:
+    """The module's compiled code, where there is some."""
+    return [Step("engine_artefact", host.artefact)] if host.artefact else []
 
 
 def _time_offsets(spec: Spec) -> list[Step]:
@@ -217,8 +239,8 @@ def program_steps(
     ]
     late = seccomp_steps(host) if process.get("noNewPrivileges") else []
     wait = [Step("ready")]
-    if host.start_fd >= 0:
-        wait.append(Step("wait_start", host.start_fd, host.started_fd))
+    if host.start:
+        wait.append(Step("wait_start"))
     if host.workload.kind == "wasm":
         opened = preopens(process["cwd"], directories)
         load = Step("wasm_load", host.workload.path or process["args"][0], opened)

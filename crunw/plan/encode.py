@@ -26,11 +26,15 @@ class Step:
         return f"Step({self.op!r}, {', '.join(map(repr, self.fields))})"
 
 
-def encode(steps: Iterable[Step]) -> bytes:
-    """Return the plan as bytes. A field that doesn't fit its signature is a programming error."""
+def encode(steps: Iterable[Step], *, more: bool = False) -> bytes:
+    """Return the plan as bytes, or a part of it behind which there is ``more``.
+
+    A field that doesn't fit its signature is a programming error.
+    """
     records = [_record(step) for step in steps]
     body = b"".join(records)
-    return b"".join((MAGIC, _u32(VERSION), _u32(len(records)), _u32(len(body)), body))
+    header = (MAGIC, _u32(VERSION), _u32(len(records)), _u32(len(body)), _u32(more))
+    return b"".join((*header, body))
 
 
 def decode_fields(signature: str, payload: bytes) -> list[int | str]:

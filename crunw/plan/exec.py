@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crunw.plan import flags
 from crunw.plan.create import (
+    artefact_steps,
     can_join_late,
     cgroup_steps,
     console_steps,
@@ -37,6 +38,7 @@ def exec_plan(spec: Spec, process: Process, host: Host, pidfd: int) -> list[Step
     return [
         *steps,
         *engine_steps(host),
+        *artefact_steps(host),
         Step("ns_enter_pidfd", pidfd, sum(flags.NAMESPACES[kind][0] for kind in joined)),
         Step("fork", 0),
         *affinity_steps(affinity.get("final", "")),

@@ -50,8 +50,7 @@ class Host:
         "seccomp_flags",
         "seccomp_program",
         "seccomp_state",
-        "start_fd",
-        "started_fd",
+        "start",
         "state_after_pid",
         "state_after_pid_creating",
         "state_before_pid",
@@ -74,8 +73,7 @@ class Host:
         self.seccomp_fd = -1  # connected to listenerPath
         self.seccomp_state: list[str] = []  # sent there, around the pids
         self.console_fd = -1
-        self.start_fd = -1
-        self.started_fd = -1
+        self.start = ""  # directory of the FIFOs for `start`; "": run at once
         self.preserve_fds = 0
         self.listen_fds = 0  # how many of them are sockets of systemd's socket activation
         # Devices that move in, by their name there: family, prefix length, flags, scope, attributes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"CRWP"
 
 OPS: dict[str, tuple[int, str]] = {
@@ -14,6 +14,7 @@ OPS: dict[str, tuple[int, str]] = {
     "ns_unshare": (6, "u"),
     "userns_map": (7, ""),
     "time_offsets": (8, "s"),
+    "open_start": (18, "s"),
     "fork": (9, "u"),
     "loopback_up": (10, ""),
     "setsid": (11, ""),
@@ -55,7 +56,7 @@ OPS: dict[str, tuple[int, str]] = {
     "process": (60, "SS"),
     "exec_find": (61, ""),
     "ready": (62, ""),
-    "wait_start": (63, "uu"),
+    "wait_start": (63, ""),
     "exec": (64, ""),
     "scheduler": (65, "uuuuuuu"),
     "io_priority": (66, "u"),

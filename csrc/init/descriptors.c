@@ -1,5 +1,5 @@
 /* Which of the inherited descriptors stay: those that the plan names, and those below CLOSE_FROM
- * (--preserve-fds). All others are closed before the first step, not only at exec: a Wasm program
+ * (--preserve-fds). A plan that names any comes in one part. All others are closed before the first step, not only at exec: a Wasm program
  * stays in this process, and whoever waits for the end of file of a pipe must not wait for it. */
 #define _GNU_SOURCE
 #include <limits.h>
@@ -18,14 +18,10 @@ static unsigned at_least(unsigned minimum, uint64_t descriptor) {
 /* The smallest descriptor not below `minimum` that a step names. */
 static unsigned named_by(struct step step, unsigned minimum) {
     size_t size;
-    unsigned found = NONE;
     switch (step.op) {
     case OP_NS_ENTER_PIDFD:
     case OP_CONSOLE:
         return at_least(minimum, step_u64(&step));
-    case OP_WAIT_START:
-        found = at_least(minimum, step_u64(&step));
-        return smaller(found, at_least(minimum, step_u64(&step)));
     case OP_SECCOMP:
         step_bytes(&step, &size);
         step_u64(&step);
@@ -36,8 +32,10 @@ static unsigned named_by(struct step step, unsigned minimum) {
 }
 
 static unsigned next_kept(const struct init *init, struct plan plan, unsigned minimum) {
-    unsigned found = smaller(at_least(minimum, (uint64_t)init->report_fd),
-                             at_least(minimum, (uint64_t)init->answer_fd));
+    const int own[] = {init->report_fd, init->answer_fd, plan.more ? init->plan_fd : -1};
+    unsigned found = NONE;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        found = smaller(found, at_least(minimum, (uint64_t)own[i]));
     struct step step;
     while (plan_next(&plan, &step))
         found = smaller(found, named_by(step, minimum));

@@ -66,9 +66,11 @@ struct engine_module;
 struct init {
     struct error error;
     pid_t pid; /* FORK: this process, as the runtime sees it */
+    int plan_fd;
     int report_fd;
     int answer_fd;
-    int started_fd; /* WAIT_START: where errors go from then on; -1 before */
+    int start_fds[2]; /* OPEN_START: the FIFOs "start" and "started"; -1: none */
+    int started_fd;   /* WAIT_START: where errors go from then on; -1 before */
     int root_fd;    /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
     int proc_fd;    /* /proc of the host, O_PATH; closed, as root_fd, by PROCESS */
     bool credentials_done;
@@ -86,14 +88,15 @@ struct init {
     struct engine_module *module;
 };
 
-/* The whole plan, checked. */
+/* A part of the plan, checked. */
 struct plan {
     const uint8_t *next;
     const uint8_t *end;
+    bool more; /* another part follows */
 };
-/* Read the plan to its end and check all of it. */
-int plan_open(struct error *error, int descriptor, struct plan *plan);
-/* Cut the next step off the plan; false at its end. */
+/* Read the next part and check all of it. Exits when there is none: the runtime has given up. */
+int plan_read(struct error *error, int descriptor, struct plan *plan);
+/* Cut the next step off the part; false at its end. */
 bool plan_next(struct plan *plan, struct step *step);
 
 /* Close the inherited descriptors that are not needed (descriptors.c says which are). */
@@ -143,7 +146,7 @@ step_function run_root_propagation, run_rootfs, run_mount, run_bind_idmapped, ru
 step_function run_hooks_barrier, run_hook;
 /* process.c */
 step_function run_rlimit, run_personality, run_cwd, run_umask, run_process, run_exec_find,
-    run_ready, run_wait_start, run_close_from, run_exec;
+    run_ready, run_open_start, run_wait_start, run_close_from, run_exec;
 /* attributes.c, home.c */
 step_function run_scheduler, run_io_priority, run_cpu_affinity, run_memory_policy, run_home;
 /* seal.c, seccomp.c */

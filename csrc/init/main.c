@@ -43,6 +43,7 @@ static int run_step(struct init *init, struct step *step) {
         RUN(NS_UNSHARE, run_ns_unshare)
         RUN(USERNS_MAP, run_userns_map)
         RUN(TIME_OFFSETS, run_time_offsets)
+        RUN(OPEN_START, run_open_start)
         RUN(FORK, run_fork)
         RUN(LOOPBACK_UP, run_loopback_up)
         RUN(NET_ADDRESS, run_net_address)
@@ -93,7 +94,7 @@ static int run_step(struct init *init, struct step *step) {
         RUN(WASM_RUN, run_wasm_run)
 #undef RUN
     }
-    abort(); /* plan_open has refused unknown ops */
+    abort(); /* plan_read has refused unknown ops */
 }
 
 /* The host's procfs, whatever the container mounts on its own /proc. */
@@ -109,14 +110,8 @@ static int open_proc(struct init *init) {
     return 0;
 }
 
-static int run_plan(struct init *init, int descriptor) {
-    struct plan plan;
+static int run_steps(struct init *init, struct plan plan) {
     struct step step;
-    if (plan_open(&init->error, descriptor, &plan) < 0 || close_unnamed(init, plan) < 0 ||
-        open_proc(init) < 0) {
-        report_error(init, NULL);
-        return EXIT_FAILURE;
-    }
     while (plan_next(&plan, &step)) {
         if (run_step(init, &step) == 0)
             continue;
@@ -126,6 +121,30 @@ static int run_plan(struct init *init, int descriptor) {
         return EXIT_FAILURE;
     }
     return EXIT_SUCCESS;
+}
+
+/* Reads a part of the plan; before the first one is performed there is some tidying up to do. */
+static int next_part(struct init *init, struct plan *plan, bool first) {
+    if (plan_read(&init->error, init->plan_fd, plan) < 0)
+        return -1;
+    if (first && (close_unnamed(init, *plan) < 0 || open_proc(init) < 0))
+        return -1;
+    if (!first && !plan->more)
+        sys_close(&init->plan_fd);
+    return 0;
+}
+
+static int run_plan(struct init *init) {
+    struct plan plan = {.more = true};
+    int status = EXIT_SUCCESS;
+    for (bool first = true; plan.more && status == EXIT_SUCCESS; first = false) {
+        if (next_part(init, &plan, first) < 0) {
+            report_error(init, NULL);
+            return EXIT_FAILURE;
+        }
+        status = run_steps(init, plan);
+    }
+    return status;
 }
 
 /* Descriptors 0, 1 and 2 must exist, or the next ones opened here would become them. */
@@ -152,7 +171,8 @@ static int prepare(struct init *init, char **argv) {
         return -1;
     if (protect_program(error, again, argv[ARG_AGAIN] != NULL) < 0)
         return -1;
-    if (sys_cloexec(error, init->report_fd) < 0 || sys_cloexec(error, init->answer_fd) < 0)
+    if (sys_cloexec(error, init->plan_fd) < 0 || sys_cloexec(error, init->report_fd) < 0 ||
+        sys_cloexec(error, init->answer_fd) < 0)
         return -1;
     reset_signals();
     umask(0);                         /* modes are those that the plan says */
@@ -170,20 +190,21 @@ static int descriptor_number(const char *text) {
 }
 
 int main(int argc, char **argv) {
-    static struct init init = {.started_fd = -1,
+    static struct init init = {.plan_fd = -1,
+                               .start_fds = {-1, -1},
+                               .started_fd = -1,
                                .root_fd = -1,
                                .proc_fd = -1,
                                .opener_fd = -1,
                                .cgroup_fd = -1,
                                .artefact_fd = -1};
-    int plan = -1;
     title_prepare(argv);
     if (argc == ARG_AGAIN || argc == ARG_MAX) {
-        plan = descriptor_number(argv[ARG_PLAN]);
+        init.plan_fd = descriptor_number(argv[ARG_PLAN]);
         init.report_fd = descriptor_number(argv[ARG_REPORT]);
         init.answer_fd = descriptor_number(argv[ARG_ANSWER]);
     }
-    if (plan < 0 || init.report_fd < 0 || init.answer_fd < 0) {
+    if (init.plan_fd < 0 || init.report_fd < 0 || init.answer_fd < 0) {
         dprintf(STDERR_FILENO, "usage: crunw-init PLAN-FD REPORT-FD ANSWER-FD (crunw starts it)\n");
         return 2;
     }
@@ -191,5 +212,5 @@ int main(int argc, char **argv) {
         report_error(&init, NULL);
         return EXIT_FAILURE;
     }
-    return run_plan(&init, plan);
+    return run_plan(&init);
 }

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sys.h"
 
-#define HEADER_BYTES 16
-#define FIRST_READ_BYTES 16384u
+#define HEADER_BYTES 20
 #define RECORD_BYTES 8
 
 struct shape {
@@ -106,14 +106,14 @@ static int next_record(struct plan *plan, struct step *step) {
     return 0;
 }
 
-static int check_header(struct error *error, const uint8_t *data, size_t size) {
-    if (size < HEADER_BYTES || memcmp(data, PLAN_MAGIC, 4) != 0)
+static int check_header(struct error *error, const uint8_t *data) {
+    if (memcmp(data, PLAN_MAGIC, 4) != 0)
         return error_set(error, "read", "plan", EINVAL, "not a plan");
     if (load32(data + 4) != PLAN_VERSION)
         return error_set(error, "read", "plan", EINVAL, "plan version %u, this program has %u",
                          load32(data + 4), PLAN_VERSION);
-    if (load32(data + 12) != size - HEADER_BYTES)
-        return error_set(error, "read", "plan", EINVAL, "truncated plan");
+    if (load32(data + 12) > PLAN_MAX_BYTES)
+        return error_set(error, "read", "plan", EFBIG, "too large");
     return 0;
 }
 
@@ -131,44 +131,45 @@ static int check_records(struct error *error, struct plan plan, uint32_t count) 
     return 0;
 }
 
-/* Reads the descriptor to its end: a runtime that starts this program before it has the plan, so
- * that both are at work, gives a pipe. The memory lives until exec. */
-static const uint8_t *read_all(struct error *error, int descriptor, size_t *size) {
-    size_t room = 0;
-    ssize_t got;
-    uint8_t *data = NULL;
-    *size = 0;
-    do {
-        if (*size == room) {
-            room = room == 0 ? FIRST_READ_BYTES : 2 * room;
-            uint8_t *larger = room / 2 <= PLAN_MAX_BYTES ? realloc(data, room) : NULL;
-            if (larger == NULL) {
-                free(data);
-                error_set(error, "read", "plan", EFBIG, "too large");
-                return NULL;
-            }
-            data = larger;
-        }
-        got = sys_read(error, descriptor, data + *size, room - *size, "plan");
-        *size += got > 0 ? (size_t)got : 0;
-    } while (got > 0);
-    if (got == 0)
-        return data;
-    free(data);
-    return NULL;
+/* The bytes that were there before the end of the file, -1 for an error. */
+static ssize_t read_bytes(struct error *error, int descriptor, uint8_t *data, size_t size) {
+    size_t used = 0;
+    ssize_t got = 1;
+    while (used < size && got > 0) {
+        got = sys_read(error, descriptor, data + used, size - used, "plan");
+        used += got > 0 ? (size_t)got : 0;
+    }
+    return got < 0 ? -1 : (ssize_t)used;
 }
 
-int plan_open(struct error *error, int descriptor, struct plan *plan) {
-    size_t size;
-    const uint8_t *data = read_all(error, descriptor, &size);
-    if (data == NULL)
-        return -1;
-    if (size < HEADER_BYTES || size > PLAN_MAX_BYTES)
+static int read_body(struct error *error, int descriptor, uint8_t **body, size_t size) {
+    *body = malloc(size + 1);
+    if (*body == NULL)
+        return error_errno(error, "malloc", "plan");
+    ssize_t got = read_bytes(error, descriptor, *body, size);
+    if (got >= 0 && (size_t)got < size)
+        error_set(error, "read", "plan", EINVAL, "truncated plan");
+    if (got >= 0 && (size_t)got == size)
+        return 0;
+    free(*body);
+    return -1;
+}
+
+/* The memory lives until exec. */
+int plan_read(struct error *error, int descriptor, struct plan *plan) {
+    uint8_t header[HEADER_BYTES];
+    uint8_t *body;
+    ssize_t got = read_bytes(error, descriptor, header, sizeof header);
+    if (got == 0)
+        _exit(EXIT_FAILURE);
+    if (got > 0 && got < HEADER_BYTES)
         return error_set(error, "read", "plan", EINVAL, "not a plan");
-    if (check_header(error, data, size) < 0)
+    if (got < 0 || check_header(error, header) < 0 ||
+        read_body(error, descriptor, &body, load32(header + 12)) < 0)
         return -1;
-    *plan = (struct plan){.next = data + HEADER_BYTES, .end = data + size};
-    return check_records(error, *plan, load32(data + 8));
+    *plan = (struct plan){
+        .next = body, .end = body + load32(header + 12), .more = load32(header + 16) != 0};
+    return check_records(error, *plan, load32(header + 8));
 }
 
 bool plan_next(struct plan *plan, struct step *step) {

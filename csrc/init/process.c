@@ -177,11 +177,25 @@ int run_ready(struct init *init, UNUSED struct step *step) {
     return report_and_wait(init, REPORT_READY);
 }
 
-int run_wait_start(struct init *init, struct step *step) {
-    int start = (int)step_u64(step);
-    init->started_fd = (int)step_u64(step);
-    if (sys_cloexec(&init->error, start) < 0 || sys_cloexec(&init->error, init->started_fd) < 0)
+/* Read-write: there is no waiting for the other side, and no end of file before it has written. */
+int run_open_start(struct init *init, struct step *step) {
+    static const char *const names[] = {"start", "started"};
+    const char *path = step_string(step);
+    int directory = sys_openat(&init->error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+    for (int i = 0; i < 2 && directory >= 0; i++) {
+        init->start_fds[i] = sys_openat(&init->error, directory, names[i], O_RDWR | O_NOFOLLOW, 0);
+        if (init->start_fds[i] < 0)
+            sys_close(&directory);
+    }
+    if (directory < 0)
         return -1;
+    sys_close(&directory);
+    return 0;
+}
+
+int run_wait_start(struct init *init, UNUSED struct step *step) {
+    int start = init->start_fds[0];
+    init->started_fd = init->start_fds[1];
     sys_close(&init->report_fd); /* `create` has ended */
     sys_close(&init->answer_fd);
     char byte;

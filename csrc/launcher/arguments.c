@@ -47,6 +47,13 @@ static int parse_globals(struct command *command, int argc, char **argv) {
     return at;
 }
 
+bool command_creates(int argc, char **argv) {
+    static const char *const verbs[] = {"create", "run", NULL};
+    struct command ignored = {0};
+    int at = parse_globals(&ignored, argc, argv);
+    return at > 0 && at + 1 < argc && is_one_of(argv[at], strlen(argv[at]), verbs);
+}
+
 static bool plain(const char *word) {
     return word[0] != '-' && word[0] != '.' && word[0] != '\0' && strchr(word, '/') == NULL;
 }

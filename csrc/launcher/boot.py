@@ -1,4 +1,6 @@
-"""What the launcher has the interpreter run, compiled: ``python -I -S boot.pyc ARGUMENT…``.
+"""What the launcher has the interpreter run, compiled: ``python -I -S boot.pyc [INIT] ARGUMENT…``.
+
+INIT tells of a ``crunw-init`` that the launcher has started (``spawn.c``).
 
 The package's modules come from files of compiled code beside this one (``freeze.py`` writes them)
 instead of one file each: finding, opening and checking sixty files costs as much as running them.
@@ -20,6 +22,7 @@ gc.disable()  # a call is over before there is anything worth collecting
 _LIBRARY = sys.argv[0].rpartition("/")[0]
 _ROOT = _LIBRARY.removesuffix("/crunw/lib")
 _PRELOADED = ("create", "exec", "run")
+_INIT = sys.argv.pop(1) if sys.argv[1:2] and sys.argv[1].startswith("crunw-init=") else ""
 
 
 def _load(name: str) -> object:
@@ -86,5 +89,12 @@ for _word in sys.argv[1:]:
 
 from crunw.cli.main import main  # noqa: E402
 
+if _INIT:
+    from crunw.effects.init import Init
+
+    Init.started = [int(number) for number in _INIT.partition("=")[2].split(":")]
+status = main()
+if _INIT:
+    Init.discard()
 # main() has flushed what it printed: spare the interpreter taking itself apart.
-posix._exit(main())
+posix._exit(status)

@@ -78,24 +78,30 @@ static const char *find_interpreter(char path[static PATH_MAX], const char *prog
     return access(path, X_OK) == 0 ? path : CRUNW_PYTHON;
 }
 
-/* Runs `crunw` with these arguments in Python. */
-__attribute__((noreturn)) static void run_python(int count, char **words) {
+/* Runs `crunw` with these arguments in Python; `creates`: crunw-init will be needed. */
+__attribute__((noreturn)) static void run_python(bool creates, int count, char **words) {
     char program_directory[PATH_MAX];
     char package_directory[PATH_MAX];
     char boot[PATH_MAX];
     char beside[PATH_MAX];
+    char init[PATH_MAX];
     find_program(program_directory);
     find_package(package_directory, program_directory);
     const char *interpreter = find_interpreter(beside, program_directory);
     set_path(boot, "%s/" BOOT, package_directory);
 
-    const char *const first[] = {interpreter, "-I", "-S", boot};
-    const size_t first_count = sizeof(first) / sizeof(*first);
+    char init_word[SPAWN_WORD_BYTES];
+    const char *first[] = {interpreter, "-I", "-S", boot, init_word};
+    size_t first_count = sizeof(first) / sizeof(*first);
+    set_path(init, "%s/crunw-init", program_directory);
+    if (!creates || !spawn_init(init, init_word)) {
+        first_count--;
+    }
     char **arguments = calloc(first_count + (size_t)count + 1, sizeof(*arguments));
     if (arguments == NULL) {
         die("%s", strerror(errno));
     }
-    memcpy(arguments, first, sizeof(first));
+    memcpy(arguments, first, first_count * sizeof(*first));
     memcpy(arguments + first_count, words, (size_t)count * sizeof(*arguments));
     execv(interpreter, arguments);
     die("execute %s: %s", interpreter, strerror(errno));
@@ -137,5 +143,5 @@ int main(int argc, char **argv) {
         argv[command.verb_index + 1] = number;
         argc = command.verb_index + 2;
     }
-    run_python(argc > 1 ? argc - 1 : 0, argv + 1);
+    run_python(command_creates(argc, argv), argc > 1 ? argc - 1 : 0, argv + 1);
 }

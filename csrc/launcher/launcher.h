@@ -23,6 +23,15 @@ struct command {
 /* False: not one of those forms. */
 bool command_parse(struct command *command, int argc, char **argv);
 
+/* Whether the verb is one that makes a container. */
+bool command_creates(int argc, char **argv);
+
+/* Starts `program`, crunw-init; false: there is none. `word` tells Python: its pid and this side's
+ * descriptors, for the plan, the reports and the answers. */
+#define SPAWN_WORD "crunw-init="
+enum { SPAWN_WORD_BYTES = 64 };
+bool spawn_init(const char *program, char word[static SPAWN_WORD_BYTES]);
+
 /* The file `fast` of a state directory; crunw/effects/fast.py writes it.
  *
  *   4 bytes "CRWF" | u32 version | u64 pid | u64 start time | u64 hooks | strings
