@@ -58,7 +58,7 @@ _NAMES: dict[str, str] = {
     "lsm_label": "module label",
     "close_from": "first",
     "process": "args env",
-    "wait_start": "start started",
+    "open_start": "directory",
     "wasm_load": "path preopens",
 }
 _MOUNT_NAMES = {value: name[3:].lower() for name, value in vars(flags).items() if name[:3] == "MS_"}

@@ -155,6 +155,14 @@ static int read_body(struct error *error, int descriptor, uint8_t **body, size_t
     return -1;
 }
 
+static int check_end(struct error *error, int descriptor) {
+    uint8_t byte;
+    ssize_t got = sys_read(error, descriptor, &byte, 1, "plan");
+    if (got > 0)
+        return error_set(error, "read", "plan", EINVAL, "bytes after the last part");
+    return (int)got;
+}
+
 /* The memory lives until exec. */
 int plan_read(struct error *error, int descriptor, struct plan *plan) {
     uint8_t header[HEADER_BYTES];
@@ -169,6 +177,8 @@ int plan_read(struct error *error, int descriptor, struct plan *plan) {
         return -1;
     *plan = (struct plan){
         .next = body, .end = body + load32(header + 12), .more = load32(header + 16) != 0};
+    if (!plan->more && check_end(error, descriptor) < 0)
+        return -1;
     return check_records(error, *plan, load32(header + 8));
 }
 

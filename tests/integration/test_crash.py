@@ -158,7 +158,7 @@ def test_create_of_a_wasm_module_at_any_time(crunw, wasm_bundle):
 
 def test_a_half_made_container_is_stopped(crunw, bundle):
     container = bundle("sleep", "1000")
-    assert crunw.create(container, prefix=kill_at("clone3", 1)).status == KILLED
+    assert crunw.create(container, prefix=kill_at("rename", 1)).status == KILLED
     state = crunw.state(container)
     assert (state["status"], state["pid"]) == ("stopped", 0)
     assert crunw.create(container).error() == f"container {container.id} exists already"

@@ -41,15 +41,14 @@ def record(op: int, payload: bytes) -> bytes:
 
 def plan_of(*records: bytes, count: int | None = None) -> bytes:
     body = b"".join(records)
-    header = b"CRWP" + number(1) + number(len(records) if count is None else count)
-    return header + number(len(body)) + body
+    header = b"CRWP" + number(2) + number(len(records) if count is None else count)
+    return header + number(len(body)) + number(0) + body
 
 
 BAD_PLANS = {
-    "empty": b"",
-    "short": GOOD[:15],
+    "short": GOOD[:19],
     "magic": b"X" + GOOD[1:],
-    "version": GOOD[:4] + number(2) + GOOD[8:],
+    "version": GOOD[:4] + number(3) + GOOD[8:],
     "truncated": GOOD[:-1],
     "longer": GOOD + b"\0",
     "fewer records": plan_of(record(11, b""), record(11, b""), count=1),
@@ -78,9 +77,23 @@ def test_malformed_plan_is_refused(plan):
     assert message
 
 
+@pytest.mark.parametrize("plan", [b"", encode([], more=True)])
+def test_the_end_of_the_file_instead_of_a_part_ends_it(plan):
+    result = perform(plan)
+    assert (result.status, result.reports, result.output, result.error) == (1, [], "", [])
+
+
+def test_parts_are_performed_as_they_come(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("")
+    first = encode([Step("cgroup_join", str(text))], more=True)
+    result = perform(first + encode([FORK, *shell(f"cat {text}; ls /proc/self/fd")]))
+    assert result.output.split() == ["00", "1", "2", "3"]
+
+
 def test_damaged_plans_never_crash():
     chance = random.Random(2)  # noqa: S311 - not for secrets
-    start = 16 + 8 + 8 + 4 + len("/nonexistent") + 1
+    start = 20 + 8 + 8 + 4 + len("/nonexistent") + 1
     for _ in range(200):
         plan = bytearray(GOOD)
         for _ in range(chance.randint(1, 4)):
@@ -130,27 +143,28 @@ def test_ready_without_a_runtime_exits():
 
 @pytest.fixture
 def start(tmp_path):
-    """The FIFO that `start` writes, and both ends of what it reads then."""
+    """The state directory, the FIFO that `start` writes, and the one that it reads then."""
     os.mkfifo(tmp_path / "start")
+    os.mkfifo(tmp_path / "started")
     trigger = os.open(tmp_path / "start", os.O_RDWR)
-    reader, writer = os.pipe()
-    yield trigger, reader, writer
+    reader = os.open(tmp_path / "started", os.O_RDONLY | os.O_NONBLOCK)
+    yield tmp_path, trigger, reader
     for descriptor in (trigger, reader):
         os.close(descriptor)
 
 
 def waiting(start, last: list[Step]) -> Running:
-    trigger, _, writer = start
-    steps = [FORK, last[0], Step("ready"), Step("wait_start", trigger, writer), *last[1:]]
-    running = Running(steps, inherit=(trigger, writer))
-    os.close(writer)
+    directory, _, reader = start
+    steps = [Step("open_start", str(directory)), FORK, last[0], Step("ready"), Step("wait_start")]
+    running = Running([*steps, *last[1:]])
+    running.until(REPORT_READY)
+    os.set_blocking(reader, True)
     return running
 
 
 def test_start(start):
-    trigger, reader, _ = start
+    _, trigger, reader = start
     with waiting(start, shell("exec ls /proc/self/fd")) as running:
-        running.until(REPORT_READY)
         running.answer()
         assert running.next_report() is None
         os.write(trigger, b"\0")
@@ -159,13 +173,12 @@ def test_start(start):
 
 
 def test_failure_after_start_goes_to_start(start, tmp_path):
-    trigger, reader, _ = start
+    _, trigger, reader = start
     program = tmp_path / "program"
     program.write_text("#!/nonexistent\n")
     program.chmod(0o755)
     steps = [Step("process", [str(program)], []), Step("exec_find"), Step("exec")]
     with waiting(start, steps) as running:
-        running.until(REPORT_READY)
         running.answer()
         os.write(trigger, b"\0")
         [(_, error)] = parse(os.read(reader, 65536))
@@ -175,7 +188,6 @@ def test_failure_after_start_goes_to_start(start, tmp_path):
 
 def test_a_waiting_process_can_be_killed(start):
     with waiting(start, shell("echo no")) as running:
-        running.until(REPORT_READY)
         running.answer()
         os.kill(running.result.pid, signal.SIGKILL)
         assert running.finish().status == -signal.SIGKILL
@@ -288,7 +300,8 @@ def test_other_descriptors_do_not_reach_the_program(spare, close):
 
 
 def test_unnamed_descriptors_are_closed_before_the_first_step(spare):
-    steps = [FORK, Step("ready"), Step("wait_start", 200, 202), Step("close_from", 3)]
+    steps = [FORK, Step("ready"), Step("console", 200, 0, 0, 0), Step("close_from", 3)]
+    steps.append(Step("seccomp", b"", 0, 202 + 1, []))
     with Running(steps, inherit=spare) as running:
         running.until(REPORT_READY)
         seen = os.listdir(f"/proc/{running.result.pid}/fd")

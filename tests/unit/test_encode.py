@@ -56,9 +56,10 @@ class Reader:
 def decode(plan: bytes) -> list[tuple[str, list[Any]]]:
     reader = Reader(plan)
     assert reader.take(4) == b"CRWP"
-    assert reader.number("<I") == 1
+    assert reader.number("<I") == 2
     count = reader.number("<I")
-    assert reader.number("<I") == len(reader.data)
+    assert reader.number("<I") == len(reader.data) - 4
+    assert reader.number("<I") == 0
     steps = []
     for _ in range(count):
         name, signature = SIGNATURES[reader.number("<H")]
@@ -122,7 +123,7 @@ def test_report_round_trip(seed: int) -> None:
         else value.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
         for value in fields
     ]  # fmt: skip
-    payload = encode([Step("mount", *fields)])[16 + 8 :]
+    payload = encode([Step("mount", *fields)])[20 + 8 :]
     assert decode_fields("sssusu", payload) == expected
 
 

@@ -92,7 +92,7 @@ class Case:
         )
         host.engine_library, host.engine_stub = "libwasmedge.so.0", "/host/stub.so"
         if self.process is None:
-            host.start_fd, host.started_fd = 10, 11
+            host.start = "/run/crunw/ID"
             host.state_before_pid, host.state_after_pid = '{"pid":', "}"
             host.state_after_pid_creating = "}"
         for name, value in self.host.items():
@@ -470,7 +470,7 @@ def test_no_golden_file_is_left_over() -> None:
 # What holds for every plan.
 
 HOST_OPS = frozenset(
-    "opener cgroup_join cgroup_into cgroup_devices ns_enter ns_enter_pidfd ns_unshare userns_map "
+    "opener cgroup_join cgroup_into open_start cgroup_devices ns_enter ns_enter_pidfd ns_unshare userns_map "
     "time_offsets".split()
 )
 INSIDE_OPS = frozenset(

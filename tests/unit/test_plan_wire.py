@@ -42,7 +42,12 @@ def test_layout():
     payload = b"\x02\0\0\0" + b"\x01\0\0\0a\0" + b"\0\0\0\0\0" + b"\0\0\0\0"
     process = b"\x3c\0\0\0" + len(payload).to_bytes(4, "little") + payload
     body = umask + process
-    assert plan == b"CRWP\x01\0\0\0\x02\0\0\0" + len(body).to_bytes(4, "little") + body
+    header = b"CRWP\x02\0\0\0\x02\0\0\0" + len(body).to_bytes(4, "little")
+    assert plan == header + bytes(4) + body
+
+
+def test_a_part_says_that_there_is_more():
+    assert encode([], more=True) == encode([])[:16] + b"\x01\0\0\0"
 
 
 def test_negative_number_is_twos_complement():
