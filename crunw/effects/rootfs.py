@@ -8,7 +8,7 @@ what runs: ``crunw-init`` opens the file again, inside the container.
 from __future__ import annotations
 
 import posix
-import stat
+from _stat import S_ISLNK, S_ISREG
 
 from crunw.files import is_directory
 
@@ -87,7 +87,7 @@ class Root:
     def _find(self, path: str) -> int:
         """An O_PATH descriptor of a regular file. Raises OSError."""
         descriptor = self._open_parts(self._resolve(path))
-        if not stat.S_ISREG(posix.fstat(descriptor).st_mode):
+        if not S_ISREG(posix.fstat(descriptor).st_mode):
             posix.close(descriptor)
             raise FileNotFoundError(f"{path}: not a regular file")
         return descriptor
@@ -126,7 +126,7 @@ class Root:
         except FileNotFoundError:
             return None
         try:
-            if not stat.S_ISLNK(posix.fstat(descriptor).st_mode):
+            if not S_ISLNK(posix.fstat(descriptor).st_mode):
                 return None
             return posix.readlink("", dir_fd=descriptor)
         finally:

@@ -3,11 +3,8 @@
  * is closed. Nothing here may fail the call: without a crunw-init Python starts one. */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "launcher.h"
@@ -45,46 +42,41 @@ static bool make_pipes(int pipes[PIPES][2]) {
     return true;
 }
 
-/* Its end of each pipe outlives exec under its own number. */
-static bool spawn(const char *program, const int ends[PIPES], pid_t *pid) {
+/* Becomes crunw-init: its end of each pipe outlives exec. Signals it resets itself. */
+__attribute__((noreturn)) static void execute(const char *program, const int ends[PIPES]) {
     char numbers[PIPES][16];
     char name[] = "crunw-init";
     char *argv[PIPES + 2] = {name};
     char title[TITLE_BYTES + sizeof "TITLE="];
     char *envp[] = {title, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    bool good = posix_spawn_file_actions_init(&actions) == 0 && posix_spawnattr_init(&attributes) == 0;
     snprintf(title, sizeof title, "TITLE=%*s", TITLE_BYTES, "");
-    sigemptyset(&none);
-    for (int i = 0; i < PIPES && good; i++) {
+    for (int i = 0; i < PIPES; i++) {
         snprintf(numbers[i], sizeof numbers[i], "%d", ends[i]);
         argv[i + 1] = numbers[i];
-        good = posix_spawn_file_actions_adddup2(&actions, ends[i], ends[i]) == 0;
+        fcntl(ends[i], F_SETFD, 0);
     }
-    return good && posix_spawnattr_setsigmask(&attributes, &none) == 0 &&
-           posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK) == 0 &&
-           posix_spawn(pid, program, &actions, &attributes, argv, envp) == 0;
+    execve(program, argv, envp);
+    _exit(EXIT_FAILURE);
 }
 
 bool spawn_init(const char *program, char word[static SPAWN_WORD_BYTES]) {
     int pipes[PIPES][2];
-    pid_t pid;
-    if (!make_pipes(pipes))
+    if (access(program, X_OK) != 0 || !make_pipes(pipes))
         return false;
     const int theirs[PIPES] = {pipes[PLAN][0], pipes[REPORT][1], pipes[ANSWER][0]};
     const int ours[PIPES] = {pipes[PLAN][1], pipes[REPORT][0], pipes[ANSWER][1]};
-    bool good = spawn(program, theirs, &pid);
+    /* Not vfork, which would wait for exec: this process is small, and has something to do. */
+    pid_t pid = fork();
+    if (pid == 0)
+        execute(program, theirs);
     for (int i = 0; i < PIPES; i++) {
         close(theirs[i]);
-        if (good)
+        if (pid > 0)
             fcntl(ours[i], F_SETFD, 0);
         else
             close(ours[i]);
     }
-    if (good)
-        snprintf(word, SPAWN_WORD_BYTES, SPAWN_WORD "%d:%d:%d:%d", (int)pid, ours[PLAN],
-                 ours[REPORT], ours[ANSWER]);
-    return good;
+    snprintf(word, SPAWN_WORD_BYTES, SPAWN_WORD "%d:%d:%d:%d", (int)pid, ours[PLAN], ours[REPORT],
+             ours[ANSWER]);
+    return pid > 0;
 }

@@ -470,8 +470,8 @@ def test_no_golden_file_is_left_over() -> None:
 # What holds for every plan.
 
 HOST_OPS = frozenset(
-    "opener cgroup_join cgroup_into open_start cgroup_devices ns_enter ns_enter_pidfd ns_unshare userns_map "
-    "time_offsets".split()
+    "opener cgroup_join cgroup_into cgroup_devices open_start ns_enter ns_enter_pidfd ns_unshare "
+    "userns_map time_offsets".split()
 )
 INSIDE_OPS = frozenset(
     "console mask readonly root_readonly keyring rlimit cwd credentials umask no_new_privs "
@@ -567,7 +567,7 @@ def test_engine_is_opened_on_the_host(name: str) -> None:
 
 def test_user_namespace_is_made_before_all_others() -> None:
     steps = plan("new-all")
-    assert ops(steps)[:3] == ["opener", "ns_unshare", "userns_map"]
+    assert ops(steps)[:4] == ["opener", "open_start", "ns_unshare", "userns_map"]
     assert field_of(steps, "ns_unshare", "types") == [["user"], ["time"]]
     assert field_of(steps, "fork", "types") == [["ns", "cgroup", "uts", "ipc", "pid", "net"]]
 
@@ -591,7 +591,7 @@ def test_cgroup_is_joined_before_its_namespace_is_made() -> None:
 
 def test_cgroup_namespace_has_the_cgroup_it_is_forked_into_for_its_root() -> None:
     steps = plan("cgroup-v2-namespace")
-    assert ops(steps)[:3] == ["cgroup_into", "fork", "ns_unshare"]
+    assert ops(steps)[:4] == ["cgroup_into", "open_start", "fork", "ns_unshare"]
     assert field_of(steps, "fork", "types") == [["ns"]]
     assert field_of(steps, "ns_unshare", "types") == [["cgroup"]]
 
