@@ -163,10 +163,10 @@
     X(EXEC_FIND, 61, "")                                                                           \
     /* report REPORT_READY, wait for go; end of file (the runtime died) exits */                   \
     X(READY, 62, "")                                                                               \
-    /* Read one byte from the FIFO "start", which `start` writes. The FIFO "started" stays open     \
+    /* Read one byte from the FIFO "start", which `start` writes. The FIFO "started" stays open    \
      * until exec or WASM_RUN: errors are reported on it from now on, its end of file says that    \
      * the program runs. Needs OPEN_START. */                                                      \
-    X(WAIT_START, 63, "")                                                                        \
+    X(WAIT_START, 63, "")                                                                          \
     /* execve what EXEC_FIND found. Last step of a native plan. */                                 \
     X(EXEC, 64, "")                                                                                \
     /* s path in the container, S preopens "guest:host[:readonly]": parse, validate and            \

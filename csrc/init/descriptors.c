@@ -1,6 +1,7 @@
 /* Which of the inherited descriptors stay: those that the plan names, and those below CLOSE_FROM
- * (--preserve-fds). A plan that names any comes in one part. All others are closed before the first step, not only at exec: a Wasm program
- * stays in this process, and whoever waits for the end of file of a pipe must not wait for it. */
+ * (--preserve-fds). A plan that names any comes in one part. All others are closed before the first
+ * step, not only at exec: a Wasm program stays in this process, and whoever waits for the end of
+ * file of a pipe must not wait for it. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <unistd.h>

@@ -71,8 +71,8 @@ struct init {
     int answer_fd;
     int start_fds[2]; /* OPEN_START: the FIFOs "start" and "started"; -1: none */
     int started_fd;   /* WAIT_START: where errors go from then on; -1 before */
-    int root_fd;    /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
-    int proc_fd;    /* /proc of the host, O_PATH; closed, as root_fd, by PROCESS */
+    int root_fd;      /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
+    int proc_fd;      /* /proc of the host, O_PATH; closed, as root_fd, by PROCESS */
     bool credentials_done;
     const char *late_cwd; /* CWD that only the user may enter: CREDENTIALS enters it */
     char *home;           /* HOME: "HOME=…" for an environment without */

@@ -1,8 +1,8 @@
 """usage: freeze.py PACKAGE-DIRECTORY OUTPUT-DIRECTORY
 
-Write ``boot.pyc``, ``modules.bin`` and a file for each verb that starts containers (see ``boot.py``),
-for the interpreter that runs this. Call it with ``-X no_debug_ranges``: columns of the source take a
-tenth of the time to decode.
+Write ``boot.pyc``, ``modules.bin`` and a file for each verb that starts containers (``boot.py``),
+for the interpreter that runs this. Call it with ``-X no_debug_ranges``: columns of the source take
+a tenth of the time to decode.
 """
 
 from __future__ import annotations

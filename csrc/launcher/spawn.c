@@ -17,29 +17,15 @@
 
 enum { PLAN, REPORT, ANSWER, PIPES };
 
-static void close_pipe(int ends[2]) {
-    close(ends[0]);
-    close(ends[1]);
-}
-
 static bool make_pipe(int ends[2]) {
     int low[2];
     if (pipe2(low, O_CLOEXEC) < 0)
         return false;
-    ends[0] = fcntl(low[0], F_DUPFD_CLOEXEC, LOWEST);
-    ends[1] = fcntl(low[1], F_DUPFD_CLOEXEC, LOWEST);
-    close_pipe(low);
+    for (int i = 0; i < 2; i++) {
+        ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, LOWEST);
+        close(low[i]);
+    }
     return ends[0] >= 0 && ends[1] >= 0;
-}
-
-static bool make_pipes(int pipes[PIPES][2]) {
-    for (int i = 0; i < PIPES; i++)
-        if (!make_pipe(pipes[i])) {
-            for (; i >= 0; i--)
-                close_pipe(pipes[i]);
-            return false;
-        }
-    return true;
 }
 
 /* Becomes crunw-init: its end of each pipe outlives exec. Signals it resets itself. */
@@ -60,13 +46,14 @@ __attribute__((noreturn)) static void execute(const char *program, const int end
 }
 
 bool spawn_init(const char *program, char word[static SPAWN_WORD_BYTES]) {
-    int pipes[PIPES][2];
-    if (access(program, X_OK) != 0 || !make_pipes(pipes))
-        return false;
+    int pipes[PIPES][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
+    bool good = access(program, X_OK) == 0;
+    for (int i = 0; i < PIPES && good; i++)
+        good = make_pipe(pipes[i]);
     const int theirs[PIPES] = {pipes[PLAN][0], pipes[REPORT][1], pipes[ANSWER][0]};
     const int ours[PIPES] = {pipes[PLAN][1], pipes[REPORT][0], pipes[ANSWER][1]};
     /* Not vfork, which would wait for exec: this process is small, and has something to do. */
-    pid_t pid = fork();
+    pid_t pid = good ? fork() : -1;
     if (pid == 0)
         execute(program, theirs);
     for (int i = 0; i < PIPES; i++) {
