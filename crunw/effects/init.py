@@ -90,7 +90,7 @@ class Init:
                 posix.set_inheritable(descriptor, False)
 
     def send(self, steps: Iterable[Step], *, more: bool = False) -> None:
-        """Give it the plan, or a part of it behind which there is ``more``: it performs it at once."""
+        """Give it the plan, or a part of it with ``more`` to come: it performs it at once."""
         data = encode(steps, more=more)
         try:
             while data:

@@ -24,6 +24,8 @@ _ROOT = _LIBRARY.removesuffix("/crunw/lib")
 _PRELOADED = ("create", "exec", "run")
 _INIT = sys.argv.pop(1) if sys.argv[1:2] and sys.argv[1].startswith("crunw-init=") else ""
 
+_MODULES: "dict[str, tuple[bool, str, bytes]]" = {}
+
 
 def _load(name: str) -> object:
     with open(f"{_LIBRARY}/{name}.bin", "rb", buffering=0) as file:
@@ -33,18 +35,16 @@ def _load(name: str) -> object:
 class Modules:
     """Finder and loader of all modules of the package, each decoded when it is first imported."""
 
-    found: "dict[str, tuple[bool, str, bytes]]" = {}
-
     @staticmethod
     def find_spec(name: str, _path: object = None, _target: object = None) -> "ModuleSpec | None":
         """Return the spec of a module of ours (importlib.abc.MetaPathFinder)."""
         if name.partition(".")[0] not in ("crunw", "__future__"):
             return None
-        if not Modules.found:
-            Modules.found = _load("modules")  # type: ignore[assignment]
-        if name not in Modules.found:
+        if not _MODULES:
+            _MODULES.update(_load("modules"))  # type: ignore[call-overload]
+        if name not in _MODULES:
             return None
-        is_package, source, _ = Modules.found[name]
+        is_package, source, _ = _MODULES[name]
         spec = ModuleSpec(name, Modules, origin=f"{_ROOT}/{source}", is_package=is_package)
         spec.has_location = True
         if is_package:
@@ -58,7 +58,7 @@ class Modules:
     @staticmethod
     def exec_module(module: "ModuleType") -> None:
         """Run the module's code (importlib.abc.Loader)."""
-        exec(marshal.loads(Modules.found[module.__name__][2]), module.__dict__)
+        exec(marshal.loads(_MODULES[module.__name__][2]), module.__dict__)
 
 
 def _preload(modules: "list[tuple[str, bool, str, CodeType]]") -> None:
