@@ -101,11 +101,17 @@ class Init:
             posix.close(self._plan)
             self._plan = -1
 
-    def run(self, map_ids: Callable[[int], None], hooks: Callable[[int], None]) -> int:
+    def run(
+        self,
+        map_ids: Callable[[int], None],
+        born: Callable[[int], None],
+        hooks: Callable[[int], None],
+    ) -> int:
         """Follow the reports until the process is ready and waits for :meth:`commit`.
 
-        ``map_ids(pid)`` writes the id maps of a new user namespace, ``hooks(pid)`` runs the hooks
-        of the runtime namespace. Returns the pid. Raises :class:`InitError`.
+        ``map_ids(pid)`` writes the id maps of a new user namespace, ``born(pid)`` is called when
+        there is a process and does not keep it waiting, ``hooks(pid)`` runs the hooks of the
+        runtime namespace. Returns the pid. Raises :class:`InitError`.
         """
         while True:
             kind, fields = self._receive()
@@ -115,6 +121,7 @@ class Init:
                 self.pid = int(fields[0])
                 posix.waitpid(self.parent, 0)
                 self.parent = 0
+                born(self.pid)
                 continue
             if kind == REPORT_INTERPRETED:
                 self.interpreted = str(fields[0])

@@ -156,9 +156,17 @@ class Container:
         """Replace the record."""
         write_file(f"{self.directory}/{_RECORD}", dumps(record))
 
-    def write_fast(self, text: str) -> None:
-        """Write the launcher's record (:mod:`crunw.effects.fast`)."""
-        write_file(f"{self.directory}/fast", text)
+    def stage(self, record: Record, fast: str) -> None:
+        """Have a record, and that of the launcher (:mod:`crunw.effects.fast`), on the disk, for
+        :meth:`publish` to put in place.
+        """
+        stage_file(f"{self.directory}/fast", fast)
+        stage_file(f"{self.directory}/{_RECORD}", dumps(record))
+
+    def publish(self) -> None:
+        """Replace both records by what :meth:`stage` has written."""
+        publish_file(f"{self.directory}/fast")
+        publish_file(f"{self.directory}/{_RECORD}")
 
     def config(self) -> str:
         """Return the path of the copy of the specification."""
@@ -202,19 +210,35 @@ class Container:
 
 def write_file(path: str, text: str) -> None:
     """Write ``text`` so that a reader sees either the old content or all of the new."""
-    temporary = f"{path}.{posix.getpid()}"
+    stage_file(path, text)
+    publish_file(path)
+
+
+def stage_file(path: str, text: str) -> None:
+    """Write ``text`` beside ``path``, for :func:`publish_file`."""
     try:
         flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
-        descriptor = posix.open(temporary, flags, 0o600)
+        descriptor = posix.open(_temporary(path), flags, 0o600)
         try:
             data = text.encode("utf-8", "surrogateescape")
             while data:
                 data = data[posix.write(descriptor, data) :]
         finally:
             posix.close(descriptor)
-        posix.rename(temporary, path)
     except OSError as error:
         raise KernelError("write", path, error) from error
+
+
+def publish_file(path: str) -> None:
+    """Replace ``path`` by what :func:`stage_file` has written."""
+    try:
+        posix.rename(_temporary(path), path)
+    except OSError as error:
+        raise KernelError("write", path, error) from error
+
+
+def _temporary(path: str) -> str:
+    return f"{path}.{posix.getpid()}"
 
 
 def containers(root: str) -> Iterator[Container]:

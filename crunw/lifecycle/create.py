@@ -165,7 +165,7 @@ class Creation:
 
     def _follow(self, init: Init, host: Host) -> None:
         """Follow the plan until the process is ready."""
-        init.run(self._map_ids, self._at_barrier)
+        init.run(self._map_ids, self._stage, self._at_barrier)
         if host.seccomp_fd >= 0:
             posix.close(host.seccomp_fd)
 
@@ -199,13 +199,17 @@ class Creation:
             wanted = self.spec.get("hooks", {}).get(name, [])
             hooks.run(name, wanted, state, self.request.bundle)  # type: ignore[arg-type]
 
-    def _commit(self, init: Init) -> None:
-        """Write the final record, then let the process go on."""
-        self.record["pid"] = init.pid
+    def _stage(self, pid: int) -> None:
+        """Write the final record, which is that of the container when the process is ready."""
+        self.record["pid"] = pid
         self.record["cgroup"] = self.cgroup.record() if self.cgroup else None
-        self.record["startTime"] = processes.start_time(init.pid)
-        self.container.write_fast(fast_record(self.container, self.record, self.cgroup))
-        self.container.write(self.record)
+        self.record["startTime"] = processes.start_time(pid)
+        fast = fast_record(self.container, self.record, self.cgroup)
+        self.container.stage(self.record, fast)
+
+    def _commit(self, init: Init) -> None:
+        """Put the final record in place, then let the process go on."""
+        self.container.publish()
         if self.request.pid_file:
             write_file(self.request.pid_file, str(init.pid))
         init.commit()

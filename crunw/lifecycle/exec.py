@@ -83,7 +83,7 @@ def execute(request: Request) -> int:
             listener_state(host, spec, container, record, now)
         host.preserve_fds = request.preserve_fds
         init.send(exec_plan(spec, process, host, pidfd))
-        init.run(_no_maps, _no_maps)
+        init.run(_no_maps, _started, _no_maps)
         _join_rdt(spec, container, init.pid)
         if listener_fd >= 0:
             posix.close(listener_fd)
@@ -142,6 +142,10 @@ def _terminal(process: Process, request: Request) -> tuple[Terminal | None, int]
 
     terminal = Terminal()
     return terminal, terminal.init_fd
+
+
+def _started(_pid: int) -> None:
+    """Nothing is recorded of an exec's process."""
 
 
 def _no_maps(pid: int) -> None:
