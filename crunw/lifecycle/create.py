@@ -104,10 +104,14 @@ class Creation:
             cgroup, writes = plan_cgroup(self.spec, self.request, host)
             self.record = self._first_record(cgroup)
             self.container.write(self.record)
+            devices = [write for write in writes if write.controller == "devices"]
             if cgroup:
-                self.cgroup = make_cgroup(cgroup, writes, self.init.parent, host)
+                limits = [write for write in writes if write not in devices]
+                self.cgroup = make_cgroup(cgroup, limits, self.init.parent, host)
             if not inherited:  # a first part can't name descriptors of the second
                 self.init.send(first_steps(self.spec, host), more=True)
+            if self.cgroup:  # for the container's program; crunw-init may join before
+                self.cgroup.apply(devices)
             complete_host(host, self.spec)
             self.compiled = find_compiled(host, self.spec, self.request.bundle)
             self._copy_config()

@@ -21,17 +21,16 @@ _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 def make_cgroup(cgroup: Cgroup, writes: list[Write], first: int, host: Host) -> Cgroup | None:
     """Make the cgroup. None, and a ``host`` without one, where the caller may not have any.
 
-    That is an error only if limits are asked for, as in runc and crun; device rules are none to a
-    user who can't make devices. Raises as :meth:`Cgroup.create`.
+    That is an error only if limits are asked for, as in runc and crun. Raises as
+    :meth:`Cgroup.create`.
     """
     try:
         cgroup.create(writes, first)
     except KernelError as error:
         if error.errno not in _NOT_OURS or not is_rootless():
             raise
-        limits = [write for write in writes if write.controller != "devices"]
-        if limits:
-            raise SpecError(limits[0].field, f"needs a cgroup of its own: {error}") from error
+        if writes:
+            raise SpecError(writes[0].field, f"needs a cgroup of its own: {error}") from error
         stay(host, detect())
         return None
     return cgroup
