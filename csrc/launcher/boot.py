@@ -24,11 +24,12 @@ _ROOT = _LIBRARY.removesuffix("/crunw/lib")
 _PRELOADED = ("create", "exec", "run")
 _INIT = sys.argv.pop(1) if sys.argv[1:2] and sys.argv[1].startswith("crunw-init=") else ""
 
-_MODULES: "dict[str, tuple[bool, str, bytes]]" = {}
+# Name → (is a package, source, where its code is in modules.bin, that code's length).
+_MODULES: "dict[str, tuple[bool, str, int, int]]" = {}
 
 
 def _load(name: str) -> object:
-    with open(f"{_LIBRARY}/{name}.bin", "rb", buffering=0) as file:
+    with open(f"{_LIBRARY}/{name}", "rb", buffering=0) as file:
         return marshal.loads(file.readall())
 
 
@@ -41,10 +42,10 @@ class Modules:
         if name.partition(".")[0] not in ("crunw", "__future__"):
             return None
         if not _MODULES:
-            _MODULES.update(_load("modules"))  # type: ignore[call-overload]
+            _MODULES.update(_load("modules.index"))  # type: ignore[call-overload]
         if name not in _MODULES:
             return None
-        is_package, source, _ = _MODULES[name]
+        is_package, source, *_ = _MODULES[name]
         spec = ModuleSpec(name, Modules, origin=f"{_ROOT}/{source}", is_package=is_package)
         spec.has_location = True
         if is_package:
@@ -58,7 +59,10 @@ class Modules:
     @staticmethod
     def exec_module(module: "ModuleType") -> None:
         """Run the module's code (importlib.abc.Loader)."""
-        exec(marshal.loads(_MODULES[module.__name__][2]), module.__dict__)
+        *_, offset, length = _MODULES[module.__name__]
+        with open(f"{_LIBRARY}/modules.bin", "rb", buffering=0) as file:
+            code = marshal.loads(posix.pread(file.fileno(), length, offset))
+        exec(code, module.__dict__)
 
 
 def _preload(modules: "list[tuple[str, bool, str, CodeType]]") -> None:
@@ -84,7 +88,7 @@ sys.meta_path.insert(0, Modules)
 # The first word that names a verb; one that is only an option's value preloads in vain.
 for _word in sys.argv[1:]:
     if _word in _PRELOADED:
-        _preload(_load(_word))  # type: ignore[arg-type]
+        _preload(_load(f"{_word}.bin"))  # type: ignore[arg-type]
         break
 
 from crunw.cli.main import main  # noqa: E402
