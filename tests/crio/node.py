@@ -64,6 +64,7 @@ class Node:
         self.directory = directory
         engines = subprocess.check_output([PROJECT / "ci/engines/build"], text=True)
         self.engines = Path(engines.strip())
+        self.socket = directory / "crio.sock"
         self.network = self.cgroup = f"crunw-{os.getpid()}-{directory.name}"
         self.environment = {
             **os.environ,
@@ -153,6 +154,10 @@ class Node:
             check=False,
         )
 
+    def running(self) -> list[str]:
+        """The ids of the containers that run."""
+        return self.crictl("ps", "--quiet").split()
+
     def json(self, verb: str, *arguments: str | Path):
         """What ``crictl VERB -o json`` prints, parsed."""
         return json.loads(self.crictl(verb, "-o", "json", *arguments))
@@ -210,7 +215,8 @@ class Node:
         found = [f"process {line}" for line in _command_lines() if here in line]
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         found += [f"mount {line}" for line in mounts if here in line]
-        found += [f"cgroup {path}" for path in cgroups(f"*/{self.cgroup}/*/crio-*")]
+        known = (self.directory / "crio.log").read_text()
+        found += [f"cgroup {path}" for path in cgroups("*/crio-*") if path.name[-64:] in known]
         links = subprocess.check_output(self.within("ip", "-o", "link"), text=True)
         names = set(re.findall(r"^\d+: ([^:@]+)", links, re.MULTILINE))
         found += [f"link {name}" for name in names - {"lo", "crunw0"}]
