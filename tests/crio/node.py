@@ -31,6 +31,7 @@ DEFAULTS = {
     "pause_image": "docker.io/beststeve/wasm-pause",
     "pause_command": "pause.wasm",
 }
+GUIDE_CGROUP = "/pod_123-456"
 TAGS = {
     "localhost/wasm-pause": "docker.io/beststeve/wasm-pause",
     "localhost/wasi-main": "docker.io/hydai/wasm-wasi-example",
@@ -44,6 +45,27 @@ class CrictlError(Exception):
 def guide(name: str):
     """A configuration of the guide, for today's CRI-O: see docs/crio.md."""
     return json.loads((HERE / "guide" / f"{name}.json").read_text())
+
+
+def guide_files(directory: Path) -> tuple[Path, Path, Path]:
+    """Write what the flow needs: the pod, the guide's container, and one that runs until stopped.
+
+    The pod is the guide's but for its cgroup: the cgroupfs manager takes no slices.
+    """
+    sandbox = guide("sandbox_config")
+    sandbox["linux"]["cgroup_parent"] = GUIDE_CGROUP
+    sleeper = guide("container_wasi")
+    sleeper["metadata"]["name"] = "sleeper"
+    sleeper |= {"image": {"image": "localhost/mixed"}, "args": ["/sleep.wasm"]}
+    texts = {
+        "sandbox_config": json.dumps(sandbox, indent=2),
+        "container_wasi": (HERE / "guide/container_wasi.json").read_text(),
+        "sleeper": json.dumps(sleeper, indent=2),
+    }
+    for name, text in texts.items():
+        (directory / f"{name}.json").write_text(text)
+    pod, container, runs = (directory / f"{name}.json" for name in texts)
+    return pod, container, runs
 
 
 def wait_for(condition, what: str) -> None:
@@ -77,6 +99,8 @@ class Node:
         runtime = options.get("runtime", DEFAULTS["runtime"])
         path = {"runtime_path": shutil.which(runtime)}
         self.options = DEFAULTS | path | options
+        if self.options["drop_infra_ctr"] == "false" and not may_lower_oom_score_adj():
+            self.environment["_CRIO_ROOTLESS"] = "1"  # it asks for no oom_score_adj then
         self.options |= {"directory": directory, "engines": self.engines}
         self.options["sockets"] = f"/run/{self.network}"  # a socket's path has 107 bytes at most
         for name in CONFIGURATION:
@@ -89,8 +113,14 @@ class Node:
         path.write_text(template.substitute(self.options))
         return path
 
-    def without_oom_score_adj(self) -> None:
-        """Put a program before the runtime that takes a negative ``oomScoreAdj`` for 0."""
+    def wrap_runtime(self, *, settle: bool = False) -> None:
+        """Put a program before the runtime that takes a negative ``oomScoreAdj`` for 0.
+
+        ``settle``: it also waits at the end of `start`, which crun does not until the program is
+        executed. A container's first process misses a TERM before that, and a pause container has
+        2 CPU shares; CRI-O asks it to end once, and then waits for a year.
+        """
+        self.options["settle"] = "yes" if settle else ""
         wrapper = self.write("runtime.template")
         wrapper.chmod(0o755)
         self.options["runtime_path"] = wrapper
