@@ -99,12 +99,12 @@ class Node:
         runtime = options.get("runtime", DEFAULTS["runtime"])
         path = {"runtime_path": shutil.which(runtime)}
         self.options = DEFAULTS | path | options
-        if self.options["drop_infra_ctr"] == "false" and not may_lower_oom_score_adj():
-            self.environment["_CRIO_ROOTLESS"] = "1"  # it asks for no oom_score_adj then
         self.options |= {"directory": directory, "engines": self.engines}
         self.options["sockets"] = f"/run/{self.network}"  # a socket's path has 107 bytes at most
         for name in CONFIGURATION:
             self.write(name)
+        if self.options["drop_infra_ctr"] == "false" and not may_lower_oom_score_adj():
+            self.wrap_runtime()
 
     def write(self, name: str) -> Path:
         """Write the configuration file of that name, made from its template."""
@@ -304,7 +304,8 @@ class Pod:
 
 def cgroups(pattern: str) -> list[Path]:
     """The cgroups whose path matches, in every hierarchy, children before their parents."""
-    find = ["find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path", pattern]
+    find = ["find", "/sys/fs/cgroup", "-ignore_readdir_race", "-depth"]  # others come and go
+    find += ["-type", "d", "-path", pattern]
     return [Path(line) for line in subprocess.check_output(find, text=True).splitlines()]
 
 
