@@ -1,4 +1,4 @@
-/* The pause container of runtimes that run no WebAssembly: it ends on TERM, and waits for children. */
+/* The pause container of runtimes without WebAssembly: it ends on TERM, and waits for children. */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
