@@ -7,6 +7,8 @@ container.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -63,10 +65,16 @@ def _node(directory: Path, runtime: str) -> Iterator[Any]:
 
 
 def _start_and_remove(node: Any, sizes: list[float]) -> Timing:
-    """Start the pods, and remove them; ``sizes`` gets what each takes."""
+    """Start the pods, and remove them; ``sizes`` gets what each takes.
+
+    They are ended by SIGKILL, for crun's would miss TERM, and CRI-O wait for each.
+    """
     containers: list[str] = []
     taken = timed(lambda: containers.extend(_start_all(node)))
-    sizes += [_pss(node, container) for container in containers]
+    for container in containers:
+        pid = node.json("inspect", container)["info"]["pid"]
+        sizes.append(_pss(pid))
+        os.kill(pid, signal.SIGKILL)
     node.crictl("rmp", "--all", "--force")
     _remove_cgroups(node)
     return taken
@@ -93,9 +101,8 @@ def _start_all(node: Any) -> list[str]:
     return containers
 
 
-def _pss(node: Any, container: str) -> float:
-    """Proportional set size of the container's first process in bytes (proc_pid_smaps(5))."""
-    pid = node.json("inspect", container)["info"]["pid"]
+def _pss(pid: int) -> float:
+    """Proportional set size of a process in bytes (proc_pid_smaps(5))."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     (line,) = (line for line in rollup.splitlines() if line.startswith("Pss:"))
     return float(line.split()[1]) * 1024
