@@ -20,6 +20,8 @@ OPS: dict[str, tuple[int, str]] = {
     "setsid": (11, ""),
     "engine_open": (12, "ss"),
     "engine_artefact": (13, "s"),
+    "engine_plugin": (18, "s"),
+    "engine_counters": (19, "s"),
     "cgroup_into": (14, "s"),
     "opener": (15, ""),
     "net_address": (16, "suuuub"),
@@ -63,8 +65,10 @@ OPS: dict[str, tuple[int, str]] = {
     "cpu_affinity": (67, "b"),
     "memory_policy": (68, "ub"),
     "home": (69, "u"),
-    "wasm_load": (70, "sS"),
+    "wasm_load": (70, "sSs"),
     "wasm_run": (71, ""),
+    "preopen_readonly": (72, "us"),
+    "wasm_limits": (73, "uuuuu"),
 }
 
 MOUNT_COPY_UP = 1
