@@ -26,7 +26,7 @@ static int clone_read_only(struct error *error, const char *path) {
     int directory =
         sys_openat2(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
     if (directory < 0)
-        return -1;
+        return error_errno(error, "preopen", path);
     int tree = sys_open_tree(error, directory, "",
                              OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH, path);
     sys_close(&directory);

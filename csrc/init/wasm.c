@@ -30,7 +30,7 @@ int run_engine_plugin(struct init *init, struct step *step) {
     struct engine_error error;
     if (engine_load_plugin(init->engine, path, &error) == 0)
         return 0;
-    return error_set(&init->error, "load plugin", path, ENOEXEC, "%s", error.message);
+    return error_set(&init->error, "load plugin", "", ENOEXEC, "%s", error.message);
 }
 
 /* Opened on a read-only mount of its own, where clones of mounts may be made: whatever becomes of

@@ -53,15 +53,6 @@ def test_unknown_policy(crunw, wasm_bundle, cache) -> None:
     )
 
 
-@pytest.fixture
-def configuration(tmp_path: Path) -> Iterator[Path]:
-    """The configuration file, for this test alone."""
-    target = Path("/etc/crunw")
-    mount(target, "mode=755")
-    yield target / "crunw.toml"
-    subprocess.run(["umount", target], check=True)
-
-
 def test_configuration(crunw, wasm_bundle, cache, configuration: Path) -> None:
     bundle = with_policy(wasm_bundle("sleep"), "")
     configuration.write_text('[aot]\npolicy = "off"\n')

@@ -318,6 +318,18 @@ WASM_CASES = {
         {"root_entries": ["etc", "opt"]},
         head=WASM,
     ),
+    "wasm-annotations": Case(
+        {
+            "annotations|run.oci.wasm.function": "run",
+            "annotations|run.oci.wasm.instruction-limit": "1000",
+            "annotations|run.oci.wasm.memory-pages": "16",
+            "annotations|run.oci.wasm.preopens": "models:/srv/models:ro,/scratch:/tmp",
+            "annotations|run.oci.wasm.statistics": "true",
+            "annotations|run.oci.wasm.time-limit": "1.5s",
+        },
+        head=WASM,
+    ),
+    "wasm-memory-limit": Case({"linux.resources.memory.limit": 64 << 20}, head=WASM),
     "wasm-terminal": Case(TERMINAL, {"console_fd": 9}, head=WASM),
     "wasm-seccomp": Case({}, {"seccomp_program": FILTER}, head=WASM),
     "wasm-seccomp-no-new-privs": Case(
