@@ -66,7 +66,8 @@ static int create_modules(struct engine_module *module, const WasmEdge_PluginCon
     uint32_t count = wasmedge->PluginListModuleLength(plugin);
     WasmEdge_String *names = calloc(count + 1u, sizeof(*names));
     WasmEdge_ModuleInstanceContext **grown =
-        realloc(module->plugins, (module->plugin_count + count + 1) * sizeof(WasmEdge_ModuleInstanceContext *));
+        realloc(module->plugins,
+                (module->plugin_count + count + 1) * sizeof(WasmEdge_ModuleInstanceContext *));
     if (grown)
         module->plugins = grown;
     if (!names || !grown) {

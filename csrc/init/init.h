@@ -83,9 +83,9 @@ struct init {
     struct engine *engine;
     int opener_fd; /* OPENER, until PIVOT_ROOT; -1: none */
     bool opener_joined;
-    int cgroup_fd;        /* CGROUP_INTO, until FORK; -1: none */
-    int artefact_fd;      /* ENGINE_ARTEFACT: compiled code of this node; -1: none */
-    const char *artefact; /* its directory */
+    int cgroup_fd;                /* CGROUP_INTO, until FORK; -1: none */
+    int artefact_fd;              /* ENGINE_ARTEFACT: compiled code of this node; -1: none */
+    const char *artefact;         /* its directory */
     struct engine_options limits; /* WASM_LIMITS */
     uint64_t time_limit;          /* ms; 0: none */
     struct read_only *read_only;  /* PREOPEN_READONLY */

@@ -27,11 +27,11 @@ static int clone_read_only(struct error *error, const char *path) {
         sys_openat2(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
     if (directory < 0)
         return error_errno(error, "preopen", path);
-    int tree = sys_open_tree(error, directory, "",
-                             OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH, path);
+    int tree =
+        sys_open_tree(error, directory, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH, path);
     sys_close(&directory);
-    if (tree >= 0 && sys_mount_setattr(error, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes,
-                                       path) < 0)
+    if (tree >= 0 &&
+        sys_mount_setattr(error, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, path) < 0)
         sys_close(&tree);
     return tree;
 }

@@ -74,7 +74,8 @@ def test_memory_pages_are_fewer_than_the_module_begins_with(crunw, module):
 
 
 @pytest.mark.skipif(
-    not os.path.isdir("/sys/fs/cgroup/memory") and os.path.exists("/sys/fs/cgroup/cgroup.procs")
+    not os.path.isdir("/sys/fs/cgroup/memory")
+    and os.path.exists("/sys/fs/cgroup/cgroup.procs")
     and "memory" not in Path("/sys/fs/cgroup/cgroup.controllers").read_text().split(),
     reason="no memory controller",
 )

@@ -30,8 +30,7 @@ static WasmEdge_Result loaded(void *data, const WasmEdge_CallingFrameContext *fr
 static void add(WasmEdge_ModuleInstanceContext *module, const char *name, WasmEdge_HostFunc_t code,
                 uint32_t arguments) {
     WasmEdge_ValType number[1] = {WasmEdge_ValTypeGenI32()};
-    WasmEdge_FunctionTypeContext *type =
-        WasmEdge_FunctionTypeCreate(number, arguments, number, 1);
+    WasmEdge_FunctionTypeContext *type = WasmEdge_FunctionTypeCreate(number, arguments, number, 1);
     WasmEdge_FunctionInstanceContext *function =
         WasmEdge_FunctionInstanceCreate(type, code, NULL, 0);
     WasmEdge_FunctionTypeDelete(type);
