@@ -89,8 +89,8 @@ size_t engine_module_imports(const struct engine_module *module, struct engine_e
 size_t engine_module_exports(const struct engine_module *module, struct engine_external *list,
                              size_t size);
 
-/* NULL-terminated lists. A preopen is "guest:host" or "guest:host:readonly"; WASI numbers them
- * in this order from 3 on. */
+/* NULL-terminated lists. A preopen is "guest:host" or "guest:host:readonly" (as far as the library
+ * goes: in a directory inside one can write); WASI numbers them in this order from 3 on. */
 struct engine_program {
     const char *const *argv;
     const char *const *envp;
