@@ -43,10 +43,8 @@ def follow(root: str, container_id: str, interval: float) -> Iterator[Event]:
 
     container, record, group = _running(root, container_id)
     process = processes.open_pidfd(record["pid"], record["startTime"])
-    counted = counters(container.counters()) is not None
     if process < 0:
-        if counted:
-            yield _stats(container, record, group)
+        yield from _last(container, record, group)
         return
     memory = watch(group)
     waiting = poll()
@@ -59,8 +57,7 @@ def follow(root: str, container_id: str, interval: float) -> Iterator[Event]:
         if memory and memory.happened():
             yield {"type": "oom", "id": container_id}
         if process in ready:
-            if counted:
-                yield _stats(container, record, group)
+            yield from _last(container, record, group)
             return
         if monotonic() >= due:
             yield _stats(container, record, group)
@@ -74,6 +71,11 @@ def _running(root: str, container_id: str) -> tuple[Container, Record, Cgroup]:
     if now != status.STOPPED or counters(container.counters()) is None:
         status.check("events", container_id, now)
     return container, record, needed_cgroup("events", container_id, record)
+
+
+def _last(container: Container, record: Record, group: Cgroup) -> Iterator[Event]:
+    if counters(container.counters()) is not None:
+        yield _stats(container, record, group)
 
 
 def _stats(container: Container, record: Record, group: Cgroup) -> Event:
