@@ -70,10 +70,10 @@
      * files are still reachable */                                                                \
     X(ENGINE_OPEN, 12, "ss")                                                                       \
     /* Host: s path of a plugin of WasmEdge: loaded, its modules can be imported */                \
-    X(ENGINE_PLUGIN, 18, "s")                                                                      \
+    X(ENGINE_PLUGIN, 74, "s")                                                                      \
     /* Host: s path of a file that does not exist: struct plan_counters, mapped; WASM_RUN keeps    \
      * them up to date */                                                                          \
-    X(ENGINE_COUNTERS, 19, "s")                                                                    \
+    X(ENGINE_COUNTERS, 75, "s")                                                                    \
     /* Host: s directory of a cached "module.so" that this node has compiled: WASM_LOAD loads it   \
      * instead of interpreting the module; where that fails it reports REPORT_INTERPRETED */       \
     X(ENGINE_ARTEFACT, 13, "s")                                                                    \

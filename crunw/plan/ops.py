@@ -20,8 +20,6 @@ OPS: dict[str, tuple[int, str]] = {
     "setsid": (11, ""),
     "engine_open": (12, "ss"),
     "engine_artefact": (13, "s"),
-    "engine_plugin": (18, "s"),
-    "engine_counters": (19, "s"),
     "cgroup_into": (14, "s"),
     "opener": (15, ""),
     "net_address": (16, "suuuub"),
@@ -69,6 +67,8 @@ OPS: dict[str, tuple[int, str]] = {
     "wasm_run": (71, ""),
     "preopen_readonly": (72, "us"),
     "wasm_limits": (73, "uuuuu"),
+    "engine_plugin": (74, "s"),
+    "engine_counters": (75, "s"),
 }
 
 MOUNT_COPY_UP = 1
