@@ -25,6 +25,7 @@ from crunw.paths import cache_dir, engine_library, engine_stub, init_path
 from crunw.plan.create import create_plan, first_steps, later_steps
 from crunw.plan.host import Host
 from crunw.plan.mounts import clean
+from crunw.plan.wasm import settings
 from crunw.spec.load import load
 from crunw.status import CREATED, CREATING, RUNNING
 from crunw.workload import decide
@@ -283,8 +284,6 @@ def use_engine(host: Host, root: Root, cwd: str, spec: Spec) -> None:
     """
     if host.workload.kind != "wasm":
         return
-    from crunw.plan.wasm import settings
-
     host.wasm = settings(spec)
     if host.wasm.plugins:
         from crunw.lifecycle.plugins import find_plugins

@@ -5,7 +5,8 @@ from __future__ import annotations
 from crunw.aot.config import FILE, load
 from crunw.errors import SpecError
 from crunw.files import exists
-from crunw.plan.wasm import PLUGINS, plugin_path
+from crunw.plan.wasm import plugin_path
+from crunw.plan.wasm_settings import PLUGINS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crunw.plan import flags
+from crunw.plan import flags, wasm
 from crunw.plan.encode import Step
 from crunw.plan.idmaps import check_user_namespace, needs_opener
 from crunw.plan.mounts import (
@@ -133,8 +133,6 @@ def engine_steps(host: Host) -> list[Step]:
     """The engine, for a Wasm workload."""
     if host.workload.kind != "wasm":
         return []
-    from crunw.plan import wasm
-
     opened = Step("engine_open", host.engine_library, host.engine_stub)
     return [opened, *wasm.engine_steps(host.wasm)]
 
@@ -170,8 +168,6 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
         *device_steps(spec),
     ]
     if host.workload.kind == "wasm":
-        from crunw.plan import wasm
-
         steps += wasm.mount_steps(host.wasm)
     sysctls = linux.get("sysctl", {}).items()
     steps += [Step("sysctl", sysctl_path(key), value) for key, value in sysctls]
@@ -247,8 +243,6 @@ def program_steps(
     if host.start:
         wait.append(Step("wait_start"))
     if host.workload.kind == "wasm":
-        from crunw.plan import wasm
-
         program = host.workload.path or process["args"][0]
         opened = wasm.preopens(process["cwd"], directories, host.wasm)
         steps += [*wasm.read_only_steps(opened), *sealed, *late]

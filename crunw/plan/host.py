@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.plan.wasm import Settings
+    from crunw.plan.wasm_settings import Settings
     from crunw.workload import Workload
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from crunw.errors import SpecError
-from crunw.plan.wasm import Settings, milliseconds, pages_within, preopens, settings
+from crunw.plan.wasm import pages_within, preopens, settings
+from crunw.plan.wasm_annotations import milliseconds
+from crunw.plan.wasm_settings import Settings
 
 MIB = 1 << 20
 
