@@ -8,8 +8,12 @@ from crunw.aot import places
 from crunw.files import environment, exists
 from crunw.paths import bin_dir
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.aot.options import Options
 
-def start(module: int, name: str, key: str) -> None:
+
+def start(module: int, name: str, key: str, options: Options) -> None:
     """Have a module compiled. ``module``: an open descriptor; nothing of the rest is inherited.
 
     For a process that ends now: it does not reap what it has started.
@@ -22,12 +26,12 @@ def start(module: int, name: str, key: str) -> None:
         return
     if posix.fork() == 0:
         try:
-            _execute(module, name, key)
+            _execute(module, name, key, options)
         finally:
             posix._exit(0)  # noqa: SLF001 -- public as os._exit
 
 
-def _execute(module: int, name: str, key: str) -> None:
+def _execute(module: int, name: str, key: str, options: Options) -> None:
     posix.setsid()
     posix.sched_setscheduler(0, posix.SCHED_IDLE, posix.sched_param(0))
     posix.dup2(module, 0)
@@ -42,7 +46,8 @@ def _execute(module: int, name: str, key: str) -> None:
     pthread_sigmask(SIG_SETMASK, ())
     program = f"{bin_dir()}/crunw"
     environ = {name: environment(name) for name in _ENVIRONMENT if environment(name)}
-    posix.execve(program, [program, "cache", "enqueue", "--", key, name], environ)
+    words = ["enqueue", "--", key, name, *(["statistics"] if options.statistics else [])]
+    posix.execve(program, [program, "cache", *words], environ)
 
 
 _ENVIRONMENT = ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")

@@ -25,6 +25,7 @@ from crunw.paths import cache_dir, engine_library, engine_stub, init_path
 from crunw.plan.create import create_plan, first_steps, later_steps
 from crunw.plan.host import Host
 from crunw.plan.mounts import clean
+from crunw.plan.wasm import settings
 from crunw.spec.load import load
 from crunw.status import CREATED, CREATING, RUNNING
 from crunw.workload import decide
@@ -251,7 +252,9 @@ def find_host(spec: Spec, request: Request) -> Host:
     host.no_pivot = request.no_pivot
     host.no_new_keyring = request.no_new_keyring
     host.rootless = posix.geteuid() != 0
-    use_engine(host, root, process["cwd"])
+    use_engine(host, root, process["cwd"], spec)
+    if workload.kind == "wasm" and host.wasm.statistics:
+        host.wasm.counters = Container(request.root, request.id).counters()
     return host
 
 
@@ -274,10 +277,18 @@ def find_compiled(host: Host, spec: Spec, bundle: str) -> Compiled:
     return compiled
 
 
-def use_engine(host: Host, root: Root, cwd: str) -> None:
-    """For a Wasm workload: the engine's library, and the directories its WASI program is given."""
+def use_engine(host: Host, root: Root, cwd: str, spec: Spec) -> None:
+    """For a Wasm workload: the engine's library, what is asked of it, the directories in "/".
+
+    Raises :class:`SpecError`.
+    """
     if host.workload.kind != "wasm":
         return
+    host.wasm = settings(spec)
+    if host.wasm.plugins:
+        from crunw.lifecycle.plugins import find_plugins
+
+        host.wasm.plugin_directory = find_plugins(host.wasm.plugins)
     host.engine_library = engine_library()
     host.engine_stub = engine_stub()
     if cwd != "/":
