@@ -66,6 +66,8 @@ def execute(request: Request) -> int:
         status.check("exec", request.id, now)
     spec = load(container.directory)
     process = request.process(spec["process"])
+    if "capabilities" not in process and "capabilities" in spec["process"]:
+        process["capabilities"] = spec["process"]["capabilities"]  # as runc and crun
     terminal, console_fd = _terminal(process, request)
     pidfd = processes.open_pidfd(record["pid"], record["startTime"])
     if pidfd < 0:

@@ -68,10 +68,13 @@ class Laboratory:
         errors = [seen.get("error", "") for seen in (crun, crunw)]
         if any(errors) and not all(errors):
             return [Difference(REFUSED, *errors)]
+        wanted = "left of *" if all(errors) else "*"
         return [
             Difference(key, crun.get(key, ""), crunw.get(key, ""))
             for key in sorted(crun.keys() | crunw.keys())
-            if crun.get(key, "") != crunw.get(key, "") and not key.endswith("error")
+            if crun.get(key, "") != crunw.get(key, "")
+            and not key.endswith("error")
+            and fnmatchcase(key, wanted)
         ]
 
 
