@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import select
 import shutil
+import signal as signals
 import subprocess
 import termios
 import time
@@ -29,8 +31,13 @@ class Podman:
         self.directory = directory
         storage = f'graphroot = "{directory}/root"\nrunroot = "{directory}/run"\n'
         (directory / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\n{storage}')
+        # What watches an exec that one has detached from would stay for five minutes.
+        settings = Path(os.environ["CONTAINERS_CONF_OVERRIDE"]).read_text()
+        delay = "[engine]\nexit_command_delay = 1\n"
+        (directory / "containers.conf").write_text(settings.replace("[engine]\n", delay))
         self.environment = {
             **os.environ,
+            "CONTAINERS_CONF_OVERRIDE": str(directory / "containers.conf"),
             "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
             "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
         }
@@ -73,6 +80,12 @@ class Podman:
         return int(self("wait", name).ok())
 
 
+def command_lines() -> Iterator[bytes]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            yield path.read_bytes()
+
+
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> Iterator[Podman]:
     if os.geteuid() != 0:
@@ -87,6 +100,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> Iterator[
         check=True, stdout=subprocess.DEVNULL, env=podman.environment,
     )  # fmt: skip
     yield podman
+    watching = f"{podman.directory}/".encode()
+    wait_for(lambda: not any(watching in line for line in command_lines()), "the last conmon's end")
     for group in Path("/sys/fs/cgroup").glob(f"*/{PARENT}"):
         for directory, _, _ in os.walk(group, topdown=False):
             os.rmdir(directory)
@@ -382,10 +397,20 @@ class Session:
             self.text += os.read(self.master, 65536).decode()
         self.text = self.text[match.end() :]
 
+    def resize(self, rows: int, columns: int) -> None:
+        """As a terminal does for the processes in its foreground."""
+        termios.tcsetwinsize(self.master, (rows, columns))
+        self.process.send_signal(signals.SIGWINCH)
+
     def type(self, text: str) -> None:
         """Once podman has made the terminal raw: until then it is this one that echoes."""
         wait_for(lambda: not termios.tcgetattr(self.master)[3] & termios.ECHO, "a raw terminal")
         os.write(self.master, text.encode())
+
+    def detach(self) -> int:
+        """One key: of a sequence, podman would take what it reads together for a paste."""
+        self.type("\x11")
+        return self.end()
 
     def end(self) -> int:
         status = self.process.wait(PATIENCE)
@@ -430,6 +455,64 @@ def test_exec_with_a_terminal(podman, modules):
     session = Session(podman, "exec", "-it", "c", "/modules/hello.wasm")
     session.expect("Hello from WebAssembly\r\n")
     assert session.end() == 0
+
+
+KEYS = "--detach-keys=ctrl-q"
+WATCH = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done"
+
+
+def test_detach_and_attach(podman):
+    session = Session(podman, "run", "-it", KEYS, "--network", "none", "--name", "c",
+                      "localhost/busybox", "sh")  # fmt: skip
+    session.expect("/ # ")
+    session.type("echo $((6*7))\r")
+    session.expect("42\r\n/ # ")
+    assert session.detach() == 0
+    assert podman.inspect("c", "State.Status") == "running"
+    session = Session(podman, "attach", KEYS, "c")
+    session.type("echo $((6*8))\r")
+    session.expect("48\r\n/ # ")
+    session.type("exit 5\r")
+    session.end()  # podman's attach does not hand on the status
+    assert podman.wait("c") == 5
+
+
+def test_attach_to_a_module(podman):
+    words = ("--network", "none", "--name", "c", "localhost/modules", "/files.wasm", "cat")
+    assert podman("run", "--detach", "-it", *words).status == 0  # warns: it has no terminal itself
+    session = Session(podman, "attach", KEYS, "c")
+    session.type("a line\r")
+    session.expect(r"a line\r\n")
+    assert session.detach() == 0
+    session = Session(podman, "attach", KEYS, "c")
+    session.type("\x04")
+    session.expect(r"a line\r\n")
+    assert session.end() == 0
+
+
+def test_resize(podman):
+    session = Session(podman, "run", "--rm", "-it", "--network", "none", "--name", "c",
+                      "localhost/busybox", "sh", "-c", WATCH)  # fmt: skip
+    session.expect("ready")
+    session.resize(31, 91)
+    session.expect("31 91")
+    podman("kill", "c").ok()
+    assert session.end() == 137
+
+
+def test_exec_resize_interrupt_and_detach(podman):
+    podman.start("c", "localhost/busybox", "sleep", "1000")
+    session = Session(podman, "exec", "-it", "c", "sh", "-c", f"trap 'exit 9' INT; {WATCH}")
+    session.expect("ready")
+    session.resize(32, 92)
+    session.expect("32 92")
+    session.type("\x03")
+    assert session.end() == 9
+    session = Session(podman, "exec", "-it", KEYS, "c", "sleep", "1001")
+    wait_for(lambda: "1001" in podman("top", "c", "args").out)
+    assert session.detach() == 0
+    assert "1001" in podman("top", "c", "args").ok()
+    assert podman.inspect("c", "State.Status") == "running"
 
 
 # --- Pause and limits -----------------------------------------------------------------------------
