@@ -12,7 +12,6 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from container_harness import PATIENCE, children
 from differential.generate import Case
@@ -30,6 +29,8 @@ STATUS = (
     "Speculation_Store_Bypass SpeculationIndirectBranch Cpus_allowed_list Mems_allowed_list CoreDumping "
     "THP_enabled Kthread"
 ).split()
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "OF_THE_CALLER": "1"}
 
 Seen = dict[str, str]
 
@@ -102,8 +103,6 @@ class Drive:
         self.output = host.bundle.parent / "output"
         self.console: int | None = None
 
-    environment = {"PATH": os.environ["PATH"], "OF_THE_CALLER": "1"}
-
     def call(self, *words: str, output: Path | None = None) -> tuple[int, str, str]:
         """Run the runtime: status, output, the first line of its error."""
         output = output or self.host.bundle.parent / "verb"
@@ -111,9 +110,13 @@ class Drive:
         with output.open("wb") as out, errors.open("wb") as err:
             done = subprocess.run(
                 [*self.command, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                check=False, timeout=PATIENCE, env=self.environment,
+                check=False, timeout=PATIENCE, env=ENVIRONMENT,
             )  # fmt: skip
-        return done.returncode, output.read_text(errors="replace"), errors.read_text(errors="replace")
+        return (
+            done.returncode,
+            output.read_text(errors="replace"),
+            errors.read_text(errors="replace"),
+        )
 
     def __call__(self) -> Seen:
         """What is seen of the case. Leaves nothing behind, whatever the runtime does."""
@@ -174,7 +177,9 @@ class Drive:
             listener.bind(str(path))
             listener.listen()
             listener.settimeout(0)
-            status, _, error = self.call(*words, "--console-socket", str(path), ID, output=self.output)
+            status, _, error = self.call(
+                *words, "--console-socket", str(path), ID, output=self.output
+            )
             try:
                 connection, _ = listener.accept()
             except BlockingIOError:
@@ -304,7 +309,7 @@ def normal(seen: Seen, host: Host) -> Seen:
             made |= mounts(unescape(value), prefix)
         elif name == "cgroup":
             for line in unescape(value).splitlines():
-                number, names, path = line.split(":", 2)
+                _number, names, path = line.split(":", 2)
                 made[f"{prefix}in cgroup {names}"] = path
         elif name.split(" #")[0] == "state" and value.startswith("{"):
             told = json.loads(unescape(value))
@@ -313,7 +318,9 @@ def normal(seen: Seen, host: Host) -> Seen:
             made[f"{key} pid"] = str(bool(told.get("pid")))
         elif name == "session keyring":
             made[key] = re.sub(r"keyring;(\d+);(\d+);", r"keyring;\1;\2;", value)
-        elif name in ("interface lo", "file /probe") or not name.startswith(("interface ", "file /proc/")):
+        elif name in ("interface lo", "file /probe") or not name.startswith(
+            ("interface ", "file /proc/")
+        ):
             made[key] = value
     return made
 
@@ -328,7 +335,7 @@ def mounts(text: str, prefix: str) -> Seen:
     for line in text.splitlines():
         left, _, right = line.partition(" - ")
         _number, _parent, _device, root, place, options, *tags = left.split()
-        kind, source, flags = (right.split(" ") + ["", ""])[:3]
+        kind, source, flags = [*right.split(" "), "", ""][:3]
         key = f"{prefix}mount {place}"
         places.add(place)
         empty = kind == "tmpfs" and root == "/" and flags in ("ro", "rw,size=0k")

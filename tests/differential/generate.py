@@ -14,7 +14,14 @@ CAPABILITIES = (
     "MKNOD AUDIT_WRITE SETFCAP SYS_PTRACE SYS_ADMIN NET_ADMIN SYS_NICE DAC_READ_SEARCH BPF"
 ).split()
 SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
-MASKED = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware", "/proc/scsi", "/proc/acpi"]
+MASKED = [
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/timer_list",
+    "/sys/firmware",
+    "/proc/scsi",
+    "/proc/acpi",
+]
 READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 OWN = ["/data", "/data/file", "/data/inner", "/etc/passwd", "/nowhere", "/link", "/data/absolute"]
 CALLS = (
@@ -236,7 +243,15 @@ class Generator:
             )
 
     def environment(self, case: Case) -> None:
-        values = [PATH, "HOME=/somewhere", "EMPTY=", "QUOTED=a b'\"c", "UNICODE=größe", "A=1", "A=2"]
+        values = [
+            PATH,
+            "HOME=/somewhere",
+            "EMPTY=",
+            "QUOTED=a b'\"c",
+            "UNICODE=größe",
+            "A=1",
+            "A=2",
+        ]
         values += ["TERM=dumb", "container=oci", "LINE=one\ntwo", "EQUAL==="]
         case.process["env"] = self.some(values)
         if self.maybe(0.1):
@@ -245,14 +260,32 @@ class Generator:
             del case.process["env"]
 
     def directory(self, case: Case) -> None:
-        places = ["/data", "/data/inner", "/new/deep", "/tmp", "/dev", "/proc/self", "/link", "/data/"]
+        places = [
+            "/data",
+            "/data/inner",
+            "/new/deep",
+            "/tmp",
+            "/dev",
+            "/proc/self",
+            "/link",
+            "/data/",
+        ]
         places += ["/data/file", "relative", "/data/../etc"]
         case.process["cwd"] = self.random.choice(places)
 
     def program(self, case: Case) -> None:
         args = case.process["args"]
         args[0] = self.random.choice(
-            ["probe", "./probe", "/bin/script", "script", "/data/file", "/nowhere", "/data", "nobody"]
+            [
+                "probe",
+                "./probe",
+                "/bin/script",
+                "script",
+                "/data/file",
+                "/nowhere",
+                "/data",
+                "nobody",
+            ]
             + ["/bin/../probe", "/bin/linked", "/bin/closed"]
         )
         if args[0] == "probe" and self.maybe():
@@ -315,8 +348,12 @@ class Generator:
         case.actions += ["text:/sys/fs/cgroup/pids/pids.max", "look:/sys/fs/cgroup/pids/pids.max"]
 
     def tmpfs(self, case: Case) -> None:
-        options = "size=4m mode=750 mode=1777 nr_inodes=100 uid=7 gid=8 nosuid nodev noexec ro noatime"
-        options += " relatime strictatime nodiratime sync dirsync rw suid dev exec tmpcopyup private"
+        options = (
+            "size=4m mode=750 mode=1777 nr_inodes=100 uid=7 gid=8 nosuid nodev noexec ro noatime"
+        )
+        options += (
+            " relatime strictatime nodiratime sync dirsync rw suid dev exec tmpcopyup private"
+        )
         options += " shared nosymfollow defaults size=50% lazytime"
         for place in self.some(["/tmp", "/data", "/new/tmpfs", "/data/inner", "/link"], 1, 3):
             case.mount(place, "tmpfs", "tmpfs", self.some(options.split(), 0, 6))
@@ -324,15 +361,21 @@ class Generator:
 
     def bind(self, case: Case) -> None:
         sources = self.places["sources"]
-        options = "ro nosuid nodev noexec noatime nodiratime relatime rw private rprivate slave rslave "
+        options = (
+            "ro nosuid nodev noexec noatime nodiratime relatime rw private rprivate slave rslave "
+        )
         options += "shared rshared unbindable rro rnosuid rnoexec nosymfollow suid exec rrw rsuid"
         for _ in range(self.random.randint(1, 3)):
             name = self.random.choice(["dir", "file", "tree", "link", "nothing"])
             place = "/data/file" if name == "file" and self.maybe() else ""
-            place = place or self.random.choice(["/mnt", "/new/bound", "/link", "/data/inner", "/a/../b"])
+            place = place or self.random.choice(
+                ["/mnt", "/new/bound", "/link", "/data/inner", "/a/../b"]
+            )
             kind = self.random.choice(["bind", "none", ""])
             how = self.random.choice(["bind", "rbind"])
-            added = case.mount(place, kind, f"{sources}/{name}", [how, *self.some(options.split(), 0, 4)])
+            added = case.mount(
+                place, kind, f"{sources}/{name}", [how, *self.some(options.split(), 0, 4)]
+            )
             if not kind:
                 del added["type"]
             case.actions += [f"look:{place}", f"look:{place}/inner"]
@@ -377,7 +420,14 @@ class Generator:
         kinds = [
             {"path": "/dev/mine", "type": "c", "major": 1, "minor": 3},
             {"path": "/dev/deep/mine", "type": "c", "major": 10, "minor": 229, "fileMode": 0o600},
-            {"path": "/dev/block", "type": "b", "major": 7, "minor": 0, "fileMode": 0o640, "gid": 6},
+            {
+                "path": "/dev/block",
+                "type": "b",
+                "major": 7,
+                "minor": 0,
+                "fileMode": 0o640,
+                "gid": 6,
+            },
             {"path": "/dev/pipe", "type": "p", "fileMode": 0o622, "uid": 7, "gid": 8},
             {"path": "/dev/raw", "type": "u", "major": 1, "minor": 5},
             {"path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o600},
@@ -394,7 +444,9 @@ class Generator:
             {"allow": False, "type": "c", "major": 1, "minor": 5, "access": "w"},
         ]
         if self.maybe(0.7):
-            chosen = [rules[0], *self.some(rules[2:], 0, 4)] if self.maybe(0.8) else self.some(rules)
+            chosen = (
+                [rules[0], *self.some(rules[2:], 0, 4)] if self.maybe(0.8) else self.some(rules)
+            )
             case.linux["resources"]["devices"] = chosen
         case.actions += [f"open:{device['path']}" for device in made]
         case.actions += ["open:/dev/null", "open:/dev/full", "open:/dev/zero", "open:/dev/tty"]
@@ -437,7 +489,9 @@ class Generator:
         if self.maybe():
             filter_["architectures"] = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
         if self.maybe(0.2):
-            filter_["flags"] = self.some(["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"])
+            filter_["flags"] = self.some(
+                ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]
+            )
         if self.maybe(0.2):
             rules[0]["names"].append("call_of_the_future")
         case.actions += [f"call:{name}" for name in calls]
@@ -446,11 +500,21 @@ class Generator:
         choose = self.random.choice
         given = case.linux["resources"]
         if self.maybe(0.6):
-            memory = {"limit": 64 << 20, "reservation": 32 << 20, "swap": 128 << 20, "swappiness": 30}
+            memory = {
+                "limit": 64 << 20,
+                "reservation": 32 << 20,
+                "swap": 128 << 20,
+                "swappiness": 30,
+            }
             memory |= {"disableOOMKiller": True, "checkBeforeUpdate": True, "useHierarchy": True}
             given["memory"] = {name: memory[name] for name in self.some(list(memory), 1, 3)}
         if self.maybe(0.6):
-            cpu = {"shares": choose([2, 512, 300000]), "quota": 50000, "period": 100000, "cpus": "0"}
+            cpu = {
+                "shares": choose([2, 512, 300000]),
+                "quota": 50000,
+                "period": 100000,
+                "cpus": "0",
+            }
             cpu |= {"mems": "0", "idle": 1, "burst": 1000}
             given["cpu"] = {name: cpu[name] for name in self.some(list(cpu), 1, 4)}
         if self.maybe():
@@ -465,7 +529,9 @@ class Generator:
         if self.maybe(0.1):
             given["unified"] = {"memory.high": "1000000"}
         if self.maybe(0.2):
-            case.linux["cgroupsPath"] = choose(["crunw-differential/deep", "/crunw-differential/a/b"])
+            case.linux["cgroupsPath"] = choose(
+                ["crunw-differential/deep", "/crunw-differential/a/b"]
+            )
 
     # --- Around it --------------------------------------------------------------------------------
 
@@ -496,7 +562,9 @@ class Generator:
 
     def ending(self, case: Case) -> None:
         """It ends of itself, with a status or a signal."""
-        case.actions.append(self.random.choice(["exit:0", "exit:3", "exit:255", "signal:9", "signal:15"]))
+        case.actions.append(
+            self.random.choice(["exit:0", "exit:3", "exit:255", "signal:9", "signal:15"])
+        )
         case.verb = self.random.choice(["create", "run"])
 
     def killed(self, case: Case) -> None:
@@ -529,7 +597,9 @@ class Generator:
 
     def console(self, case: Case) -> None:
         if not any(mount["destination"] == "/dev/pts" for mount in case.config["mounts"]):
-            case.mount("/dev/pts", "devpts", "devpts", ["newinstance", "ptmxmode=0666", "mode=0620"])
+            case.mount(
+                "/dev/pts", "devpts", "devpts", ["newinstance", "ptmxmode=0666", "mode=0620"]
+            )
         case.process["terminal"] = True
         if self.maybe():
             case.process["consoleSize"] = {"height": 11, "width": 22}

@@ -87,7 +87,9 @@ def make_sources(directory: Path) -> None:
     """What is mounted from the host: a directory, a file, a link, a shared tree with a mount in it."""
     for name in ("dir", "tree"):
         (directory / name).mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tree", directory / "tree"], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "mode=755", "tree", directory / "tree"], check=True
+    )
     subprocess.run(["mount", "--make-shared", directory / "tree"], check=True)
     (directory / "tree/inner").mkdir()
     inner = ["-o", "nosuid,noexec,noatime,mode=755", "inner", directory / "tree/inner"]

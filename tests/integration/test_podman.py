@@ -6,17 +6,15 @@ import contextlib
 import json
 import os
 import re
-import select
 import shutil
-import signal as signals
 import subprocess
-import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from container_harness import PATIENCE, Result, wait_for
+import terminal_harness
+from container_harness import Result, wait_for
 
 pytestmark = pytest.mark.podman
 
@@ -380,42 +378,11 @@ def test_ps_top_and_inspect(podman):
 # --- Terminals ------------------------------------------------------------------------------------
 
 
-class Session:
-    """A command on a terminal of which the test holds the master."""
+class Session(terminal_harness.Session):
+    """podman on a terminal."""
 
     def __init__(self, podman: Podman, *words: str) -> None:
-        self.master, slave = os.openpty()
-        self.process = podman.spawn(*words, stdin=slave, stdout=slave, stderr=slave)
-        os.close(slave)
-        self.text = ""
-
-    def expect(self, pattern: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not (match := re.search(pattern, self.text)):
-            ready, _, _ = select.select([self.master], [], [], deadline - time.monotonic())
-            assert ready, f"{pattern!r} is not in {self.text!r}"
-            self.text += os.read(self.master, 65536).decode()
-        self.text = self.text[match.end() :]
-
-    def resize(self, rows: int, columns: int) -> None:
-        """As a terminal does for the processes in its foreground."""
-        termios.tcsetwinsize(self.master, (rows, columns))
-        self.process.send_signal(signals.SIGWINCH)
-
-    def type(self, text: str) -> None:
-        """Once podman has made the terminal raw: until then it is this one that echoes."""
-        wait_for(lambda: not termios.tcgetattr(self.master)[3] & termios.ECHO, "a raw terminal")
-        os.write(self.master, text.encode())
-
-    def detach(self) -> int:
-        """One key: of a sequence, podman would take what it reads together for a paste."""
-        self.type("\x11")
-        return self.end()
-
-    def end(self) -> int:
-        status = self.process.wait(PATIENCE)
-        os.close(self.master)
-        return status
+        super().__init__([*podman.program, *podman.in_parent(words)], podman.environment)
 
 
 def test_terminal_of_a_native_container(podman):
