@@ -12,6 +12,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from container_harness import PATIENCE, children
 from differential.generate import Case
@@ -19,15 +20,16 @@ from differential.generate import Case
 ID = "differential"
 CGROUP_FILES = (
     "cpu.shares cpu.cfs_quota_us cpu.cfs_period_us cpu.cfs_burst_us cpu.idle cpu.rt_runtime_us "
-    "cpuset.cpus cpuset.mems cpuset.cpu_exclusive memory.limit_in_bytes memory.soft_limit_in_bytes "
-    "memory.memsw.limit_in_bytes memory.swappiness memory.oom_control memory.use_hierarchy pids.max "
-    "devices.list blkio.weight blkio.bfq.weight blkio.throttle.read_bps_device freezer.state "
-    "notify_on_release cgroup.procs"
+    "cpuset.cpus cpuset.mems cpuset.cpu_exclusive memory.limit_in_bytes "
+    "memory.soft_limit_in_bytes memory.memsw.limit_in_bytes memory.swappiness "
+    "memory.oom_control memory.use_hierarchy pids.max devices.list blkio.weight "
+    "blkio.bfq.weight blkio.throttle.read_bps_device freezer.state notify_on_release "
+    "cgroup.procs"
 ).split()
 STATUS = (
     "State TracerPid Groups Threads SigBlk SigIgn SigCgt NoNewPrivs Seccomp Seccomp_filters "
-    "Speculation_Store_Bypass SpeculationIndirectBranch Cpus_allowed_list Mems_allowed_list CoreDumping "
-    "THP_enabled Kthread"
+    "Speculation_Store_Bypass SpeculationIndirectBranch Cpus_allowed_list "
+    "Mems_allowed_list CoreDumping THP_enabled Kthread"
 ).split()
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "OF_THE_CALLER": "1"}
@@ -196,8 +198,7 @@ class Drive:
     def state(self, when: str) -> None:
         status, text, _ = self.call("state", ID)
         told = json.loads(text) if not status else {}
-        for name in ("ociVersion", "id", "status", "bundle", "annotations"):
-            self.seen[f"state {when} {name}"] = json.dumps(told.get(name), sort_keys=True)
+        self.seen |= state_fields(told, f"state {when}")
 
     def cgroups(self) -> None:
         """The cgroups that the container is in, and their limits."""
@@ -293,6 +294,19 @@ class Drive:
             self.seen["hooks in order"] = " ".join(re.findall(r"^hook\t(.*)", text, re.MULTILINE))
 
 
+def state_fields(told: dict[str, Any], key: str) -> Seen:
+    """The state's fields (runtime.md "State"), of the pid only whether there is one."""
+    names = ("ociVersion", "id", "status", "bundle", "annotations")
+    made = {f"{key} {name}": json.dumps(told.get(name), sort_keys=True) for name in names}
+    return {**made, f"{key} pid": str(bool(told.get("pid")))}
+
+
+def status_fields(text: str, prefix: str) -> Seen:
+    """Those of proc_pid_status(5) that are not another's, or another each time."""
+    lines = [line.partition(":") for line in text.splitlines()]
+    return {f"{prefix}status {name}": value.strip() for name, _, value in lines if name in STATUS}
+
+
 def normal(seen: Seen, host: Host) -> Seen:
     """The same with what differs from one run to the next taken out, and files taken apart."""
     made: Seen = {}
@@ -301,23 +315,14 @@ def normal(seen: Seen, host: Host) -> Seen:
         if name.startswith("namespace "):
             made[key] = host.spaces.get(value, "new" if "[" in value else value)
         elif name == "status":
-            for line in unescape(value).splitlines():
-                field, _, text = line.partition(":")
-                if field in STATUS:
-                    made[f"{prefix}status {field}"] = text.strip()
+            made |= status_fields(unescape(value), prefix)
         elif name == "mountinfo":
             made |= mounts(unescape(value), prefix)
         elif name == "cgroup":
-            for line in unescape(value).splitlines():
-                _number, names, path = line.split(":", 2)
-                made[f"{prefix}in cgroup {names}"] = path
+            lines = [line.split(":", 2) for line in unescape(value).splitlines()]
+            made |= {f"{prefix}in cgroup {names}": path for _, names, path in lines}
         elif name.split(" #")[0] == "state" and value.startswith("{"):
-            told = json.loads(unescape(value))
-            for field in ("ociVersion", "id", "status", "bundle", "annotations"):
-                made[f"{key} {field}"] = json.dumps(told.get(field), sort_keys=True)
-            made[f"{key} pid"] = str(bool(told.get("pid")))
-        elif name == "session keyring":
-            made[key] = re.sub(r"keyring;(\d+);(\d+);", r"keyring;\1;\2;", value)
+            made |= state_fields(json.loads(unescape(value)), key)
         elif name in ("interface lo", "file /probe") or not name.startswith(
             ("interface ", "file /proc/")
         ):

@@ -10,18 +10,12 @@ from typing import Any
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CLOSED = ["nosuid", "noexec", "nodev"]
 CAPABILITIES = (
-    "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT "
-    "MKNOD AUDIT_WRITE SETFCAP SYS_PTRACE SYS_ADMIN NET_ADMIN SYS_NICE DAC_READ_SEARCH BPF"
+    "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW "
+    "SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP SYS_PTRACE SYS_ADMIN NET_ADMIN SYS_NICE DAC_READ_SEARCH "
+    "BPF"
 ).split()
 SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
-MASKED = [
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/timer_list",
-    "/sys/firmware",
-    "/proc/scsi",
-    "/proc/acpi",
-]
+MASKED = "/proc/kcore /proc/keys /proc/timer_list /sys/firmware /proc/scsi /proc/acpi".split()
 READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 OWN = ["/data", "/data/file", "/data/inner", "/etc/passwd", "/nowhere", "/link", "/data/absolute"]
 CALLS = (
@@ -285,8 +279,10 @@ class Generator:
                 "/nowhere",
                 "/data",
                 "nobody",
+                "/bin/../probe",
+                "/bin/linked",
+                "/bin/closed",
             ]
-            + ["/bin/../probe", "/bin/linked", "/bin/closed"]
         )
         if args[0] == "probe" and self.maybe():
             case.process["env"] = ["PATH=/elsewhere:/"]
@@ -324,10 +320,16 @@ class Generator:
             "/dev/pts",
             "devpts",
             "devpts",
-            ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
-            + self.some(["gid=5", "ro"], 0, 1),
+            [
+                "nosuid",
+                "noexec",
+                "newinstance",
+                "ptmxmode=0666",
+                "mode=0620",
+                *self.some(["gid=5", "ro"], 0, 1),
+            ],
         )
-        case.mount("/dev/shm", "tmpfs", "shm", [*CLOSED, "mode=1777", "size=65536k"])  # noqa: S108
+        case.mount("/dev/shm", "tmpfs", "shm", [*CLOSED, "mode=1777", "size=65536k"])
         if self.maybe():
             case.mount("/dev/mqueue", "mqueue", "mqueue", CLOSED)
         if self.maybe():
@@ -583,8 +585,8 @@ class Generator:
         case.verb = "create"
         other = Case(case.number, {"process": dict(self.base()["process"]), "linux": {}})
         other.linux["namespaces"] = []
-        for name in self.some(["user", "capabilities", "limits", "environment"]
-                              + ["privileges", "score"], 0, 4):  # fmt: skip
+        names = "user capabilities limits environment privileges score".split()
+        for name in self.some(names, 0, 4):
             ASPECTS[name](self, other)
         # Of what there is: crun 1.21 can't kill a container in which an exec has failed.
         other.process["cwd"] = self.random.choice(["/", "/data", "/tmp"])

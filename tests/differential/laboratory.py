@@ -84,7 +84,7 @@ def links(pid: int | str) -> dict[str, str]:
 
 
 def make_sources(directory: Path) -> None:
-    """What is mounted from the host: a directory, a file, a link, a shared tree with a mount in it."""
+    """What is mounted from the host: a directory, a file, a link, a shared tree of two mounts."""
     for name in ("dir", "tree"):
         (directory / name).mkdir(parents=True)
     subprocess.run(
