@@ -65,9 +65,7 @@ def execute(request: Request) -> int:
     if now != status.PAUSED or not request.ignore_paused:
         status.check("exec", request.id, now)
     spec = load(container.directory)
-    process = request.process(spec["process"])
-    if "capabilities" not in process and "capabilities" in spec["process"]:
-        process["capabilities"] = spec["process"]["capabilities"]  # as runc and crun
+    process = _with_capabilities(request.process(spec["process"]), spec["process"])
     terminal, console_fd = _terminal(process, request)
     pidfd = processes.open_pidfd(record["pid"], record["startTime"])
     if pidfd < 0:
@@ -103,6 +101,13 @@ def execute(request: Request) -> int:
         return 0
     wait = terminal.wait if terminal else foreground.wait
     return wait(init.pid, started)
+
+
+def _with_capabilities(process: Process, first: Process) -> Process:
+    """As runc and crun: a process that names none gets those of the container's first one."""
+    if "capabilities" not in process and "capabilities" in first:
+        return {**process, "capabilities": first["capabilities"]}
+    return process
 
 
 def _join_rdt(spec: Spec, container: Container, pid: int) -> None:
