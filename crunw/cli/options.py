@@ -94,7 +94,7 @@ def parse(options: Sequence[Option], words: list[str], *, interspersed: bool) ->
             raise UsageError(f"unknown option {word.partition('=')[0]}; see --help")
         if option.value and not equals:
             if not rest:
-                raise UsageError(f"{name} needs a value: {option.value}")
+                raise UsageError(f"{name} requires an argument: {option.value}")
             value = rest.pop()
         parsed.add(option.name, value)
     return parsed

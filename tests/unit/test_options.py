@@ -84,7 +84,7 @@ def test_unknown(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["--bundle", "-b"])
 def test_missing_value(word: str) -> None:
-    with pytest.raises(UsageError, match=f"^{word} needs a value: DIR$"):
+    with pytest.raises(UsageError, match=f"^{word} requires an argument: DIR$"):
         words(word)
 
 
