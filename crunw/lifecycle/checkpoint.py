@@ -25,6 +25,7 @@ from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path
 from crunw.plan.create import namespaces
 from crunw.plan.host import Host
+from crunw.plan.mounts import clean
 from crunw.spec.jsontext import dumps
 from crunw.spec.load import load
 from crunw.workload import Workload, decide
@@ -125,7 +126,11 @@ def _external(record: Record, spec: Spec) -> list[str]:
     host.cgroup_namespace = namespaces(spec).get("cgroup") == ""
     stay(host, layout)
     pid = record["pid"]
-    found = [f"mnt[{p}]:{p}" for p, _ in external_mounts(spec, host, f"/proc/{pid}/root")]
+    root = f"/proc/{pid}/root"
+    found = [f"mnt[{point}]:{point}" for point, _ in external_mounts(spec, host, root)]
+    if "user" in namespaces(spec):  # then what covers a masked file is the host's
+        masked = map(clean, spec["linux"].get("maskedPaths", ()))
+        found += [f"mnt[{p}]:/dev/null" for p in masked if not is_directory(f"{root}{p}")]
     for kind, (name, key) in EXTERNAL.items():
         if namespaces(spec).get(kind):
             found.append(f"{name}[{posix.stat(f'/proc/{pid}/ns/{name}').st_ino}]:{key}")

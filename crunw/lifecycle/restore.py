@@ -201,7 +201,8 @@ class Restoration(Creation):
         }
         if self.cgroup:
             hierarchies = self.cgroup.record()["directories"]
-            values["cg_root"] = [(name, self.cgroup.path) for name in hierarchies]
+            roots: list[Nested] = [(name, self.cgroup.path) for name in hierarchies]
+            values["cg_root"] = roots
         return values
 
     def _streams(self) -> dict[str, int]:

@@ -51,9 +51,8 @@ def mount_point_plan(spec: Spec, host: Host) -> list[Step]:
 
 
 def bind_mounts(spec: Spec, host: Host) -> list[tuple[str, str]]:
-    """``(target, source)`` of all that the container has from the host.
-
-    A user namespace has its device nodes from there too, which cover the masked files.
+    """``(target, source)`` of all that the container has from the host, with a user namespace the
+    device nodes too.
     """
     found = [bound for step in mount_steps(spec, host) if (bound := _bound(step))]
     if "user" in namespaces(spec):
@@ -61,7 +60,6 @@ def bind_mounts(spec: Spec, host: Host) -> list[tuple[str, str]]:
         nodes = [f"/dev/{name}" for name in _DEFAULT_DEVICES]
         nodes += [clean(device["path"]) for device in linux.get("devices", ())]
         found += [(node, node) for node in nodes]
-        found += [(clean(path), "/dev/null") for path in linux.get("maskedPaths", ())]
     return found
 
 

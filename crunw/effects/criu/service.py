@@ -113,7 +113,8 @@ class Service:
 def last_error(log: str) -> str:
     """The last two errors in CRIU's log, of which the first is the cause; ``""``: there is none.
 
-    Not those that say no more than that something failed, nor what comes of that.
+    Not those that say no more than that something failed, nor what comes of that, nor that CRIU may
+    not raise its own limits, which it can do without.
     """
     try:
         with open(log, "rb", buffering=0) as file:
@@ -126,7 +127,7 @@ def last_error(log: str) -> str:
     for line in lines:
         _, mark, rest = line.partition(" Error (")
         _, _, problem = rest.partition("): ")
-        if not mark or not problem or " failed with -" in problem:
+        if not mark or " failed with -" in problem or problem.startswith("rlimit:"):
             continue
         if problem.endswith(" FAILED."):
             break
