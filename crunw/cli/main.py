@@ -22,6 +22,7 @@ _VERBS = {
     "inspect": "say what a WebAssembly module is",
     "kill": "send a signal to a container",
     "list": "list containers",
+    "mounts": "add mounts to a running container, or remove them",
     "pause": "stop the processes of a container",
     "plan": "print what `create` would do, step by step",
     "ps": "list the processes of a container",
