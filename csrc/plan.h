@@ -50,9 +50,9 @@
     X(NS_UNSHARE, 6, "u")                                                                          \
     /* Host: after NS_UNSHARE(CLONE_NEWUSER): report REPORT_USERNS, wait for go, become 0:0 */     \
     X(USERNS_MAP, 7, "")                                                                           \
-    /* Host, before NS_ENTER_PIDFD: s root directory of a running container (/proc/PID/root): paths\
-     * are resolved below it. OPENER does not join its mount namespace, but clones out of the      \
-     * host's what is bound. */                                                                    \
+    /* Host, before NS_ENTER_PIDFD: s root directory of a running container (/proc/PID/root):      \
+     * paths are resolved below it. OPENER does not join its mount namespace, but clones out of    \
+     * the host's what is bound. */                                                                \
     X(ROOT_JOINED, 18, "s")                                                                        \
     /* Host: s text for /proc/self/timens_offsets, after NS_UNSHARE(CLONE_NEWTIME) */              \
     X(TIME_OFFSETS, 8, "s")                                                                        \

@@ -14,6 +14,7 @@ from crunw.errors import CrunwError
 from crunw.files import is_directory
 from crunw.lifecycle.delete import end_process
 from crunw.lifecycle.images import (
+    CGROUP_MODES,
     DESCRIPTORS,
     EXTERNAL,
     criu_program,
@@ -96,9 +97,7 @@ def _dump(request: Request, program: str, values: dict[str, Value]) -> None:
         posix.waitpid(pid, 0)
 
 
-def _values(
-    request: Request, record: Record, spec: Spec, streams: list[str]
-) -> dict[str, Value]:
+def _values(request: Request, record: Record, spec: Spec, streams: list[str]) -> dict[str, Value]:
     """The options that depend on the container."""
     values: dict[str, Value] = {
         "pid": record["pid"],
@@ -107,7 +106,9 @@ def _values(
         "external": [*_external(record, spec), *{s for s in streams if s.startswith("file[")}],
     }
     group = cgroup_of(record)
-    if group and group.directory("freezer"):
+    if not group:
+        values["manage_cgroups_mode"] = CGROUP_MODES["ignore"]
+    elif group.directory("freezer"):
         values["freeze_cgroup"] = group.directory("freezer")
     if request.parent_path:
         values["parent_img"] = request.parent_path

@@ -59,7 +59,7 @@ class Options:
         }
 
     def failed(self, verb: str, container_id: str, log: str, error: CrunwError) -> CrunwError:
-        """The error of a request that CRIU has refused: its last words, and where the others are."""
+        """The error of a request that CRIU has refused: its last words, and where the rest is."""
         path = f"{self.work_path}/{log}"
         said = service.last_error(path) or str(error) or "CRIU does not say why"
         return CrunwError(f"{verb} {container_id}: {said}; see {path}")

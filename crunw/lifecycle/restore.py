@@ -5,16 +5,17 @@ from __future__ import annotations
 import posix
 
 from crunw import status
-from crunw.effects import foreground, processes
+from crunw.effects import foreground
 from crunw.effects.criu import wire
 from crunw.effects.criu.service import Service, search_path
 from crunw.effects.init import Init
 from crunw.errors import CrunwError, KernelError
 from crunw.files import exists
 from crunw.lifecycle.create import Creation
-from crunw.lifecycle.delete import remove
+from crunw.lifecycle.delete import end_process, remove
 from crunw.lifecycle.descriptors import connect_console, send_descriptor
 from crunw.lifecycle.images import (
+    CGROUP_MODES,
     DESCRIPTORS,
     EXTERNAL,
     criu_program,
@@ -128,6 +129,8 @@ class Restoration(Creation):
             self._finish(self.init)
         except BaseException:
             self._end_criu()
+            if self.pid:
+                end_process(self.pid, self.record["startTime"], self.cgroup)
             self._undo()
             raise
         finally:
@@ -165,9 +168,7 @@ class Restoration(Creation):
                 except OSError as error:
                     raise KernelError("open", path, error) from error
 
-    def _start_criu(
-        self, service: Service, init: Init, joined: dict[str, int]
-    ) -> dict[str, Value]:
+    def _start_criu(self, service: Service, init: Init, joined: dict[str, int]) -> dict[str, Value]:
         """Return the options that do not depend on the container."""
         below = max(service.remote, *joined.values(), 2) + 1
         environment = [f"PATH={search_path()}"]
@@ -199,7 +200,9 @@ class Restoration(Creation):
             "inherit_fd": inherited,
             "join_ns": self._joined_by_path(),
         }
-        if self.cgroup:
+        if not self.cgroup:
+            values["manage_cgroups_mode"] = CGROUP_MODES["ignore"]
+        else:
             hierarchies = self.cgroup.record()["directories"]
             roots: list[Nested] = [(name, self.cgroup.path) for name in hierarchies]
             values["cg_root"] = roots

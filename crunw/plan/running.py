@@ -42,9 +42,7 @@ def add_plans(
     ]
 
 
-def remove_plans(
-    spec: Spec, mounts: list[Mount], pidfd: int, root: str
-) -> list[list[Step]]:
+def remove_plans(spec: Spec, mounts: list[Mount], pidfd: int, root: str) -> list[list[Step]]:
     """Return a plan for each of ``mounts``, which unmounts its destination. As above."""
     for index, mount in enumerate(mounts):
         _check(mount, f"mounts[{index}]")

@@ -61,8 +61,7 @@ int run_rootfs(struct init *init, struct step *step) {
 
 /* The magic link leads to the container's root as its first process has it. */
 int run_root_joined(struct init *init, struct step *step) {
-    init->root_fd =
-        sys_openat(&init->error, AT_FDCWD, step_string(step), O_PATH | O_DIRECTORY, 0);
+    init->root_fd = sys_openat(&init->error, AT_FDCWD, step_string(step), O_PATH | O_DIRECTORY, 0);
     init->in_running = true;
     return init->root_fd < 0 ? -1 : 0;
 }

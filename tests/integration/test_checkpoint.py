@@ -200,7 +200,8 @@ def test_user_namespace(crunw: Runtime, bundle, images: Path, tmp_path: Path) ->
     bool(shutil.which("criu"))
     and subprocess.run(
         ["criu", "check", "--feature", "mem_dirty_track"], capture_output=True, check=False
-    ).returncode != 0,
+    ).returncode
+    != 0,
     reason="the kernel does not track changes of memory",
 )
 def test_pre_dump(crunw: Runtime, bundle, images: Path, tmp_path: Path) -> None:

@@ -89,7 +89,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> Iterator[
     yield podman
     for group in Path("/sys/fs/cgroup").glob(f"*/{PARENT}"):
         conmon = group / "conmon/cgroup.procs"
-        wait_for(lambda conmon=conmon: not conmon.exists() or not conmon.read_text(), "conmon's end")
+        wait_for(
+            lambda conmon=conmon: not conmon.exists() or not conmon.read_text(), "conmon's end"
+        )
         for directory, _, _ in os.walk(group, topdown=False):
             os.rmdir(directory)
     storage = podman.directory / "root" / "overlay"

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from container_harness import MAPPED, Bundle, Runtime, in_user_namespace
+from container_harness import MAPPED, Runtime, in_user_namespace
+
 
 @pytest.fixture
 def user_bundle(bundle):
