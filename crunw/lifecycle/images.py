@@ -46,6 +46,7 @@ class Options:
         ``root``: the root directory of the mount namespace that CRIU is in, where it isn't ours.
         """
         config = _config_file(spec)
+        lock = _network_lock()
         return {
             "images_dir_fd": _open_directory(self.image_path, root),
             "work_dir_fd": _open_directory(self.work_path, root),
@@ -54,6 +55,7 @@ class Options:
             "orphan_pts_master": True,
             "manage_cgroups_mode": CGROUP_MODES[self.cgroups_mode],
             **({"config_file": config} if config else {}),
+            **({"network_lock": lock} if lock else {}),
             **({"empty_ns": _CLONE_NEWNET} if self.empty_network else {}),
             **self.settings,
         }
@@ -114,6 +116,12 @@ def _open_directory(path: str, root: str) -> int:
             posix.close(found)
     except OSError as error:
         raise KernelError("open", path, error) from error
+
+
+def _network_lock() -> int:
+    """How connections are held where CRIU's own choice, iptables, is not installed; 0: so."""
+    missing = not service.find("iptables-restore")
+    return NETWORK_LOCKS["nftables"] if missing and service.find("nft") else 0
 
 
 def _config_file(spec: Spec) -> str:

@@ -26,10 +26,10 @@ def search_path() -> str:
     return environment("PATH") or _PATH
 
 
-def find() -> str:
-    """Where ``criu`` is; ``""`` when it isn't installed."""
+def find(name: str = "criu") -> str:
+    """Where a program is that CRIU would find, or CRIU itself; ``""`` when it isn't installed."""
     for directory in search_path().split(":"):
-        path = f"{directory}/criu"
+        path = f"{directory}/{name}"
         if directory and posix.access(path, posix.X_OK):
             return path
     return ""
