@@ -124,8 +124,9 @@ class Restoration(Creation):
                 self.cgroup = make_cgroup(cgroup, writes, self.init.parent, self.host)
             self._make_rdt()
             self._make_mount_points()
-            values = self._start_criu(self.service, self.init, joined)
-            self._call(self.service, {**values, **self._values(joined)})
+            values = self._values(joined)
+            values = {**self._start_criu(self.service, self.init, joined), **values}
+            self._call(self.service, values)
             self._finish(self.init)
         except BaseException:
             self._end_criu()

@@ -181,6 +181,36 @@ def test_joined_network_namespace(crunw: Runtime, bundle, images: Path) -> None:
         subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
+def test_restored_into_another_pod(crunw: Runtime, bundle, images: Path) -> None:
+    """The namespaces of one container are joined before, those of another one after."""
+    kinds = {"ipc": "ipc", "uts": "uts", "pid": "pid", "network": "net"}
+
+    def join(made: Bundle, pid: int) -> None:
+        for namespace in made.config["linux"]["namespaces"]:
+            if namespace["type"] in kinds:
+                namespace["path"] = f"/proc/{pid}/ns/{kinds[namespace['type']]}"
+        made.write()
+
+    pods = [crunw.start(bundle("sh", "-c", COUNT)) for _ in range(2)]
+    first, second = (crunw.state(pod)["pid"] for pod in pods)
+    made = bundle("sh", "-c", COUNT)
+    del made.config["hostname"]
+    join(made, first)
+    crunw.start(made)
+    stopped_at = wait_counted(made)
+    started = crunw.state(made)["pid"]
+    checkpoint(crunw, made, images)
+    os.waitpid(started, 0)  # its pid namespace does not end before
+    join(made, second)
+    restore(crunw, made, images)
+    pid = crunw.state(made)["pid"]
+    for name in kinds.values():
+        assert os.readlink(f"/proc/{pid}/ns/{name}") == os.readlink(f"/proc/{second}/ns/{name}")
+    wait_counted(made, stopped_at)
+    crunw("delete", "--force", made.id).ok()
+    os.waitpid(pid, 0)
+
+
 def test_user_namespace(crunw: Runtime, bundle, images: Path, tmp_path: Path) -> None:
     """CRIU reads the images as the root of the namespace, which must be able to."""
     for path in [tmp_path, *tmp_path.parents][:3]:
