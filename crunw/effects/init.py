@@ -192,6 +192,27 @@ class Init:
         return f": killed by signal {-code}" if code < 0 else f": exit status {code}"
 
 
+def perform(program: str, inherit: Iterable[int], steps: Iterable[Step]) -> None:
+    """Have ``program`` perform a plan with ``fork`` that ends with ``ready``, and runs nothing.
+
+    Raises :class:`InitError`.
+    """
+    init = Init(program, inherit)
+    try:
+        init.send(steps)
+        init.run(_nothing, _nothing)
+        init.commit()
+        posix.waitpid(init.pid, 0)
+    except BaseException:
+        init.abandon()
+        raise
+
+
+def _nothing(pid: int) -> None:
+    """Such plans make no user namespace and run no hooks."""
+    raise AssertionError(pid)
+
+
 def read_all(descriptor: int) -> bytes:
     """Read until end of file."""
     data = b""

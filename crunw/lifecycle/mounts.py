@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import posix
-
 from crunw import status
 from crunw.effects import processes
-from crunw.effects.init import Init
+from crunw.effects.init import perform
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, StateError
 from crunw.lifecycle.state import current
@@ -21,7 +19,6 @@ from crunw.workload import Workload
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.store import Record
-    from crunw.plan.encode import Step
     from crunw.spec.model import Mount, Spec
 
 
@@ -43,11 +40,11 @@ def add_mounts(root: str, container_id: str, path: str) -> None:
     try:
         plans = add_plans(spec, mounts, host, pidfd, _root(record))
         for mount, plan in zip(mounts, plans, strict=True):
-            _perform(plan, pidfd)
+            perform(init_path(), [pidfd], plan)
             done.append(mount)
     except CrunwError:
         for plan in reversed(remove_plans(spec, done, pidfd, _root(record))):
-            _perform(plan, pidfd)
+            perform(init_path(), [pidfd], plan)
         raise
     spec["mounts"] = [*spec.get("mounts", ()), *mounts]
     write_file(container.config(), dumps(spec))
@@ -63,7 +60,7 @@ def remove_mounts(root: str, container_id: str, path: str) -> None:
     plans = remove_plans(spec, mounts, pidfd, _root(record))
     try:
         for mount, plan in zip(reversed(mounts), reversed(plans), strict=True):
-            _perform(plan, pidfd)
+            perform(init_path(), [pidfd], plan)
             _forget(spec, clean(mount["destination"]))
     finally:
         write_file(container.config(), dumps(spec))
@@ -92,20 +89,3 @@ def _forget(spec: Spec, destination: str) -> None:
         if clean(mounts[index]["destination"]) == destination:
             del mounts[index]
             return
-
-
-def _perform(plan: list[Step], pidfd: int) -> None:
-    init = Init(init_path(), [pidfd])
-    try:
-        init.send(plan)
-        init.run(_nothing, _nothing)
-        init.commit()
-        posix.waitpid(init.pid, 0)
-    except BaseException:
-        init.abandon()
-        raise
-
-
-def _nothing(pid: int) -> None:
-    """These plans make no user namespace and run no hooks."""
-    raise AssertionError(pid)

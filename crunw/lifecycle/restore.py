@@ -8,7 +8,7 @@ from crunw import status
 from crunw.effects import foreground
 from crunw.effects.criu import wire
 from crunw.effects.criu.service import Service, search_path
-from crunw.effects.init import Init
+from crunw.effects.init import Init, perform
 from crunw.errors import CrunwError, KernelError
 from crunw.files import exists
 from crunw.lifecycle.create import Creation
@@ -101,6 +101,7 @@ class Restoration(Creation):
         )
         self.service: Service | None = None
         self.console_fd = -1
+        self.criu = 0  # its pid, once it runs
         self.pid = 0
 
     def restore(self, program: str, console_fd: int) -> int:
@@ -123,11 +124,11 @@ class Restoration(Creation):
             if cgroup:
                 self.cgroup = make_cgroup(cgroup, writes, self.init.parent, self.host)
             self._make_rdt()
-            self._make_mount_points()
+            perform(init_path(), (), mount_point_plan(self.spec, self.host))
             values = self._values(joined)
             values = {**self._start_criu(self.service, self.init, joined), **values}
             self._call(self.service, values)
-            self._finish(self.init)
+            self._finish()
         except BaseException:
             self._end_criu()
             if self.pid:
@@ -149,17 +150,6 @@ class Restoration(Creation):
             raise self.container.taken()
         remove(self.container, record, running=False)
 
-    def _make_mount_points(self) -> None:
-        init = Init(init_path(), ())
-        try:
-            init.send(mount_point_plan(self.spec, self.host))
-            init.run(_nothing, _nothing)
-            init.commit()
-            posix.waitpid(init.pid, 0)
-        except BaseException:
-            init.abandon()
-            raise
-
     def _open_namespaces(self, joined: dict[str, int]) -> None:
         """Those that CRIU takes by descriptor."""
         for kind, (_, key) in EXTERNAL.items():
@@ -179,6 +169,7 @@ class Restoration(Creation):
         service.started()
         init.commit()
         init.follow()
+        self.criu = init.pid
         return values
 
     def _call(self, service: Service, values: dict[str, Value]) -> None:
@@ -246,10 +237,8 @@ class Restoration(Creation):
                 self.rdt.join(pid)
             self._record_process(pid)
 
-    def _finish(self, init: Init) -> None:
-        posix.waitpid(init.pid, 0)
-        if self.service:
-            self.service.close()
+    def _finish(self) -> None:
+        posix.waitpid(self.criu, 0)
         if self.cgroup and self.cgroup.frozen():  # as a paused container was
             self.cgroup.thaw()
 
@@ -258,13 +247,10 @@ class Restoration(Creation):
         if not self.service:
             return
         self.service.close()
-        if self.init and self.init.pid:
+        if self.criu:
             from select import select
 
-            try:
-                descriptor = posix.pidfd_open(self.init.pid)
-            except ProcessLookupError:
-                return
+            descriptor = posix.pidfd_open(self.criu)
             select([descriptor], [], [], _END_TIMEOUT)
             posix.close(descriptor)
 

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 
 import pytest
-
 from containerd.node import run, wait_for
 
 

@@ -351,6 +351,9 @@ def test_without_criu(crunw: Runtime, bundle, images: Path, tmp_path: Path) -> N
     bare = {**os.environ, "PATH": str(programs)}
     error = crunw("checkpoint", "--image-path", images, made.id, env=bare).error()
     assert error == f"checkpoint {made.id}: criu is not installed"
+    for environment, found in ((bare, "false"), (None, "true")):
+        annotations = json.loads(crunw("features", env=environment).ok())["annotations"]
+        assert annotations["org.opencontainers.runc.checkpoint.enabled"] == found
     assert crunw.status(made) == "running"
     words = ("restore", "--bundle", made.path, "--image-path", images, "other")
     assert crunw(*words, env=bare).error() == "restore other: criu is not installed"
