@@ -128,7 +128,7 @@ def _external(record: Record, spec: Spec) -> list[str]:
     stay(host, layout)
     pid = record["pid"]
     root = f"/proc/{pid}/root"
-    found = [f"mnt[{point}]:{point}" for point, _ in external_mounts(spec, host, root)]
+    found = [f"mnt[{point}]:{point}" for point, _ in external_mounts(spec, host, root, pid)]
     if "user" in namespaces(spec):  # then what covers a masked file is the host's
         masked = map(clean, spec["linux"].get("maskedPaths", ()))
         found += [f"mnt[{p}]:/dev/null" for p in masked if not is_directory(f"{root}{p}")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 
 from crunw.effects.criu import service
+from crunw.effects.criu.mountinfo import mounts
 from crunw.effects.rootfs import Root
 from crunw.errors import CrunwError, KernelError
 from crunw.files import absolute, exists, is_directory
@@ -77,20 +78,32 @@ def criu_program(verb: str, container_id: str) -> str:
     return program
 
 
-def external_mounts(spec: Spec, host: Host, root: str) -> list[tuple[str, str]]:
-    """``(mount point, source)`` of what is bound from the host.
+def external_mounts(spec: Spec, host: Host, root: str, pid: int = 0) -> list[tuple[str, str]]:
+    """``(mount point, source)`` of what is bound from the host, and of the host's mounts in it.
 
-    ``root``: where the mount points are looked for, to follow the links in their paths.
+    ``root``: where the mount points are looked for, to follow the links in their paths. ``pid``: of
+    the container that has those mounts already; a mount of its own in their place is none of them.
     """
     found = []
-    resolver = Root(root, ())
-    for target, source in bind_mounts(spec, host):
-        try:
-            point = resolver.resolve(target)
-        except OSError:
-            point = target
+    resolver, host_root = Root(root, ()), Root("/", ())
+    outside, inside = mounts("self"), mounts(pid) if pid else {}
+    for target, source, recursive in bind_mounts(spec, host):
+        point = _resolved(resolver, target)
+        above = _resolved(host_root, source).rstrip("/")
         found.append((point, source))
+        for path, what in outside.items() if recursive else ():
+            below = point + path.removeprefix(above)
+            if path.startswith(f"{above}/") and (not pid or inside.get(below) == what):
+                found.append((below, path))
     return found
+
+
+def _resolved(root: Root, path: str) -> str:
+    """``path`` without links; as it is where that can't be said."""
+    try:
+        return root.resolve(path)
+    except OSError:
+        return path
 
 
 def make_directory(path: str) -> None:

@@ -45,21 +45,21 @@ def mount_point_plan(spec: Spec, host: Host) -> list[Step]:
     for step in mount_steps(spec, host):
         if bound := _bound(step):
             steps.append(Step("mount", bound[1], bound[0], "", flags.MS_BIND | flags.MS_REC, "", 0))
-        elif step.op == "mount" and not int(step.fields[3]) & flags.MS_REMOUNT:  # type: ignore[arg-type]
+        elif step.op == "mount" and not _flags(step) & flags.MS_REMOUNT:
             steps.append(Step("mount", "tmpfs", step.fields[1], "tmpfs", 0, "", 0))
     return [*steps, Step("ready")]
 
 
-def bind_mounts(spec: Spec, host: Host) -> list[tuple[str, str]]:
-    """``(target, source)`` of all that the container has from the host, with a user namespace the
-    device nodes too.
+def bind_mounts(spec: Spec, host: Host) -> list[tuple[str, str, bool]]:
+    """``(target, source, with the mounts below)`` of all that the container has from the host; with
+    a user namespace that are the device nodes too.
     """
     found = [bound for step in mount_steps(spec, host) if (bound := _bound(step))]
     if "user" in namespaces(spec):
         linux = spec["linux"]
         nodes = [f"/dev/{name}" for name in _DEFAULT_DEVICES]
         nodes += [clean(device["path"]) for device in linux.get("devices", ())]
-        found += [(node, node) for node in nodes]
+        found += [(node, node, False) for node in nodes]
     return found
 
 
@@ -71,11 +71,18 @@ def _own_root(host: Host) -> list[Step]:
     ]
 
 
-def _bound(step: Step) -> tuple[str, str] | None:
-    """``(target, source)`` of a step that binds something."""
-    if step.op == "bind_idmapped" or (
-        step.op == "mount"
-        and int(step.fields[3]) & (flags.MS_BIND | flags.MS_REMOUNT) == flags.MS_BIND  # type: ignore[arg-type]
-    ):
-        return str(step.fields[1]), str(step.fields[0])
-    return None
+def _bound(step: Step) -> tuple[str, str, bool] | None:
+    """What :func:`bind_mounts` says of a step, if it binds something."""
+    if step.op not in ("mount", "bind_idmapped"):
+        return None
+    source, target = step.fields[:2]
+    bits = _flags(step)
+    if step.op == "mount" and bits & (flags.MS_BIND | flags.MS_REMOUNT) != flags.MS_BIND:
+        return None
+    return str(target), str(source), bool(bits & flags.MS_REC)
+
+
+def _flags(step: Step) -> int:
+    """The MS_* flags of a ``mount`` or ``bind_idmapped``."""
+    bits = step.fields[3 if step.op == "mount" else 2]
+    return bits if isinstance(bits, int) else 0

@@ -161,6 +161,31 @@ def test_mounts(crunw: Runtime, bundle, images: Path, tmp_path: Path) -> None:
     assert crunw("exec", twin.id, "touch", "/real/volume/in/x").status == 1
 
 
+def test_mounts_in_a_bind_mount(crunw: Runtime, bundle, images: Path, tmp_path: Path) -> None:
+    """What the host has mounted in the source is shared afterwards as before."""
+    volume = tmp_path / "a volume"
+    inner = volume / "in"
+    inner.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "inner", inner], check=True)
+    try:
+        made = bundle("sh", "-c", COUNT)
+        made.config["mounts"] += [
+            {"destination": "/volume", "source": str(volume), "options": ["rbind"]},
+            {"destination": "/volume/in/own", "type": "tmpfs", "source": "own"},
+        ]
+        crunw.start(made.write())
+        wait_counted(made)
+        crunw("exec", made.id, "touch", "/volume/in/own/kept").ok()
+        checkpoint(crunw, made, images)
+        restore(crunw, made, images)
+        (inner / "file").write_text("shared\n")
+        script = "cat /volume/in/file; ls /volume/in/own"
+        assert crunw("exec", made.id, "sh", "-c", script).ok() == "shared\nkept\n"
+        crunw("delete", "--force", made.id).ok()
+    finally:
+        subprocess.run(["umount", inner], check=True)
+
+
 def test_joined_network_namespace(crunw: Runtime, bundle, images: Path) -> None:
     name = f"crunw-{os.getpid()}"
     subprocess.run(["ip", "netns", "add", name], check=True)
