@@ -53,7 +53,7 @@
     /* Host, before NS_ENTER_PIDFD: s root directory of a running container (/proc/PID/root):      \
      * paths are resolved below it. OPENER does not join its mount namespace, but clones out of    \
      * the host's what is bound. */                                                                \
-    X(ROOT_JOINED, 18, "s")                                                                        \
+    X(ROOT_JOINED, 19, "s")                                                                        \
     /* Host: s text for /proc/self/timens_offsets, after NS_UNSHARE(CLONE_NEWTIME) */              \
     X(TIME_OFFSETS, 8, "s")                                                                        \
     /* Host: s state directory: open its FIFOs, for WAIT_START */                                  \

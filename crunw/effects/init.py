@@ -192,7 +192,7 @@ class Init:
         return f": killed by signal {-code}" if code < 0 else f": exit status {code}"
 
 
-def perform(program: str, inherit: Iterable[int], steps: Iterable[Step]) -> None:
+def perform(program: str, inherit: Collection[int], steps: Iterable[Step]) -> None:
     """Have ``program`` perform a plan with ``fork`` that ends with ``ready``, and runs nothing.
 
     Raises :class:`InitError`.
@@ -200,7 +200,7 @@ def perform(program: str, inherit: Iterable[int], steps: Iterable[Step]) -> None
     init = Init(program, inherit)
     try:
         init.send(steps)
-        init.run(_nothing, _nothing)
+        init.run(nothing, nothing, nothing)
         init.commit()
         posix.waitpid(init.pid, 0)
     except BaseException:
@@ -208,9 +208,8 @@ def perform(program: str, inherit: Iterable[int], steps: Iterable[Step]) -> None
         raise
 
 
-def _nothing(pid: int) -> None:
-    """Such plans make no user namespace and run no hooks."""
-    raise AssertionError(pid)
+def nothing(pid: int) -> None:
+    """For :meth:`Init.run` of a plan that makes no user namespace and runs no hooks."""
 
 
 def read_all(descriptor: int) -> bytes:

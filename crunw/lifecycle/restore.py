@@ -8,7 +8,7 @@ from crunw import status
 from crunw.effects import foreground
 from crunw.effects.criu import wire
 from crunw.effects.criu.service import Service, search_path
-from crunw.effects.init import Init, perform
+from crunw.effects.init import Init, nothing, perform
 from crunw.errors import CrunwError, KernelError
 from crunw.files import exists
 from crunw.lifecycle.create import Creation
@@ -164,7 +164,7 @@ class Restoration(Creation):
         below = max(service.remote, *joined.values(), 2) + 1
         environment = [f"PATH={search_path()}"]
         init.send(restore_plan(self.host, service.command, environment, below))
-        init.run(_nothing, _nothing)
+        init.run(nothing, nothing, nothing)
         values = self.options.values(self.spec, _LOG, f"/proc/{init.pid}/root")
         service.started()
         init.commit()
@@ -235,7 +235,8 @@ class Restoration(Creation):
             self.pid = pid
             if self.rdt:
                 self.rdt.join(pid)
-            self._record_process(pid)
+            self._stage(pid)
+            self._publish(pid)
 
     def _finish(self) -> None:
         posix.waitpid(self.criu, 0)
@@ -253,8 +254,3 @@ class Restoration(Creation):
             descriptor = posix.pidfd_open(self.criu)
             select([descriptor], [], [], _END_TIMEOUT)
             posix.close(descriptor)
-
-
-def _nothing(pid: int) -> None:
-    """These plans make no user namespace and run no hooks."""
-    raise AssertionError(pid)

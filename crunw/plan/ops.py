@@ -24,7 +24,7 @@ OPS: dict[str, tuple[int, str]] = {
     "opener": (15, ""),
     "net_address": (16, "suuuub"),
     "net_up": (17, "s"),
-    "root_joined": (18, "s"),
+    "root_joined": (19, "s"),
     "root_propagation": (20, "u"),
     "rootfs": (21, "s"),
     "mount": (22, "sssusu"),
