@@ -209,7 +209,9 @@ def perform(program: str, inherit: Collection[int], steps: Iterable[Step]) -> No
 
 
 def nothing(pid: int) -> None:
-    """For :meth:`Init.run` of a plan that makes no user namespace and runs no hooks."""
+    """For :meth:`Init.run` of a plan that makes no user namespace, runs no hooks and has a process
+    of which nothing is recorded.
+    """
 
 
 def read_all(descriptor: int) -> bytes:
