@@ -6,7 +6,7 @@ import posix
 
 from crunw import status
 from crunw.effects import foreground, processes
-from crunw.effects.init import Init
+from crunw.effects.init import Init, nothing
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, StateError
@@ -83,7 +83,7 @@ def execute(request: Request) -> int:
             listener_state(host, spec, container, record, now)
         host.preserve_fds = request.preserve_fds
         init.send(exec_plan(spec, process, host, pidfd))
-        init.run(_no_maps, _started, _no_maps)
+        init.run(nothing, nothing, nothing)
         _join_rdt(spec, container, init.pid)
         if listener_fd >= 0:
             posix.close(listener_fd)
@@ -151,12 +151,3 @@ def _terminal(process: Process, request: Request) -> tuple[Terminal | None, int]
 
     terminal = Terminal()
     return terminal, terminal.init_fd
-
-
-def _started(_pid: int) -> None:
-    """Nothing is recorded of an exec's process."""
-
-
-def _no_maps(pid: int) -> None:
-    """An exec's plan makes no user namespace and runs no hooks."""
-    raise AssertionError(pid)

@@ -101,6 +101,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> Iterator[
     watching = f"{podman.directory}/".encode()
     wait_for(lambda: not any(watching in line for line in command_lines()), "the last conmon's end")
     for group in Path("/sys/fs/cgroup").glob(f"*/{PARENT}"):
+        conmon = group / "conmon/cgroup.procs"
+        wait_for(
+            lambda conmon=conmon: not conmon.exists() or not conmon.read_text(), "conmon's end"
+        )
         for directory, _, _ in os.walk(group, topdown=False):
             os.rmdir(directory)
     storage = podman.directory / "root" / "overlay"
@@ -573,3 +577,38 @@ def test_pod_of_both_kinds_with_the_annotation_on_all(podman):
         assert podman("logs", "wasm").ok() == "Hello from WebAssembly\n"
     finally:
         podman("pod", "rm", "--force", "--time", "0", "pod").ok()
+
+
+# --- Checkpoints ----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not shutil.which("criu"), reason="criu is not installed")
+def test_checkpoint_and_restore(podman: Podman, tmp_path: Path) -> None:
+    """What counts goes on counting, in the same container and in one that is imported."""
+
+    def counted(name: str, beyond: int) -> int:
+        last = int(podman("logs", "--tail", "1", name).out or 0)
+        return last if last > beyond else 0
+
+    count = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done"
+    podman.start("counter", "localhost/busybox", "sh", "-c", count)
+    stopped_at = wait_for(lambda: counted("counter", 2), "a count beyond 2")
+    podman("container", "checkpoint", "counter").ok()
+    assert podman.inspect("counter", "State.Status") == "exited"
+    podman("container", "restore", "counter").ok()
+    stopped_at = wait_for(lambda: counted("counter", stopped_at), "the count to go on")
+    archive = str(tmp_path / "checkpoint.tar")
+    podman("container", "checkpoint", "--leave-running", "--export", archive, "counter").ok()
+    podman("container", "restore", "--import", archive, "--name", "twin").ok()
+    for name in ("counter", "twin"):
+        wait_for(lambda name=name: counted(name, stopped_at), f"{name} to go on")
+        assert podman.inspect(name, "State.Status") == "running"
+    assert podman("exec", "twin", "cat", "/proc/1/comm").ok() == "sh\n"
+
+
+def test_wasm_is_not_checkpointed(podman: Podman) -> None:
+    podman.start("module", "localhost/modules", "/sleep.wasm")
+    refused = podman("container", "checkpoint", "module")
+    assert refused.status != 0
+    assert "not possible for WebAssembly containers" in refused.err
+    assert podman.inspect("module", "State.Status") == "running"
