@@ -109,6 +109,7 @@ class Cgroup:
         (memory.limit_in_bytes and memsw, period and quota) is tried again after the others.
         Raises :class:`SpecError` with the field for what the kernel refuses or does not have.
         """
+        self.check_usage(writes)
         refused = []
         for write in writes:
             try:
@@ -123,15 +124,21 @@ class Cgroup:
             except OSError as error:
                 raise self._spec_error(write, error) from error
 
+    def check_usage(self, writes: list[Write]) -> None:
+        """Raise :class:`SpecError` for a limit below what is in use, where that was asked for."""
+        for write in writes:
+            if not write.usage_file:
+                continue
+            file = f"{self.directory(write.controller)}/{write.usage_file}"
+            usage = int(read(file)) if exists(file) else 0  # no such controller: writing says so
+            if usage > int(write.value):
+                problem = f"{write.value} is less than is in use, {usage}"
+                raise SpecError(write.field, problem)
+
     def _write(self, write: Write) -> None:
         directory = self.directory(write.controller)
         if not directory:
             raise FileNotFoundError(errno.ENOENT, posix.strerror(errno.ENOENT))
-        if write.usage_file:
-            usage = int(read(f"{directory}/{write.usage_file}"))
-            if usage > int(write.value):
-                problem = f"{write.value} is less than is in use, {usage}"
-                raise SpecError(write.field, problem)
         try:
             put(f"{directory}/{write.file}", write.value)
         except FileNotFoundError:
