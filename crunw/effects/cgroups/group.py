@@ -185,7 +185,11 @@ class Cgroup:
             return
         freezer = self.directory("freezer")
         if self.unified and exists(f"{self.unified}/cgroup.kill"):
-            put(f"{self.unified}/cgroup.kill", "1")
+            try:
+                put(f"{self.unified}/cgroup.kill", "1")
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENODEV):  # systemd removes it when empty
+                    raise
         else:
             if freezer:
                 self.freeze()
@@ -270,7 +274,7 @@ def _procs(directory: str) -> list[int]:
         text = read(f"{directory}/cgroup.procs")
     except OSError as error:
         # Gone meanwhile, or a threaded cgroup, whose processes its domain lists.
-        if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+        if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP):
             raise
         text = ""
     pids = [int(pid) for pid in text.split() if pid != "0"]  # 0: outside of our pid namespace
