@@ -210,6 +210,13 @@ def cgroup_directories() -> list[str]:
     ]
 
 
+def cgroup_path(container: Bundle) -> str:
+    """The cgroup of a container without ``linux.cgroupsPath``, below a hierarchy's top."""
+    if "--cgroup-manager=systemd" in OPTIONS:
+        return f"system.slice/crunw-{container.id}.scope"
+    return container.id
+
+
 def mounts(below: Path) -> list[str]:
     """The mounts of this namespace on or of something below a directory."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:

@@ -183,8 +183,9 @@ class Init:
 
     def _how_it_ended(self) -> str:
         """Tell how the process ended that owed a report: ``: killed by signal 9``."""
-        pid = self.parent or self.pid
-        _, status = posix.waitpid(pid, 0)
+        _, status = posix.waitpid(self.parent or self.pid, 0)
+        if self.parent and not status:  # the container's process died before it told its pid
+            status = _status_of_any_child()
         self.parent = self.pid = 0
         code = posix.waitstatus_to_exitcode(status)
         if code == -9:  # most often by the kernel's out-of-memory killer
@@ -250,6 +251,13 @@ def _read_exactly(descriptor: int, length: int) -> bytes:
             break
         data += chunk
     return data
+
+
+def _status_of_any_child() -> int:
+    try:
+        return posix.waitpid(-1, 0)[1]
+    except ChildProcessError:
+        return 0
 
 
 def _kill_and_reap(pid: int) -> None:

@@ -123,12 +123,16 @@ def bundle(tmp_path: Path, busybox: Path) -> MakeBundle:
 
 @pytest.fixture
 def wasm_bundle(tmp_path: Path, modules: Path) -> MakeBundle:
-    """Make a bundle of one module, ``/NAME.wasm``: ``wasm_bundle(name, *args, **changes)``."""
+    """Make a bundle of one module, ``/NAME.wasm``: ``wasm_bundle(name, *args, **changes)``.
+
+    Annotations are added to those it has.
+    """
 
     def make(module: str, *args: str, **changes: Any) -> Bundle:
         made = empty_bundle(tmp_path)
         os.link(modules / f"{module}.wasm", made.rootfs / f"{module}.wasm")
         made.process["args"] = [f"/{module}.wasm", *args]
+        made.config["annotations"] |= changes.pop("annotations", {})
         return made.change(**changes)
 
     return make

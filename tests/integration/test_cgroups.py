@@ -170,6 +170,14 @@ def test_a_frozen_process_does_nothing_until_thawed(layout: Layout, cgroup: Cgro
     os.close(writer)
 
 
+def test_a_file_of_a_cgroup_that_has_gone_is_not_found(layout: Layout, cgroup: Cgroup) -> None:
+    create(layout, cgroup, {})
+    with open(f"{cgroup.directories()[0]}/cgroup.procs", encoding="ascii") as file:
+        cgroup.delete()
+        with pytest.raises(FileNotFoundError):
+            files.read(f"/proc/self/fd/{file.fileno()}")
+
+
 def test_a_cgroup_in_use_is_refused_and_an_empty_one_reused(layout: Layout, cgroup: Cgroup) -> None:
     create(layout, cgroup, {})
     create(layout, cgroup, {})

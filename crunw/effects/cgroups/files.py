@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import posix
 import time
 
@@ -13,15 +14,21 @@ PATIENCE = 10.0  # s, for ending and for freezing processes
 
 
 def read(path: str) -> str:
-    """The whole of a file."""
-    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    """The whole of a file. Raises FileNotFoundError also if its cgroup is removed meanwhile."""
+    fd = -1
     try:
+        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
         text = b""
         while chunk := posix.read(fd, 65536):
             text += chunk
         return text.decode()
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        raise FileNotFoundError(errno.ENOENT, posix.strerror(errno.ENOENT), path) from error
     finally:
-        posix.close(fd)
+        if fd >= 0:
+            posix.close(fd)
 
 
 def put(path: str, value: str) -> None:

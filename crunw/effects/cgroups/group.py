@@ -109,6 +109,7 @@ class Cgroup:
         (memory.limit_in_bytes and memsw, period and quota) is tried again after the others.
         Raises :class:`SpecError` with the field for what the kernel refuses or does not have.
         """
+        self.check_usage(writes)
         refused = []
         for write in writes:
             try:
@@ -123,15 +124,21 @@ class Cgroup:
             except OSError as error:
                 raise self._spec_error(write, error) from error
 
+    def check_usage(self, writes: list[Write]) -> None:
+        """Raise :class:`SpecError` for a limit below what is in use, where that was asked for."""
+        for write in writes:
+            if not write.usage_file:
+                continue
+            file = f"{self.directory(write.controller)}/{write.usage_file}"
+            usage = int(read(file)) if exists(file) else 0  # no such controller: writing says so
+            if usage > int(write.value):
+                problem = f"{write.value} is less than is in use, {usage}"
+                raise SpecError(write.field, problem)
+
     def _write(self, write: Write) -> None:
         directory = self.directory(write.controller)
         if not directory:
             raise FileNotFoundError(errno.ENOENT, posix.strerror(errno.ENOENT))
-        if write.usage_file:
-            usage = int(read(f"{directory}/{write.usage_file}"))
-            if usage > int(write.value):
-                problem = f"{write.value} is less than is in use, {usage}"
-                raise SpecError(write.field, problem)
         try:
             put(f"{directory}/{write.file}", write.value)
         except FileNotFoundError:
@@ -178,7 +185,11 @@ class Cgroup:
             return
         freezer = self.directory("freezer")
         if self.unified and exists(f"{self.unified}/cgroup.kill"):
-            put(f"{self.unified}/cgroup.kill", "1")
+            try:
+                put(f"{self.unified}/cgroup.kill", "1")
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENODEV):  # systemd removes it when empty
+                    raise
         else:
             if freezer:
                 self.freeze()
@@ -263,7 +274,7 @@ def _procs(directory: str) -> list[int]:
         text = read(f"{directory}/cgroup.procs")
     except OSError as error:
         # Gone meanwhile, or a threaded cgroup, whose processes its domain lists.
-        if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+        if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP):
             raise
         text = ""
     pids = [int(pid) for pid in text.split() if pid != "0"]  # 0: outside of our pid namespace

@@ -113,6 +113,7 @@ class Scope(Cgroup):
         What systemd rounds (a quota) is exact in the end. Raises as :meth:`Cgroup.apply`, and
         :class:`SystemdError`.
         """
+        self.check_usage(writes)  # as long as nothing has been reclaimed
         properties = scope_properties(writes)
         if properties:
             self._systemd().set_properties(self.unit, properties)
