@@ -6,7 +6,11 @@ LEVELS = "0123sz"
 
 
 class Options:
-    """``level``: ``0`` to ``3``, ``s`` or ``z``; the rest as ``Engine.compile`` has it."""
+    """How ``crunw-compiler`` compiles (``csrc/engine/engine.h``, ``engine_compile_options``).
+
+    ``native``: a shared object, else Wasm with native code in it. ``level``: ``0`` to ``3``, ``s``
+    or ``z``. ``without``: proposals that the module may not use.
+    """
 
     __slots__ = ("generic", "interruptible", "level", "native", "statistics", "without")
 
@@ -18,10 +22,14 @@ class Options:
         self.statistics = False
         self.without: tuple[str, ...] = ()
 
-    def text(self) -> str:
-        """The options in one word, equal for equal options: ``native-O2+statistics``."""
-        words = [
+    def words(self) -> list[str]:
+        """What is asked for besides format and level, a word each: ``statistics``, ``no-gc``."""
+        return [
             *(name for name in ("generic", "interruptible", "statistics") if getattr(self, name)),
             *(f"no-{name}" for name in sorted(self.without)),
         ]
-        return "+".join([f"{'native' if self.native else 'wasm'}-O{self.level}", *words])
+
+    def text(self) -> str:
+        """The options in one word, equal for equal options: ``native-O2+statistics``."""
+        form = "native" if self.native else "wasm"
+        return "+".join([f"{form}-O{self.level}", *self.words()])
