@@ -9,12 +9,12 @@ class Options:
     """How ``crunw-compiler`` compiles (``csrc/engine/engine.h``, ``engine_compile_options``).
 
     ``native``: a shared object, else Wasm with native code in it. ``level``: ``0`` to ``3``, ``s``
-    or ``z``. ``without``: proposals that the module may not use.
+    or ``z``. ``without``: proposals that the module may not use. The defaults are the cache's.
     """
 
     __slots__ = ("generic", "interruptible", "level", "native", "statistics", "without")
 
-    def __init__(self, *, native: bool = True, level: str = "2") -> None:
+    def __init__(self, *, native: bool = True, level: str = "1") -> None:
         self.native = native
         self.level = level
         self.generic = False
@@ -30,6 +30,6 @@ class Options:
         ]
 
     def text(self) -> str:
-        """The options in one word, equal for equal options: ``native-O2+statistics``."""
+        """The options in one word, equal for equal options: ``native-O1+statistics``."""
         form = "native" if self.native else "wasm"
         return "+".join([f"{form}-O{self.level}", *self.words()])
