@@ -40,6 +40,7 @@ TARGETS = (
     Target("100 pods on CRI-O until all run", "pods/running", "crun", 1.0),
     Target("100 pods on CRI-O, PSS of each", "pods/Pss", "crun", 1.0),
     Target("first start under `auto`", "cache/first-*", "off", 1.0),
+    Target("warm lookup in the cache", "cache/lookup-*", "a millisecond", 1.0),
 )
 
 

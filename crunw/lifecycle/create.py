@@ -119,6 +119,7 @@ class Creation:
             self._tell_state(host)
             make = create_plan if inherited else later_steps
             self.init.send(make(self.spec, host))
+            self.compiled.compile_later()  # what it takes, the init takes too
             self._follow(self.init, host)
             self._commit(self.init)
         except BaseException:
