@@ -35,23 +35,25 @@ _MILLISECOND = "a millisecond"
 def measure(context: Context) -> Iterator[Result]:
     """Yield the results."""
     for name in ("hello", "wasi_example_main"):
-        yield _first(context, name)
+        yield _first(context, name, "run")
+        yield _first(context, name, "lifecycle")
         yield _warm(context, name)
         yield _lookup(context, name)
 
 
-def _first(context: Context, name: str) -> Result:
+def _first(context: Context, name: str, call: str) -> Result:
     """The first start of a new image under `auto` and under `off`."""
+    start = getattr(context.crunw, call)
     serial = itertools.count()
     original = (context.examples / f"{name}.wasm").read_bytes()
 
     def task(policy: str) -> Task:
         def first_start() -> Timing:
             number = next(serial)
-            module = context.directory / f"{name}-{number}.wasm"
+            module = context.directory / f"{name}-{call}-{number}.wasm"
             module.write_bytes(with_custom_section(original, b"%d" % number))
-            bundle = context.bundles.wasm(f"{name}-{policy}-{number}", module, ["50000000"], policy)
-            taken = timed(lambda: context.crunw.run(bundle))
+            bundle = context.bundles.wasm(f"{name}-{call}-{policy}-{number}", module, [], policy)
+            taken = timed(lambda: start(bundle))
             reap_adopted()  # the compiler in the background must not slow down the next sample
             return taken
 
@@ -59,7 +61,7 @@ def _first(context: Context, name: str) -> Result:
 
     samples = in_turn({"crunw": task("auto"), "off": task("off")}, context.rounds)
     return Result.of_times(
-        f"cache/first-{name}", f"`run`, {name}, first start, auto / off", samples
+        f"cache/first-{call}-{name}", f"`{call}`, {name}, first start, auto / off", samples
     )
 
 
