@@ -85,6 +85,7 @@ struct init {
     int cgroup_fd;        /* CGROUP_INTO, until FORK; -1: none */
     int artefact_fd;      /* ENGINE_ARTEFACT: compiled code of this node; -1: none */
     const char *artefact; /* its directory */
+    int artefact_mount;   /* until FORK; -1: none */
     struct engine_module *module;
 };
 
