@@ -12,7 +12,7 @@ from crunw.paths import bin_dir
 def start(module: int, name: str, key: str) -> None:
     """Have a module compiled. ``module``: an open descriptor; nothing of the rest is inherited.
 
-    For a process that ends now: it does not reap what it has started.
+    It is not reaped: that is for whoever inherits it when this process has ended.
 
     An engine waits for the end of file of the pipes it has given to the runtime, so whatever
     outlives the runtime must not hold them.

@@ -57,10 +57,9 @@ class Compiled:
         return build(self._module, self._name, Options()) == self._key
 
     def compile_later(self) -> None:
-        """Start the background compiler if there is something for it to do. Once."""
+        """Start the background compiler if there is something for it to do."""
         if not self._missing:
             return
-        self._missing = False
         from crunw.aot import background
 
         try:
@@ -69,11 +68,10 @@ class Compiled:
             pass  # the next start tries again
 
     def finish(self, interpreted: str) -> None:
-        """Do what has been left for the end of this process.
+        """Close the module's file, note what has been learnt.
 
         ``interpreted``: why the code could not be used, ``""``.
         """
-        self.compile_later()
         if interpreted:
             lookup.doubt(self._key)
         self.close()
