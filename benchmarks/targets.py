@@ -41,7 +41,8 @@ TARGETS = (
     Target("compiling", "compiler/*", "wasmedge", 1.05),
     Target("100 pods on CRI-O until all run", "pods/running", "crun", 1.0),
     Target("100 pods on CRI-O, PSS of each", "pods/Pss", "crun", 1.0),
-    Target("first start under `auto`", "cache/first-*", "off", 1.0),
+    # Less can't be told apart: a lookup is a hundredth of a start.
+    Target("first start under `auto`", "cache/first-*", "off", 1.02),
     Target("warm lookup in the cache", "cache/lookup-*", "a millisecond", 1.0),
 )
 
