@@ -51,7 +51,7 @@ def _first(context: Context, name: str, call: str) -> Result:
         def first_start() -> Timing:
             number = next(serial)
             module = context.directory / f"{name}-{call}-{number}.wasm"
-            module.write_bytes(with_custom_section(original, b"%d" % number))
+            module.write_bytes(with_custom_section(original, f"{call}-{number}".encode()))
             bundle = context.bundles.wasm(f"{name}-{call}-{policy}-{number}", module, [], policy)
             taken = timed(lambda: start(bundle))
             reap_adopted()  # the compiler in the background must not slow down the next sample
