@@ -162,7 +162,8 @@ class _Module:
         self, engine: Engine, path: str, limits: Limits, without: Sequence[str] = ()
     ) -> None:
         options = ffi.new(
-            "struct engine_options *", [limits.memory_pages, limits.cost, False, _set(without)]
+            "struct engine_options *",
+            [limits.memory_pages, limits.memory_pages, limits.cost, False, _set(without)],
         )
         error = ffi.new("struct engine_error *")
         fd = _open(path)

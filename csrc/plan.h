@@ -21,6 +21,8 @@
 #ifndef CRUNW_PLAN_H
 #define CRUNW_PLAN_H
 
+#include <stdint.h>
+
 #define PLAN_MAGIC "CRWP"
 #define PLAN_VERSION 2u
 #define PLAN_MAX_BYTES (16u << 20)
@@ -67,6 +69,11 @@
     /* s libwasmedge (path or soname), s LLVM stub path ("" for none): dlopen, while the host's    \
      * files are still reachable */                                                                \
     X(ENGINE_OPEN, 12, "ss")                                                                       \
+    /* Host: s path of a plugin of WasmEdge: loaded, its modules can be imported */                \
+    X(ENGINE_PLUGIN, 74, "s")                                                                      \
+    /* Host: s path of a file that does not exist: struct plan_counters, mapped; WASM_RUN keeps    \
+     * them up to date */                                                                          \
+    X(ENGINE_COUNTERS, 75, "s")                                                                    \
     /* Host: s directory of a cached "module.so" that this node has compiled: WASM_LOAD loads it   \
      * instead of interpreting the module; where that fails it reports REPORT_INTERPRETED */       \
     X(ENGINE_ARTEFACT, 13, "s")                                                                    \
@@ -169,15 +176,29 @@
     X(WAIT_START, 63, "")                                                                          \
     /* execve what EXEC_FIND found. Last step of a native plan. */                                 \
     X(EXEC, 64, "")                                                                                \
-    /* s path in the container, S preopens "guest:host[:readonly]": parse, validate and            \
-     * instantiate */                                                                              \
-    X(WASM_LOAD, 70, "sS")                                                                         \
-    /* run _start; exit with the program's status. Last step of a Wasm plan. */                    \
-    X(WASM_RUN, 71, "")
+    /* s path in the container, S preopens "guest:host", s function to run ("": _start): parse,    \
+     * validate and instantiate */                                                                 \
+    X(WASM_LOAD, 70, "sSs")                                                                        \
+    /* run the function; exit with the program's status. Last step of a Wasm plan. */              \
+    X(WASM_RUN, 71, "")                                                                            \
+    /* u number of a preopen of WASM_LOAD, s its directory in the container: it is read-only.      \
+     * Before CREDENTIALS. */                                                                      \
+    X(PREOPEN_READONLY, 72, "us")                                                                  \
+    /* Before WASM_LOAD: u pages of 64 KiB for each memory (0: none), u the most that it may       \
+     * begin with (0: none), u instructions (0: none), u nonzero: count, u ms from WASM_RUN on     \
+     * (0: none) */                                                                                \
+    X(WASM_LIMITS, 73, "uuuuu")
 
 #define PLAN_ENUM(name, number, signature) OP_##name = number,
 enum plan_op { PLAN_OPS(PLAN_ENUM) };
 #undef PLAN_ENUM
+
+/* ENGINE_COUNTERS: what the module has used. All are of this machine's byte order. */
+struct plan_counters {
+    uint64_t instructions;
+    uint64_t cost; /* "gas" */
+    uint64_t nanoseconds;
+};
 
 /* MOUNT: bits of the last field. */
 #define MOUNT_COPY_UP 1u  /* tmpcopyup: the directory's content is copied into the new tmpfs */

@@ -8,8 +8,12 @@ from crunw.aot import places
 from crunw.files import environment, exists
 from crunw.paths import bin_dir
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.aot.options import Options
 
-def start(module: int, name: str, key: str) -> None:
+
+def start(module: int, name: str, key: str, options: Options) -> None:
     """Have a module compiled. ``module``: an open descriptor; nothing of the rest is inherited.
 
     It is not reaped: that is for whoever inherits it when this process has ended.
@@ -21,9 +25,10 @@ def start(module: int, name: str, key: str) -> None:
     if exists(places.note("failed", key)) or exists(waiting):
         return
     program = f"{bin_dir()}/crunw"
+    words = ["statistics"] if options.statistics else []
     pid = posix.posix_spawn(
         program,
-        [program, "cache", "enqueue", "--", key, name],
+        [program, "cache", "enqueue", "--", key, name, *words],
         {name: environment(name) for name in _ENVIRONMENT if environment(name)},
         file_actions=[
             (posix.POSIX_SPAWN_DUP2, module, 0),

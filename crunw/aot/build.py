@@ -110,8 +110,11 @@ def _lock(key: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def enqueue(module: int, name: str, key: str) -> None:
-    """Keep a copy of the module in the queue, for :func:`work`. ``key``: of the entry to make."""
+def enqueue(module: int, name: str, key: str, *, statistics: bool) -> None:
+    """Keep a copy of the module in the queue, for :func:`work`. ``key``: of the entry to make.
+
+    ``statistics``: with counters.
+    """
     store.prepare()
     queue = f"{places.cache()}/queue"
     if len(os.listdir(queue)) >= _MAX_WAITING:
@@ -124,6 +127,8 @@ def enqueue(module: int, name: str, key: str) -> None:
             f"{directory}/item/name", "x", encoding="utf-8", errors="surrogateescape"
         ) as file:
             file.write(name)
+        if statistics:
+            os.mkdir(f"{directory}/item/statistics")
         try:
             os.rename(f"{directory}/item", f"{queue}/{key}")
         except OSError:
@@ -151,7 +156,9 @@ def _work_on(item: str) -> None:
     try:
         with open(f"{item}/module", "rb") as module:
             name = places.read(f"{item}/name")
-            build(module.fileno(), name, Options())
+            options = Options()
+            options.statistics = os.path.isdir(f"{item}/statistics")
+            build(module.fileno(), name, options)
     except (CrunwError, OSError):
         pass  # noted; a start of the container will say the same where it matters
     finally:

@@ -35,7 +35,7 @@ OPTIONS = (
 def run(parsed: Parsed, given: Parsed) -> int:
     """Do what the first argument says."""
     words = parsed.arguments
-    if words[:1] == ["enqueue"] and len(words) == 3:  # what a start of a container runs
+    if words[:1] == ["enqueue"] and len(words) in (3, 4):  # what a start of a container runs
         return _enqueue(*words[1:])
     if words[:1] == ["warm"] and len(words) > 1:
         return _warm(words[1:], parsed)
@@ -126,10 +126,10 @@ def _warm(names: list[str], parsed: Parsed) -> int:
     return 0
 
 
-def _enqueue(key: str, name: str) -> int:
+def _enqueue(key: str, name: str, counters: str = "") -> int:
     from crunw.aot import background, build
 
     background.withdraw()
-    build.enqueue(0, name, key)
+    build.enqueue(0, name, key, statistics=counters == "statistics")
     build.work()
     return 0

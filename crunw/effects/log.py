@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import time
 
 from crunw.spec.jsontext import dumps
+
+# Docker looks for these words as Go spells them: a program is missing (127), or can't be run (126).
+_CAUSES = tuple(os.strerror(number) for number in (errno.ENOENT, errno.EACCES, errno.EISDIR))
 
 
 def append_error(path: str, log_format: str, message: str) -> None:
@@ -13,6 +18,8 @@ def append_error(path: str, log_format: str, message: str) -> None:
 
     A log that can't be written is told on standard error; the error itself was printed there.
     """
+    for cause in _CAUSES:
+        message = message.replace(cause, cause.lower())
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     if log_format == "json":
         line = dumps({"level": "error", "msg": message, "time": now})

@@ -3,6 +3,7 @@
 ``state.json``  the record; replaced by rename, so a reader never sees half of one
 ``fast``        what the launcher needs of the record
 ``config.json`` the specification as it was at ``create``
+``counters``    what a module has used, while that is asked for (``struct plan_counters``)
 ``lock``        flock(2)ed by whoever changes the container
 ``start``       FIFO that the container's process waits on; removed by ``start``
 ``started``     FIFO on which the process reports what went wrong at exec
@@ -176,6 +177,10 @@ class Container:
         """Create ``start`` and ``started``."""
         for path in (self.start_fifo(), self.started_fifo()):
             posix.mkfifo(path, 0o600)
+
+    def counters(self) -> str:
+        """Return the path of the module's counters."""
+        return f"{self.directory}/counters"
 
     def start_fifo(self) -> str:
         """The FIFO the container's process waits on. It exists until the container is started."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Compiled:
     """What the cache has for one start, and what is left to do after it."""
 
-    __slots__ = ("_key", "_missing", "_module", "_name")
+    __slots__ = ("_key", "_missing", "_module", "_name", "_options")
 
     def __init__(self) -> None:
         """Nothing: a native program, or the policy ``off``."""
@@ -28,6 +28,7 @@ class Compiled:
         self._name = ""
         self._key = ""
         self._missing = False
+        self._options = Options()
 
     def find(self, host: Host, root: Root, annotations: Mapping[str, str], trusted: str) -> None:
         """Set ``host.artefact`` if the module's code is in the cache, or by policy put it there.
@@ -39,10 +40,11 @@ class Compiled:
         policy = config.policy(annotations)
         if policy == "off" or not host.workload.path:
             return
+        self._options.statistics = host.wasm.counted()
         self._name = host.workload.path.rpartition("/")[2]
         try:
             self._module = root.open_file(host.workload.path)
-            self._key = lookup.key_of(of_module(self._module, trusted), Options())
+            self._key = lookup.key_of(of_module(self._module, trusted), self._options)
             found = lookup.usable(self._key) or (policy == "always" and self._build())
         except (CrunwError, OSError):
             self.close()
@@ -54,24 +56,26 @@ class Compiled:
     def _build(self) -> bool:
         from crunw.aot.build import build
 
-        return build(self._module, self._name, Options()) == self._key
+        return build(self._module, self._name, self._options) == self._key
 
     def compile_later(self) -> None:
-        """Start the background compiler if there is something for it to do."""
+        """Start the background compiler if there is something for it to do. Once."""
         if not self._missing:
             return
+        self._missing = False
         from crunw.aot import background
 
         try:
-            background.start(self._module, self._name, self._key)
+            background.start(self._module, self._name, self._key, self._options)
         except OSError:
             pass  # the next start tries again
 
     def finish(self, interpreted: str) -> None:
-        """Close the module's file, note what has been learnt.
+        """Do what has been left for the end of this process.
 
         ``interpreted``: why the code could not be used, ``""``.
         """
+        self.compile_later()
         if interpreted:
             lookup.doubt(self._key)
         self.close()

@@ -25,6 +25,7 @@ from crunw.paths import cache_dir, engine_library, engine_stub, init_path
 from crunw.plan.create import create_plan, first_steps, later_steps
 from crunw.plan.host import Host
 from crunw.plan.mounts import clean
+from crunw.plan.wasm import settings
 from crunw.spec.load import load
 from crunw.status import CREATED, CREATING, RUNNING
 from crunw.workload import decide
@@ -71,7 +72,7 @@ def create(request: Request) -> None:
     spec = load(request.bundle)
     console = connect_console(spec["process"], request.console_socket)
     creation = Creation(request, spec)
-    creation.run(console)
+    creation.run(console, compile_early=True)
     creation.settle()
 
 
@@ -88,8 +89,12 @@ class Creation:
         self.rdt: Group | None = None
         self.compiled = Compiled()
 
-    def run(self, console_fd: int) -> Init:
-        """Do it; the process waits on the ``start`` FIFO when this returns."""
+    def run(self, console_fd: int, *, compile_early: bool = False) -> Init:
+        """Do it; the process waits on the ``start`` FIFO when this returns.
+
+        ``compile_early``: the background compiler is started, if it is needed, while the container
+        is made; else :meth:`settle` does it.
+        """
         if self.container.exists():  # before its processes are found in the cgroup of this id
             raise self.container.taken()
         self.container.make()
@@ -119,7 +124,8 @@ class Creation:
             self._tell_state(host)
             make = create_plan if inherited else later_steps
             self.init.send(make(self.spec, host))
-            self.compiled.compile_later()  # what it takes, the init takes too
+            if compile_early:
+                self.compiled.compile_later()  # what it takes, the init takes too
             self._follow(self.init, host)
             self._commit(self.init)
         except BaseException:
@@ -252,7 +258,9 @@ def find_host(spec: Spec, request: Request) -> Host:
     host.no_pivot = request.no_pivot
     host.no_new_keyring = request.no_new_keyring
     host.rootless = posix.geteuid() != 0
-    use_engine(host, root, process["cwd"])
+    use_engine(host, root, process["cwd"], spec)
+    if workload.kind == "wasm" and host.wasm.statistics:
+        host.wasm.counters = Container(request.root, request.id).counters()
     return host
 
 
@@ -275,10 +283,18 @@ def find_compiled(host: Host, spec: Spec, bundle: str) -> Compiled:
     return compiled
 
 
-def use_engine(host: Host, root: Root, cwd: str) -> None:
-    """For a Wasm workload: the engine's library, and the directories its WASI program is given."""
+def use_engine(host: Host, root: Root, cwd: str, spec: Spec) -> None:
+    """For a Wasm workload: the engine's library, what is asked of it, the directories in "/".
+
+    Raises :class:`SpecError`.
+    """
     if host.workload.kind != "wasm":
         return
+    host.wasm = settings(spec)
+    if host.wasm.plugins:
+        from crunw.lifecycle.plugins import find_plugins
+
+        host.wasm.plugin_directory = find_plugins(host.wasm.plugins)
     host.engine_library = engine_library()
     host.engine_stub = engine_stub()
     if cwd != "/":

@@ -6,6 +6,7 @@ from crunw import status
 from crunw.effects import processes
 from crunw.effects.cgroups.oom import watch
 from crunw.effects.cgroups.stats import stats
+from crunw.effects.counters import counters
 from crunw.effects.interfaces import interfaces
 from crunw.effects.store import Container
 from crunw.lifecycle.pause import needed_cgroup
@@ -23,22 +24,27 @@ if TYPE_CHECKING:
 
 
 def statistics(root: str, container_id: str) -> Event:
-    """Return one event of type ``stats``, as runc prints it. Raises :class:`CrunwError`."""
-    record, group = _running(root, container_id)
-    return _stats(container_id, record, group)
+    """Return one event of type ``stats``, as runc prints it. Raises :class:`CrunwError`.
+
+    Also of a stopped container, if a module's counters are left of it.
+    """
+    container, record, group = _running(root, container_id)
+    return _stats(container, record, group)
 
 
 def follow(root: str, container_id: str, interval: float) -> Iterator[Event]:
     """Yield statistics every ``interval`` seconds and ``oom`` events, until the container's end.
 
+    The end is an event too where a module's instructions are counted: all that it has used.
     Raises :class:`CrunwError`.
     """
     from select import POLLIN, poll
     from time import monotonic
 
-    record, group = _running(root, container_id)
+    container, record, group = _running(root, container_id)
     process = processes.open_pidfd(record["pid"], record["startTime"])
     if process < 0:
+        yield from _last(container, record, group)
         return
     memory = watch(group)
     waiting = poll()
@@ -51,23 +57,36 @@ def follow(root: str, container_id: str, interval: float) -> Iterator[Event]:
         if memory and memory.happened():
             yield {"type": "oom", "id": container_id}
         if process in ready:
+            yield from _last(container, record, group)
             return
         if monotonic() >= due:
-            yield _stats(container_id, record, group)
+            yield _stats(container, record, group)
             due = monotonic() + interval
 
 
-def _running(root: str, container_id: str) -> tuple[Record, Cgroup]:
+def _running(root: str, container_id: str) -> tuple[Container, Record, Cgroup]:
     container = Container(root, container_id)
     record = container.read()
-    status.check("events", container_id, current(container, record))
-    return record, needed_cgroup("events", container_id, record)
+    now = current(container, record)
+    if now != status.STOPPED or counters(container.counters()) is None:
+        status.check("events", container_id, now)
+    return container, record, needed_cgroup("events", container_id, record)
 
 
-def _stats(container_id: str, record: Record, group: Cgroup) -> Event:
+def _last(container: Container, record: Record, group: Cgroup) -> Iterator[Event]:
+    if counters(container.counters()) is not None:
+        yield _stats(container, record, group)
+
+
+def _stats(container: Container, record: Record, group: Cgroup) -> Event:
+    pid = record["pid"]
+    running = processes.start_time(pid) == record["startTime"]
     data = {
         **stats(group),
         "intel_rdt": {},
-        "network_interfaces": interfaces(record["pid"]),
+        "network_interfaces": interfaces(pid) if running else [],
     }
-    return {"type": "stats", "id": container_id, "data": data}
+    counted = counters(container.counters())
+    if counted is not None:
+        data["wasm"] = counted
+    return {"type": "stats", "id": container.id, "data": data}

@@ -117,8 +117,10 @@ def _gather_host(container: Container, record: Record, spec: Spec, process: Proc
     path, head = root.find_program(process["args"][0], process["cwd"], process.get("env", ()))
     workload = decide({}, path, head)
     host = Host(id=container.id, bundle="", rootfs="", workload=workload)
-    use_engine(host, root, process["cwd"])
+    use_engine(host, root, process["cwd"], spec)
     if workload.kind == "wasm":
+        # What the function's name and the counters are of is the container's own program.
+        host.wasm.function, host.wasm.statistics = "", False
         # Only the policy `always` compiles it now; no inode is trusted: the container may have
         # mounted this.
         compiled = Compiled()

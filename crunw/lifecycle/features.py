@@ -66,6 +66,7 @@ def features() -> dict[str, Any]:
         "potentiallyUnsafeConfigAnnotations": [
             "module.wasm.image/variant",
             "run.oci.handler",
+            "run.oci.wasm.",  # all that begin so
         ],
     }
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from crunw.plan import flags
+from crunw.plan import flags, wasm
 from crunw.plan.encode import Step
 from crunw.plan.idmaps import check_user_namespace, needs_opener
 from crunw.plan.mounts import (
-    clean,
     device_steps,
     late_steps,
     mount_directories,
@@ -134,7 +133,8 @@ def engine_steps(host: Host) -> list[Step]:
     """The engine, for a Wasm workload."""
     if host.workload.kind != "wasm":
         return []
-    return [Step("engine_open", host.engine_library, host.engine_stub)]
+    opened = Step("engine_open", host.engine_library, host.engine_stub)
+    return [opened, *wasm.engine_steps(host.wasm)]
 
 
 def artefact_steps(host: Host) -> list[Step]:
@@ -167,6 +167,8 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
         *mount_steps(spec, host),
         *device_steps(spec),
     ]
+    if host.workload.kind == "wasm":
+        steps += wasm.mount_steps(host.wasm)
     sysctls = linux.get("sysctl", {}).items()
     steps += [Step("sysctl", sysctl_path(key), value) for key, value in sysctls]
     if spec.get("hostname"):
@@ -224,7 +226,7 @@ def program_steps(
 ) -> list[Step]:
     """Drop privileges, find or load the program, wait for ``start``, run it.
 
-    ``directories``: the names of those in "/", for :func:`preopens`.
+    ``directories``: the names of those in "/", for :func:`crunw.plan.wasm.preopens`.
     A module is untrusted input for the parser, so with Wasm the filter is in force before.
     """
     steps = [
@@ -234,32 +236,19 @@ def program_steps(
         *home_steps(process),
         Step("close_from", _FIRST_FREE_FD + host.preserve_fds),
         cwd,
-        *seal_steps(process, host),
-        process_step(process, host),
     ]
+    sealed = [*seal_steps(process, host), process_step(process, host)]
     late = seccomp_steps(host) if process.get("noNewPrivileges") else []
     wait = [Step("ready")]
     if host.start:
         wait.append(Step("wait_start"))
     if host.workload.kind == "wasm":
-        opened = preopens(process["cwd"], directories)
-        load = Step("wasm_load", host.workload.path or process["args"][0], opened)
-        return [*steps, *late, load, *wait, *hooks, Step("wasm_run")]
-    return [*steps, Step("exec_find"), *wait, *late, *hooks, Step("exec")]
-
-
-def preopens(cwd: str, directories: list[str]) -> list[str]:
-    """The directories a WASI program is given, as ``guest:host``.
-
-    wasi-libc takes "/" and "." for the same place: the longest matching prefix wins, among equals
-    the last one. So that both absolute and relative paths work with a working directory other
-    than "/", each directory in "/" is given by its name, and "." last.
-    """
-    cwd = clean(cwd)
-    if cwd == "/":
-        return ["/:/"]
-    names = sorted({*directories, cwd.split("/")[1]})
-    return ["/:/", *(f"/{name}:/{name}" for name in names), f".:{cwd}"]
+        program = host.workload.path or process["args"][0]
+        opened = wasm.preopens(process["cwd"], directories, host.wasm)
+        steps += [*wasm.read_only_steps(opened), *sealed, *late]
+        load = wasm.load_steps(program, opened, host.wasm)
+        return [*steps, *load, *wait, *hooks, Step("wasm_run")]
+    return [*steps, *sealed, Step("exec_find"), *wait, *late, *hooks, Step("exec")]
 
 
 def _hook(hook: Hook, host: Host, after: str) -> Step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crunw.plan.wasm_settings import Settings
     from crunw.workload import Workload
 
 
@@ -54,6 +55,7 @@ class Host:
         "state_after_pid",
         "state_after_pid_creating",
         "state_before_pid",
+        "wasm",
         "workload",
     )
 
@@ -84,6 +86,7 @@ class Host:
         self.engine_library = ""
         self.engine_stub = ""
         self.artefact = ""  # directory of the module's compiled code in the AOT cache
+        self.wasm: Settings  # of a Wasm workload alone
         self.root_entries: list[str] = []  # directories in "/" of the rootfs (Wasm, other cwd)
         self.state_before_pid = ""  # the OCI state for hooks, around the pid
         self.state_after_pid = ""

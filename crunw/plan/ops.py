@@ -63,8 +63,12 @@ OPS: dict[str, tuple[int, str]] = {
     "cpu_affinity": (67, "b"),
     "memory_policy": (68, "ub"),
     "home": (69, "u"),
-    "wasm_load": (70, "sS"),
+    "wasm_load": (70, "sSs"),
     "wasm_run": (71, ""),
+    "preopen_readonly": (72, "us"),
+    "wasm_limits": (73, "uuuuu"),
+    "engine_plugin": (74, "s"),
+    "engine_counters": (75, "s"),
 }
 
 MOUNT_COPY_UP = 1

@@ -33,6 +33,8 @@ _NAMES: dict[str, str] = {
     "fork": "types",
     "engine_open": "library llvm_stub",
     "engine_artefact": "directory",
+    "engine_plugin": "path",
+    "engine_counters": "path",
     "root_propagation": "propagation",
     "rootfs": "path",
     "mount": "source target type flags data extra",
@@ -59,7 +61,9 @@ _NAMES: dict[str, str] = {
     "close_from": "first",
     "process": "args env",
     "open_start": "directory",
-    "wasm_load": "path preopens",
+    "wasm_load": "path preopens function",
+    "preopen_readonly": "index path",
+    "wasm_limits": "memory_pages initial_pages instructions count milliseconds",
 }
 _MOUNT_NAMES = {value: name[3:].lower() for name, value in vars(flags).items() if name[:3] == "MS_"}
 _CLONE_NAMES = {

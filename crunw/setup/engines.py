@@ -18,6 +18,6 @@ ENGINES = {
 NEXT_STEP = {
     "crio": ("systemctl restart crio", "systemctl restart crio"),
     "containerd": ("systemctl restart containerd", "systemctl restart containerd"),
-    "docker": ("systemctl reload docker", "systemctl reload docker"),
+    "docker": ("systemctl reload docker", "systemctl restart docker"),
     "kubernetes": ("kubectl apply -f {path}", "kubectl delete runtimeclass crunw"),
 }

@@ -12,6 +12,7 @@
 
 #define HEADER_LENGTH 8
 #define SECTION_CUSTOM 0
+#define SECTION_MEMORY 5
 #define SECTION_START 8
 
 /* WasmEdge looks for its native code under this name. */
@@ -23,19 +24,25 @@ struct reader {
     uint32_t end;
 };
 
-static bool read_u32(struct reader *reader, uint32_t *value) {
-    uint64_t result = 0;
-    for (unsigned shift = 0; shift < 35; shift += 7) {
+/* LEB128, of at most `bits` bits. */
+static bool read_number(struct reader *reader, unsigned bits, uint64_t *value) {
+    *value = 0;
+    for (unsigned shift = 0; shift < bits; shift += 7) {
         if (reader->at == reader->end)
             return false;
         uint8_t byte = reader->bytes[reader->at++];
-        result |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) {
-            *value = (uint32_t)result;
-            return result <= UINT32_MAX;
-        }
+        *value |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            return true;
     }
     return false;
+}
+
+static bool read_u32(struct reader *reader, uint32_t *value) {
+    uint64_t result;
+    bool done = read_number(reader, 32, &result);
+    *value = (uint32_t)result;
+    return done && result <= UINT32_MAX;
 }
 
 /* An AOT section is renamed, so that no version of the library takes it for one. */
@@ -61,13 +68,41 @@ static bool read_section(struct reader *reader, uint8_t *id, struct reader *sect
     return true;
 }
 
-bool binary_has_start(const uint8_t *bytes, uint32_t length) {
-    struct reader reader = {bytes, HEADER_LENGTH, length};
-    struct reader section;
-    uint8_t id = SECTION_CUSTOM;
-    while (id != SECTION_START && reader.at < reader.end && read_section(&reader, &id, &section)) {
+/* The largest minimum of the memories. What is damaged is the library's to report. */
+static uint64_t initial_pages(struct reader section) {
+    enum { HAS_MAXIMUM = 1, IS_64_BITS = 4 };
+    uint32_t count;
+    uint64_t flags;
+    uint64_t minimum;
+    uint64_t maximum;
+    uint64_t largest = 0;
+    if (!read_u32(&section, &count))
+        return 0;
+    for (; count > 0 && read_number(&section, 32, &flags); count--) {
+        unsigned bits = flags & IS_64_BITS ? 64 : 32;
+        if (!read_number(&section, bits, &minimum) ||
+            (flags & HAS_MAXIMUM && !read_number(&section, bits, &maximum)))
+            break;
+        largest = minimum > largest ? minimum : largest;
     }
-    return id == SECTION_START;
+    return largest;
+}
+
+static void outline_section(struct outline *outline, uint8_t id, struct reader section) {
+    if (id == SECTION_START)
+        outline->has_start = true;
+    else if (id == SECTION_MEMORY)
+        outline->initial_pages = initial_pages(section);
+}
+
+struct outline binary_outline(const uint8_t *bytes, uint32_t length) {
+    struct reader reader = {bytes, HEADER_LENGTH, length};
+    struct outline outline = {0};
+    struct reader section;
+    uint8_t id;
+    while (reader.at < reader.end && read_section(&reader, &id, &section))
+        outline_section(&outline, id, section);
+    return outline;
 }
 
 static int inspect_sections(struct binary *binary, struct engine_error *error) {
@@ -83,8 +118,8 @@ static int inspect_sections(struct binary *binary, struct engine_error *error) {
                                id, start);
         if (id == SECTION_CUSTOM)
             inspect_custom(binary, section);
-        else if (id == SECTION_START)
-            binary->has_start = true;
+        else
+            outline_section(&binary->outline, id, section);
     }
     return 0;
 }

@@ -34,6 +34,9 @@ struct engine *engine_open(const char *library, const char *stub, struct engine_
 const char *engine_version(const struct engine *engine);
 /* Whether libwasmedge runs on the stub, that is without LLVM. */
 bool engine_uses_stub(const struct engine *engine);
+/* Loads the plugin of WasmEdge at `path`, native code of the host's: its modules can be imported by
+ * all that is prepared from now on. */
+int engine_load_plugin(struct engine *engine, const char *path, struct engine_error *error);
 /* After all modules are closed. */
 void engine_close(struct engine *engine);
 
@@ -42,10 +45,13 @@ void engine_close(struct engine *engine);
 const char *engine_proposal(unsigned index);
 
 struct engine_options {
-    uint32_t max_memory_pages; /* of 64 KiB, for each linear memory; 0: what Wasm allows */
-    uint64_t cost_limit;       /* instructions until a trap; 0: none */
-    bool statistics;           /* count instructions and time */
-    uint32_t without;          /* proposals to refuse, a set; 0: all are enabled */
+    /* Pages of 64 KiB, for each linear memory; 0: what Wasm allows. A memory that is larger from
+     * the beginning does not grow. */
+    uint32_t max_memory_pages;
+    uint32_t max_initial_pages; /* a module with more of them is refused; 0: none is */
+    uint64_t cost_limit;        /* instructions until a trap; 0: none */
+    bool statistics;            /* count instructions and time */
+    uint32_t without;           /* proposals to refuse, a set; 0: all are enabled */
 };
 
 enum engine_kind {
@@ -83,8 +89,8 @@ size_t engine_module_imports(const struct engine_module *module, struct engine_e
 size_t engine_module_exports(const struct engine_module *module, struct engine_external *list,
                              size_t size);
 
-/* NULL-terminated lists. A preopen is "guest:host" or "guest:host:readonly"; WASI numbers them
- * in this order from 3 on. */
+/* NULL-terminated lists. A preopen is "guest:host" or "guest:host:readonly" (as far as the library
+ * goes: in a directory inside one can write); WASI numbers them in this order from 3 on. */
 struct engine_program {
     const char *const *argv;
     const char *const *envp;
@@ -106,7 +112,6 @@ int engine_run(struct engine_module *module, uint32_t *status, struct engine_err
 struct engine_statistics {
     uint64_t instructions;
     uint64_t cost;
-    double instructions_per_second;
 };
 /* Of a module loaded with options.statistics or a cost limit, during or after its run. */
 struct engine_statistics engine_module_statistics(const struct engine_module *module);

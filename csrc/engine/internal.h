@@ -10,14 +10,22 @@ struct engine {
     void *library;
     void *stub;
     bool uses_stub;
+    const WasmEdge_PluginContext **plugins; /* owned by the library */
+    size_t plugin_count;
+};
+
+/* What the outer structure of a module says that the library does not. */
+struct outline {
+    bool has_start;         /* a start section: instantiating runs code */
+    uint64_t initial_pages; /* of its largest memory */
 };
 
 /* A module's bytes in memory of their own: a file can change while it is read. */
 struct binary {
     uint8_t *bytes;
     uint32_t length;
-    bool has_start;  /* a start section: instantiating runs code */
     bool has_native; /* an AOT section; its name has been made unrecognisable */
+    struct outline outline;
 };
 
 struct engine_module {
@@ -34,6 +42,8 @@ struct engine_module {
     WasmEdge_StoreContext *store;
     WasmEdge_ModuleInstanceContext *wasi;
     WasmEdge_ModuleInstanceContext *instance;
+    WasmEdge_ModuleInstanceContext **plugins; /* the modules of the engine's plugins */
+    size_t plugin_count;
 };
 
 int engine_fail(struct engine_error *error, const char *format, ...)
@@ -42,8 +52,12 @@ int engine_fail(struct engine_error *error, const char *format, ...)
 /* binary.c: read and check the outer structure; refuse what is no core module. */
 int binary_read(struct binary *binary, int fd, struct engine_error *error);
 void binary_free(struct binary *binary);
-/* Whether a module that has been read once, as `bytes`, has a start section. */
-bool binary_has_start(const uint8_t *bytes, uint32_t length);
+/* Of a module that has been read once, as `bytes`. */
+struct outline binary_outline(const uint8_t *bytes, uint32_t length);
+
+/* plugin.c: create the modules of the engine's plugins and register them. */
+int create_plugin_modules(struct engine_module *module, struct engine_error *error);
+void delete_plugin_modules(struct engine_module *module);
 
 /* module.c: whether a function is exported, and whether it can be called without arguments. */
 bool find_function(const struct engine_module *module, const char *name, bool *takes_nothing);

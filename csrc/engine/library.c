@@ -113,5 +113,6 @@ void engine_close(struct engine *engine) {
         dlclose(engine->library);
     if (engine->stub)
         dlclose(engine->stub);
+    free(engine->plugins);
     free(engine);
 }

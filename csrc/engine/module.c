@@ -145,15 +145,32 @@ static struct engine_module *create(struct engine *engine, struct parse *attempt
 
 /* The library has it mapped and holds it; a second name for the same mapping is all that is
  * opened. */
-static bool compiled_has_start(const char *path) {
+static struct outline compiled_outline(const char *path) {
+    struct outline outline = {.has_start = true}; /* the safe guess: instantiated late */
     void *handle = dlopen(path, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
     if (!handle)
-        return true; /* the safe guess: instantiated late */
+        return outline;
     const uint8_t *code = dlsym(handle, "wasm.code");
     const uint32_t *length = dlsym(handle, "wasm.size");
-    bool result = !code || !length || binary_has_start(code, *length);
+    if (code && length)
+        outline = binary_outline(code, *length);
     dlclose(handle);
-    return result;
+    return outline;
+}
+
+/* The library would make a memory that is larger than its limit one without any pages. */
+static int set_outline(struct engine_module *module, const struct engine_options *options,
+                       struct outline outline, struct engine_error *error) {
+    uint64_t pages = outline.initial_pages;
+    module->has_start = outline.has_start;
+    if (options->max_initial_pages && pages > options->max_initial_pages)
+        return engine_fail(error,
+                           "the module needs a memory of %" PRIu64 " pages (of 64 KiB) to begin "
+                           "with, more than the limit of %" PRIu32,
+                           pages, options->max_initial_pages);
+    if (options->max_memory_pages && pages > options->max_memory_pages)
+        module->engine->wasmedge.ConfigureSetMaxMemoryPage(module->configure, (uint32_t)pages);
+    return 0;
 }
 
 struct engine_module *engine_load_compiled(struct engine *engine, const char *path,
@@ -161,9 +178,10 @@ struct engine_module *engine_load_compiled(struct engine *engine, const char *pa
                                            struct engine_error *error) {
     struct parse attempt = {.compiled = path};
     struct engine_module *module = create(engine, &attempt, options, error);
-    if (module)
-        module->has_start = compiled_has_start(path);
-    return module;
+    if (!module || set_outline(module, options, compiled_outline(path), error) == 0)
+        return module;
+    engine_module_close(module);
+    return NULL;
 }
 
 struct engine_module *engine_load(struct engine *engine, int fd,
@@ -174,18 +192,21 @@ struct engine_module *engine_load(struct engine *engine, int fd,
         return NULL;
     struct parse attempt = {.binary = binary};
     struct engine_module *module = create(engine, &attempt, options, error);
-    if (module) {
-        module->has_native = binary.has_native;
-        module->has_start = binary.has_start;
-    }
     binary_free(&binary);
-    return module;
+    if (!module)
+        return NULL;
+    module->has_native = binary.has_native;
+    if (set_outline(module, options, binary.outline, error) == 0)
+        return module;
+    engine_module_close(module);
+    return NULL;
 }
 
 void engine_module_close(struct engine_module *module) {
     const struct engine_symbols *wasmedge = &module->engine->wasmedge;
     wasmedge->ModuleInstanceDelete(module->instance);
     wasmedge->StoreDelete(module->store);
+    delete_plugin_modules(module);
     wasmedge->ModuleInstanceDelete(module->wasi);
     wasmedge->ExecutorDelete(module->executor);
     wasmedge->ASTModuleDelete(module->ast);

@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define RESULT_SUCCESS 0 /* proc_exit gives 1, "terminated" */
+#define RESULT_SUCCESS 0    /* proc_exit gives 1, "terminated" */
+#define RESULT_COST_LIMIT 3 /* CostLimitExceeded of enum.inc */
 
 #define FIRST_PREOPEN 3
 #define MAX_ATTEMPTS 64
@@ -89,14 +91,23 @@ static int create_wasi(struct engine_module *module, const struct engine_program
     return done ? 0 : engine_fail(error, "the preopens can't be opened in their order");
 }
 
-static bool is_provided(const struct engine_module *module, const struct engine_external *import) {
+/* Functions are all that WASI and plugins provide. */
+static bool has(const struct engine_module *module, const WasmEdge_ModuleInstanceContext *provider,
+                const struct engine_external *import) {
     const struct engine_symbols *wasmedge = &module->engine->wasmedge;
-    WasmEdge_String owner = wasmedge->ModuleInstanceGetModuleName(module->wasi);
+    WasmEdge_String owner = wasmedge->ModuleInstanceGetModuleName(provider);
     WasmEdge_String name = {.Length = (uint32_t)import->name_length, .Buf = import->name};
     return import->module_length == owner.Length &&
            memcmp(import->module, owner.Buf, owner.Length) == 0 &&
            strcmp(import->type, "function") == 0 &&
-           wasmedge->ModuleInstanceFindFunction(module->wasi, name);
+           wasmedge->ModuleInstanceFindFunction(provider, name);
+}
+
+static bool is_provided(const struct engine_module *module, const struct engine_external *import) {
+    bool found = has(module, module->wasi, import);
+    for (size_t index = 0; index < module->plugin_count && !found; index++)
+        found = has(module, module->plugins[index], import);
+    return found;
 }
 
 /* Names all that is missing, as far as the message reaches; the library would say "unknown
@@ -161,7 +172,7 @@ int engine_prepare(struct engine_module *module, const struct engine_program *pr
         if (check_preopen(*preopen, error) != 0)
             return -1;
     if (check_function(module, program->function, error) != 0 ||
-        create_wasi(module, program, error) != 0 || check_imports(module, error) != 0)
+        create_wasi(module, program, error) != 0)
         return -1;
     module->executor = wasmedge->ExecutorCreate(module->configure, module->statistics);
     module->store = wasmedge->StoreCreate();
@@ -175,6 +186,8 @@ int engine_prepare(struct engine_module *module, const struct engine_program *pr
     if (!wasmedge->ResultOK(result))
         return engine_fail(error, "WASI can't be registered: %s",
                            wasmedge->ResultGetMessage(result));
+    if (create_plugin_modules(module, error) != 0 || check_imports(module, error) != 0)
+        return -1;
     return module->has_start ? 0 : instantiate(module, error);
 }
 
@@ -201,6 +214,9 @@ int engine_run(struct engine_module *module, uint32_t *status, struct engine_err
         result = invoke(module, "_initialize");
     if (result.Code == RESULT_SUCCESS)
         result = invoke(module, module->function);
+    if (result.Code == RESULT_COST_LIMIT)
+        return engine_fail(error, "trap: the limit of %" PRIu64 " instructions is reached",
+                           module->cost_limit);
     if (!wasmedge->ResultOK(result))
         return engine_fail(error, "trap: %s", wasmedge->ResultGetMessage(result));
     *status = wasmedge->ModuleInstanceWASIGetExitCode(module->wasi);
@@ -212,6 +228,5 @@ struct engine_statistics engine_module_statistics(const struct engine_module *mo
     return (struct engine_statistics){
         .instructions = wasmedge->StatisticsGetInstrCount(module->statistics),
         .cost = wasmedge->StatisticsGetTotalCost(module->statistics),
-        .instructions_per_second = wasmedge->StatisticsGetInstrPerSecond(module->statistics),
     };
 }

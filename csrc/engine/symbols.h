@@ -25,7 +25,6 @@
     X(ConfigureDelete)                                                                             \
     X(StatisticsCreate)                                                                            \
     X(StatisticsGetInstrCount)                                                                     \
-    X(StatisticsGetInstrPerSecond)                                                                 \
     X(StatisticsGetTotalCost)                                                                      \
     X(StatisticsSetCostTable)                                                                      \
     X(StatisticsSetCostLimit)                                                                      \
@@ -62,6 +61,13 @@
     X(ModuleInstanceGetModuleName)                                                                 \
     X(ModuleInstanceFindFunction)                                                                  \
     X(ModuleInstanceDelete)                                                                        \
+    X(PluginLoadFromPath)                                                                          \
+    X(PluginListPluginsLength)                                                                     \
+    X(PluginListPlugins)                                                                           \
+    X(PluginFind)                                                                                  \
+    X(PluginListModuleLength)                                                                      \
+    X(PluginListModule)                                                                            \
+    X(PluginCreateModule)                                                                          \
     X(CompilerCreate)                                                                              \
     X(CompilerCompileFromBytes)                                                                    \
     X(CompilerDelete)                                                                              \

@@ -15,7 +15,8 @@
  *   process.c      limits, cwd, finding the program, exec hook.c         the container side's hooks
  *   attributes.c   scheduling, processors, memory nodes   home.c         $HOME
  *   seal.c         user, capabilities, labels             seccomp.c      filter and notification
- *   wasm.c         the engine's steps
+ *   wasm.c         the engine's steps                     preopen.c      read-only directories
+ *   meter.c        limits and counters of a module, its signals
  *
  * A function that can fail returns 0 (or a descriptor) or -1 with `error` filled in: set once,
  * where it happened, by error_set() or error_errno(). */
@@ -27,6 +28,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../engine/engine.h"
 #include "../plan.h"
 
 struct error {
@@ -60,8 +62,7 @@ const uint8_t *step_bytes(struct step *step, size_t *length);
 strings step_strings(struct step *step);
 uint64_t *step_u64s(struct step *step, size_t *count);
 
-struct engine;
-struct engine_module;
+struct read_only;
 
 struct init {
     struct error error;
@@ -82,10 +83,13 @@ struct init {
     struct engine *engine;
     int opener_fd; /* OPENER, until PIVOT_ROOT; -1: none */
     bool opener_joined;
-    int cgroup_fd;        /* CGROUP_INTO, until FORK; -1: none */
-    int artefact_fd;      /* ENGINE_ARTEFACT: compiled code of this node; -1: none */
-    const char *artefact; /* its directory */
-    int artefact_mount;   /* until FORK; -1: none */
+    int cgroup_fd;                /* CGROUP_INTO, until FORK; -1: none */
+    int artefact_fd;              /* ENGINE_ARTEFACT: compiled code of this node; -1: none */
+    const char *artefact;         /* its directory */
+    int artefact_mount;           /* until FORK; -1: none */
+    struct engine_options limits; /* WASM_LIMITS */
+    uint64_t time_limit;          /* ms; 0: none */
+    struct read_only *read_only;  /* PREOPEN_READONLY */
     struct engine_module *module;
 };
 
@@ -152,7 +156,8 @@ step_function run_rlimit, run_personality, run_cwd, run_umask, run_process, run_
 step_function run_scheduler, run_io_priority, run_cpu_affinity, run_memory_policy, run_home;
 /* seal.c, seccomp.c */
 step_function run_credentials, run_no_new_privs, run_seccomp, run_lsm_label;
-/* wasm.c */
-step_function run_engine_open, run_engine_artefact, run_wasm_load, run_wasm_run;
+/* wasm.c, preopen.c, meter.c */
+step_function run_engine_open, run_engine_plugin, run_engine_artefact, run_wasm_load, run_wasm_run,
+    run_preopen_readonly, run_engine_counters, run_wasm_limits;
 
 #endif

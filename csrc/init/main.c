@@ -50,6 +50,8 @@ static int run_step(struct init *init, struct step *step) {
         RUN(NET_UP, run_net_up)
         RUN(SETSID, run_setsid)
         RUN(ENGINE_OPEN, run_engine_open)
+        RUN(ENGINE_PLUGIN, run_engine_plugin)
+        RUN(ENGINE_COUNTERS, run_engine_counters)
         RUN(ENGINE_ARTEFACT, run_engine_artefact)
         RUN(ROOT_PROPAGATION, run_root_propagation)
         RUN(ROOTFS, run_rootfs)
@@ -90,6 +92,8 @@ static int run_step(struct init *init, struct step *step) {
         RUN(READY, run_ready)
         RUN(WAIT_START, run_wait_start)
         RUN(EXEC, run_exec)
+        RUN(PREOPEN_READONLY, run_preopen_readonly)
+        RUN(WASM_LIMITS, run_wasm_limits)
         RUN(WASM_LOAD, run_wasm_load)
         RUN(WASM_RUN, run_wasm_run)
 #undef RUN

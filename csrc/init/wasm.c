@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "../engine/engine.h"
-#include "init.h"
+#include "meter.h"
+#include "preopen.h"
 #include "sys.h"
 
 #define ARTEFACT "module.so" /* as crunw/aot/ names it */
@@ -24,6 +23,14 @@ int run_engine_open(struct init *init, struct step *step) {
     if (!init->engine)
         return error_set(&init->error, "dlopen", library, ENOENT, "%s", error.message);
     return 0;
+}
+
+int run_engine_plugin(struct init *init, struct step *step) {
+    const char *path = step_string(step);
+    struct engine_error error;
+    if (engine_load_plugin(init->engine, path, &error) == 0)
+        return 0;
+    return error_set(&init->error, "load plugin", "", ENOEXEC, "%s", error.message);
 }
 
 /* Opened on a read-only mount of its own, where clones of mounts may be made: whatever becomes of
@@ -71,15 +78,14 @@ static int artefact_path(const struct init *init, char path[static 32],
 }
 
 /* NULL where there is no compiled code, or none that can be used; then the runtime is told. */
-static struct engine_module *load_compiled(struct init *init,
-                                           const struct engine_options *options) {
+static struct engine_module *load_compiled(struct init *init) {
     struct engine_error error;
     struct engine_module *module = NULL;
     char path[32];
     if (!init->artefact)
         return NULL;
     if (artefact_path(init, path, &error) == 0)
-        module = engine_load_compiled(init->engine, path, options, &error);
+        module = engine_load_compiled(init->engine, path, &init->limits, &error);
     sys_close(&init->artefact_fd);
     if (!module)
         report_interpreted(init, error.message);
@@ -89,45 +95,24 @@ static struct engine_module *load_compiled(struct init *init,
 /* The module and all that it needs of the file system: nothing is opened by name after this but by
  * the program itself. The module's own file must be readable even where its compiled code is run,
  * so that the same things fail on each start. */
-static int load(struct init *init, const char *path, strings preopens) {
-    static const struct engine_options options = {0};
+static int load(struct init *init, const char *path, strings preopens, const char *function) {
     struct engine_error error;
     int fd = sys_openat(&init->error, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    init->module = load_compiled(init, &options);
+    init->module = load_compiled(init);
     if (!init->module)
-        init->module = engine_load(init->engine, fd, &options, &error);
+        init->module = engine_load(init->engine, fd, &init->limits, &error);
     sys_close(&fd);
     struct engine_program program = {
         .argv = (const char *const *)init->argv,
         .envp = (const char *const *)init->envp,
         .preopens = (const char *const *)preopens,
+        .function = *function ? function : NULL,
     };
     if (!init->module || engine_prepare(init->module, &program, &error) != 0)
         return error_set(&init->error, "load", path, ENOEXEC, "%s", error.message);
-    return 0;
-}
-
-/* WASI keeps nothing in buffers on this side: what the program has written is written. */
-static void end_on_signal(int number) { _exit(128 + number); }
-
-/* A process that is PID 1 of its namespace is not ended by a signal that it does not handle. */
-static void handle_signals(void) {
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
-    struct sigaction action = {.sa_handler = end_on_signal};
-    sigset_t set;
-    sigfillset(&action.sa_mask);
-    sigemptyset(&set);
-    for (size_t index = 0; index < sizeof(signals) / sizeof(*signals); index++) {
-        sigaction(signals[index], &action, NULL);
-        sigaddset(&set, signals[index]);
-    }
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-    /* A write to a pipe that nobody reads is an error of the write, as WASI has no signals. */
-    signal(SIGPIPE, SIG_IGN);
-    /* In the pid namespace of a pod this may be the process that orphans are left to. */
-    signal(SIGCHLD, SIG_IGN);
+    return preopens_replace(init);
 }
 
 /* A seccomp profile may be older than close_range: CRI-O gives one to the pause container of a
@@ -143,12 +128,13 @@ static void close_between(unsigned first, unsigned last) {
 int run_wasm_load(struct init *init, struct step *step) {
     const char *path = step_string(step);
     strings preopens = step_strings(step);
-    if (load(init, path, preopens) != 0)
+    const char *function = step_string(step);
+    if (load(init, path, preopens, function) != 0)
         return -1;
     /* What parsing has left on the heap would stay for the container's life. */
     malloc_trim(0);
     title_set(init->argv);
-    handle_signals();
+    meter_handle_signals();
     return 0;
 }
 
@@ -168,8 +154,11 @@ int run_wasm_run(struct init *init, struct step *step) {
     (void)step;
     struct engine_error error;
     uint32_t status = ENGINE_TRAP_STATUS;
+    if (meter_start(init) < 0)
+        return -1;
     close_others(init);
     if (engine_run(init->module, &status, &error) != 0)
         dprintf(STDERR_FILENO, "crunw: %s\n", error.message);
+    meter_end();
     _exit((int)(status & 0xff));
 }

@@ -143,6 +143,10 @@ class Containerd:
         crictl = str(_engines() / "crictl")
         return run(self.within(crictl, f"--config={self.directory}/crictl.yaml", *words))
 
+    def running(self) -> list[str]:
+        """The ids of the CRI plugin's containers that run."""
+        return self.crictl("ps", "--quiet").ok().split()
+
     def run_options(self) -> list[str]:
         """The options of ``ctr run`` that name the runtime."""
         return ["--runc-binary", self.runtime, "--runc-root", str(self.directory / "crunw")]

@@ -44,7 +44,7 @@ def test_what_is_no_module(containerd):
 def test_program_that_is_missing(containerd):
     result = containerd.run("hello-c", "missing", "/no-such.wasm")
     assert result.status == 1
-    assert "/no-such.wasm: No such file or directory" in result.err
+    assert "/no-such.wasm: no such file or directory" in result.err
 
 
 def test_memory_limit(containerd):

@@ -33,8 +33,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 def keeping_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """CRI-O with crunw, and a Wasm pause container in each pod."""
     node = Node(tmp_path_factory.mktemp("keeping"), drop_infra_ctr="false")
-    if not may_lower_oom_score_adj():
-        node.environment["_CRIO_ROOTLESS"] = "1"  # it asks for no oom_score_adj then
     node.make_images()
     yield from running(node)
 
@@ -44,7 +42,7 @@ def critest_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node with the images that critest wants, and a Wasm pause container in each pod."""
     node = Node(tmp_path_factory.mktemp("critest"))
     if not may_lower_oom_score_adj():
-        node.without_oom_score_adj()
+        node.wrap_runtime()
     node.make_images()
     suite.make_images(node)
     yield from running(node)

@@ -31,6 +31,7 @@ DEFAULTS = {
     "pause_image": "docker.io/beststeve/wasm-pause",
     "pause_command": "pause.wasm",
 }
+GUIDE_CGROUP = "/pod_123-456"
 TAGS = {
     "localhost/wasm-pause": "docker.io/beststeve/wasm-pause",
     "localhost/wasi-main": "docker.io/hydai/wasm-wasi-example",
@@ -44,6 +45,27 @@ class CrictlError(Exception):
 def guide(name: str):
     """A configuration of the guide, for today's CRI-O: see docs/crio.md."""
     return json.loads((HERE / "guide" / f"{name}.json").read_text())
+
+
+def guide_files(directory: Path) -> tuple[Path, Path, Path]:
+    """Write what the flow needs: the pod, the guide's container, and one that runs until stopped.
+
+    The pod is the guide's but for its cgroup: the cgroupfs manager takes no slices.
+    """
+    sandbox = guide("sandbox_config")
+    sandbox["linux"]["cgroup_parent"] = GUIDE_CGROUP
+    sleeper = guide("container_wasi")
+    sleeper["metadata"]["name"] = "sleeper"
+    sleeper |= {"image": {"image": "localhost/mixed"}, "args": ["/sleep.wasm"]}
+    texts = {
+        "sandbox_config": json.dumps(sandbox, indent=2),
+        "container_wasi": (HERE / "guide/container_wasi.json").read_text(),
+        "sleeper": json.dumps(sleeper, indent=2),
+    }
+    for name, text in texts.items():
+        (directory / f"{name}.json").write_text(text)
+    pod, container, runs = (directory / f"{name}.json" for name in texts)
+    return pod, container, runs
 
 
 def wait_for(condition, what: str) -> None:
@@ -64,6 +86,7 @@ class Node:
         self.directory = directory
         engines = subprocess.check_output([PROJECT / "ci/engines/build"], text=True)
         self.engines = Path(engines.strip())
+        self.socket = directory / "crio.sock"
         self.network = self.cgroup = f"crunw-{os.getpid()}-{directory.name}"
         self.environment = {
             **os.environ,
@@ -80,6 +103,8 @@ class Node:
         self.options["sockets"] = f"/run/{self.network}"  # a socket's path has 107 bytes at most
         for name in CONFIGURATION:
             self.write(name)
+        if self.options["drop_infra_ctr"] == "false" and not may_lower_oom_score_adj():
+            self.wrap_runtime()
 
     def write(self, name: str) -> Path:
         """Write the configuration file of that name, made from its template."""
@@ -88,8 +113,14 @@ class Node:
         path.write_text(template.substitute(self.options))
         return path
 
-    def without_oom_score_adj(self) -> None:
-        """Put a program before the runtime that takes a negative ``oomScoreAdj`` for 0."""
+    def wrap_runtime(self, *, settle: bool = False) -> None:
+        """Put a program before the runtime that takes a negative ``oomScoreAdj`` for 0.
+
+        ``settle``: it also waits at the end of `start`, which crun does not until the program is
+        executed. A container's first process misses a TERM before that, and a pause container has
+        2 CPU shares; CRI-O asks it to end once, and then waits for a year.
+        """
+        self.options["settle"] = "yes" if settle else ""
         wrapper = self.write("runtime.template")
         wrapper.chmod(0o755)
         self.options["runtime_path"] = wrapper
@@ -153,6 +184,10 @@ class Node:
             check=False,
         )
 
+    def running(self) -> list[str]:
+        """The ids of the containers that run."""
+        return self.crictl("ps", "--quiet").split()
+
     def json(self, verb: str, *arguments: str | Path):
         """What ``crictl VERB -o json`` prints, parsed."""
         return json.loads(self.crictl(verb, "-o", "json", *arguments))
@@ -210,7 +245,8 @@ class Node:
         found = [f"process {line}" for line in _command_lines() if here in line]
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         found += [f"mount {line}" for line in mounts if here in line]
-        found += [f"cgroup {path}" for path in cgroups(f"*/{self.cgroup}/*/crio-*")]
+        known = (self.directory / "crio.log").read_text()
+        found += [f"cgroup {path}" for path in cgroups("*/crio-*") if path.name[-64:] in known]
         links = subprocess.check_output(self.within("ip", "-o", "link"), text=True)
         names = set(re.findall(r"^\d+: ([^:@]+)", links, re.MULTILINE))
         found += [f"link {name}" for name in names - {"lo", "crunw0"}]
@@ -268,7 +304,8 @@ class Pod:
 
 def cgroups(pattern: str) -> list[Path]:
     """The cgroups whose path matches, in every hierarchy, children before their parents."""
-    find = ["find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path", pattern]
+    find = ["find", "/sys/fs/cgroup", "-ignore_readdir_race", "-depth"]  # others come and go
+    find += ["-type", "d", "-path", pattern]
     return [Path(line) for line in subprocess.check_output(find, text=True).splitlines()]
 
 

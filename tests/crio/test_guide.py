@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from crio.node import HERE, CrictlError, Node, cgroups
+from crio.node import GUIDE_CGROUP, HERE, CrictlError, Node, cgroups, guide_files
 
 CONTAINER = HERE / "guide" / "container_wasi.json"
 SANDBOX = HERE / "guide" / "sandbox_config.json"
@@ -29,14 +29,14 @@ def test_slice_needs_the_systemd_manager(node: Node) -> None:
 @pytest.mark.parametrize("kind", ["node", "keeping_node"])
 def test_guide(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     node: Node = request.getfixturevalue(kind)
-    config = tmp_path / "sandbox_config.json"
-    config.write_text(SANDBOX.read_text().replace("pod_123-456.slice", "/pod_123-456"))
+    sandbox, container_wasi, sleeper = guide_files(tmp_path)
+    assert container_wasi.read_text() == CONTAINER.read_text()
 
-    pod = node.crictl("runp", config)
+    pod = node.crictl("runp", sandbox)
     if kind == "keeping_node":
         infra = node.json("inspectp", pod)["info"]["pid"]
         assert Path(f"/proc/{infra}/root/pause.wasm").exists()
-    container = node.crictl("create", pod, CONTAINER, config)
+    container = node.crictl("create", pod, container_wasi, sandbox)
     _id, image, _age, state, name, attempt, pod_id, *_ = columns(node, container)
     assert (image, name, attempt) == (
         "hydai/wasm-wasi-example:latest",
@@ -50,12 +50,29 @@ def test_guide(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Non
     assert node.wait_exit(container) == 0
     assert columns(node, container)[3] == "Exited"
     check_seven_tests(node.logs(container))
-    assert node.crictl("rm", container) == container
-    node.crictl("stopp", pod)
-    node.crictl("rmp", pod)
+    status = node.json("inspect", container)["status"]
+    assert (status["state"], status["reason"]) == ("CONTAINER_EXITED", "Completed")
+
+    running = node.crictl("create", pod, sleeper, sandbox)
+    assert columns(node, running)[3] == "Created"
+    node.crictl("start", running)
+    assert columns(node, running)[3] == "Running"
+    assert node.json("inspect", running)["info"]["pid"] > 0
+    assert node.crictl("exec", running, "/hello.wasm") == "Hello from WebAssembly"
+    (stats,) = node.json("stats", "--id", running)["stats"]
+    assert stats["attributes"]["metadata"]["name"] == "sleeper"
+    node.crictl("stop", "--timeout=30", running)
+    assert columns(node, running)[3] == "Exited"
+    assert node.status(running)["exitCode"] == 143
+
+    for each in (container, running):
+        assert node.crictl("rm", each) == each
+    assert node.crictl("stopp", pod) == f"Stopped sandbox {pod}"
+    assert node.crictl("pods", "-q", "--state", "NotReady") == pod
+    assert node.crictl("rmp", pod) == f"Removed sandbox {pod}"
     assert node.crictl("ps", "-aq") == node.crictl("pods", "-q") == ""
-    assert cgroups(f"*{pod}*") == cgroups(f"*{container}*") == []
-    for path in cgroups("*/pod_123-456"):
+    assert [cgroups(f"*{each}*") for each in (pod, container, running)] == [[], [], []]
+    for path in cgroups(f"*{GUIDE_CGROUP}"):
         path.rmdir()
 
 

@@ -94,6 +94,15 @@ def cache(crunw: Runtime) -> Iterator[Path]:
         subprocess.run(["umount", path], check=True)
 
 
+@pytest.fixture
+def configuration() -> Iterator[Path]:
+    """The node's configuration file, for this test alone."""
+    target = Path("/etc/crunw")
+    aot_harness.mount(target, "mode=755")
+    yield target / "crunw.toml"
+    subprocess.run(["umount", target], check=True)
+
+
 MakeBundle = Callable[..., Bundle]
 
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,15 +50,6 @@ def test_unknown_policy(crunw, wasm_bundle, cache) -> None:
     assert crunw.run(bundle).error() == (
         "annotations.run.oci.wasm.aot: 'sometimes' is not one of auto, always, off"
     )
-
-
-@pytest.fixture
-def configuration(tmp_path: Path) -> Iterator[Path]:
-    """The configuration file, for this test alone."""
-    target = Path("/etc/crunw")
-    mount(target, "mode=755")
-    yield target / "crunw.toml"
-    subprocess.run(["umount", target], check=True)
 
 
 def test_configuration(crunw, wasm_bundle, cache, configuration: Path) -> None:

@@ -459,6 +459,26 @@ def cgroup_file(podman: Podman, controller: str, file: str) -> str:
     return Path(f"/sys/fs/cgroup/{controller}{path}/{file}").read_text().strip()
 
 
+def test_annotations_of_the_engine(podman):
+    """With podman's own seccomp profile and capabilities."""
+    run = ["--annotation", "run.oci.wasm.preopens=data:/srv:ro,open:/srv"]
+    for mode, expected in (("data", (1, "data/new: Read-only file system\n")), ("open", (0, ""))):
+        words = ["-v", f"{podman.directory}/tmp:/srv", "localhost/modules", "/files.wasm", "write"]
+        result = podman("run", "--rm", *run, *words, f"{mode}/new")
+        assert (result.status, result.out) == expected
+    result = podman("run", "--rm", "--annotation", "run.oci.wasm.time-limit=300ms",
+                    "--annotation", "run.oci.wasm.statistics=true",
+                    "localhost/modules", "/sleep.wasm")  # fmt: skip
+    assert result.status == 142
+    assert result.err.endswith("crunw: the time limit of 0.3 s is reached\n")
+
+
+def test_memory_ends_inside_the_program(podman):
+    skip_without_controllers(["--memory"])
+    out = podman.run("--memory", "16m", "localhost/modules", "/eater.wasm").ok()
+    assert out == "11 MiB: Out of memory\n"
+
+
 @pytest.mark.parametrize("program", RUNNING)
 def test_update_stats_and_top(podman, program):
     skip_without_controllers(["--memory"])

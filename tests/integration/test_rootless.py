@@ -128,6 +128,16 @@ def test_a_module(user: User, modules: Path) -> None:
     assert user.run(user.config("/exit3.wasm")).status == 3
 
 
+def test_a_module_with_all_that_it_can_ask_for(user: User, modules: Path) -> None:
+    shutil.copy(modules / "files.wasm", user.bundle / "rootfs/files.wasm")
+    (user.bundle / "rootfs/files.wasm").chmod(0o644)
+    config = user.config("/files.wasm", "write", "data/new")
+    wanted = {"aot": "off", "preopens": "data:/:ro", "statistics": "true", "time-limit": "1m"}
+    config["annotations"] = {f"run.oci.wasm.{key}": value for key, value in wanted.items()}
+    result = user.run(config)
+    assert (result.status, result.out) == (1, "data/new: Read-only file system\n")
+
+
 def test_mappings_are_made_up(user: User) -> None:
     config = user.config(BUSYBOX, "cat", "/proc/self/uid_map")
     del config["linux"]["uidMappings"], config["linux"]["gidMappings"]

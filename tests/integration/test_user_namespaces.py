@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,20 @@ def test_root_is_mapped(crunw: Runtime, user_bundle) -> None:
     words = crunw.run(made).ok().split()
     assert words == ["0", str(MAPPED), "65536"] * 2 + ["0", "0"]
     assert (made.rootfs / "file").stat().st_uid == MAPPED
+
+
+def test_a_module_with_all_that_it_can_ask_for(crunw: Runtime, wasm_bundle) -> None:
+    """The counters' file is the host's, the read-only preopen a mount of the container's."""
+    made = wasm_bundle("writer")
+    (made.rootfs / "srv" / "sub").mkdir(parents=True)
+    (made.rootfs / "srv" / "file").write_text("content")
+    wanted = {"preopens": "data:/srv:ro", "statistics": "true", "time-limit": "1m"}
+    made.config["annotations"].update({f"run.oci.wasm.{key}": wanted[key] for key in wanted})
+    crunw.start(in_user_namespace(made))
+    crunw.wait_status(made, "stopped")
+    stats = json.loads(crunw("events", "--stats", made.id).ok())
+    assert stats["data"]["wasm"]["instructions"] > 0
+    assert sorted(path.name for path in (made.rootfs / "srv").rglob("*")) == ["file", "sub"]
 
 
 def test_bind_source_that_only_the_host_may_reach(

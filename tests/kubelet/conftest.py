@@ -4,31 +4,64 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from containerd.node import HERE, Containerd, make_archives, wait_for
-from kubelet.node import Kubelet
+from crio.node import Node
+from kubelet.node import Engine, Kubelet
+
+
+@contextmanager
+def containerd(directory: Path) -> Iterator[Containerd]:
+    """containerd with crunw; it must have nothing left of its pods in the end."""
+    for part in ("images", "node"):
+        (directory / part).mkdir()
+    archives = make_archives(directory / "images")
+    engine = Containerd(directory / "node", (HERE / "config.toml").read_text())
+    try:
+        engine.start()
+        engine.load(archives)
+        yield engine
+    finally:
+        engine.clear()
+        wait_for(lambda: not engine.leftovers(), "nothing is left")
+        engine.stop()
+
+
+@contextmanager
+def crio(directory: Path) -> Iterator[Node]:
+    """CRI-O with crunw; likewise."""
+    engine = Node(directory)
+    engine.make_images()
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.stop()
+        left = engine.leftovers()
+        engine.delete()
+        assert left == []
+
+
+@pytest.fixture(scope="session", params=[containerd, crio], ids=["containerd", "crio"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    with request.param(tmp_path_factory.mktemp(request.param.__name__)) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubelet]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    archives = make_archives(tmp_path_factory.mktemp("archives"))
-    config = (HERE / "config.toml").read_text()
-    containerd = Containerd(tmp_path_factory.mktemp("containerd"), config)
-    kubelet = Kubelet(tmp_path_factory.mktemp("kubelet"), containerd)
+def running(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubelet]:
+    kubelet = Kubelet(tmp_path_factory.mktemp("kubelet"), engine)
     try:
-        containerd.start()
-        containerd.load(archives)
         kubelet.start()
         yield kubelet
     finally:
         if kubelet.process:
             kubelet.stop()
-        containerd.clear()
-        wait_for(lambda: not containerd.leftovers(), "nothing is left")
-        containerd.stop()
 
 
 @pytest.fixture

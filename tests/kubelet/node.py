@@ -13,9 +13,9 @@ import urllib.parse
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from containerd.node import PROJECT, WAIT, Containerd, wait_for
+from containerd.node import PROJECT, WAIT, wait_for
 
 PORT = 10250
 NAME = "node"
@@ -30,12 +30,25 @@ def build(program: str) -> Path:
     )
 
 
-class Kubelet:
-    """The kubelet above a containerd whose default runtime is crunw."""
+class Engine(Protocol):
+    """containerd or CRI-O, running, with crunw as its default runtime."""
 
-    def __init__(self, directory: Path, containerd: Containerd) -> None:
+    socket: Path
+    network: str  # the name of its network namespace
+
+    def within(self, *command: str) -> list[str]:
+        """``command``, in its network namespace."""
+
+    def running(self) -> list[str]:
+        """The ids of the containers that run."""
+
+
+class Kubelet:
+    """The kubelet above an engine."""
+
+    def __init__(self, directory: Path, engine: Engine) -> None:
         self.directory = directory
-        self.containerd = containerd
+        self.engine = engine
         self.manifests = directory / "manifests"
         self.manifests.mkdir()
         self.process: subprocess.Popen[bytes] | None = None
@@ -44,7 +57,7 @@ class Kubelet:
             "kind": "KubeletConfiguration",
             "staticPodPath": str(self.manifests),
             "podLogsDir": str(directory / "logs"),
-            "containerRuntimeEndpoint": f"unix://{containerd.socket}",
+            "containerRuntimeEndpoint": f"unix://{engine.socket}",
             "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
             "authorization": {"mode": "AlwaysAllow"},
             "cgroupDriver": "cgroupfs",
@@ -71,7 +84,7 @@ class Kubelet:
         ]
         with (self.directory / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                self.containerd.within(*command),
+                self.engine.within(*command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -88,7 +101,7 @@ class Kubelet:
 
     def request(self, method: str, path: str) -> str:
         """What the kubelet answers, asked from within its network namespace."""
-        return _within(self.containerd.network, lambda: _request(method, path))
+        return _within(self.engine.network, lambda: _request(method, path))
 
     def pods(self) -> dict[str, Any]:
         """The pods by the name that their manifest gives them."""
@@ -131,7 +144,7 @@ class Kubelet:
         """Take all manifests away; return when their pods have ended."""
         for path in self.manifests.iterdir():
             path.unlink()
-        wait_for(lambda: not self.containerd.crictl("ps", "-q").ok(), "the pods' end")
+        wait_for(lambda: not self.engine.running(), "the pods' end")
 
     def stop(self) -> None:
         """End the kubelet."""

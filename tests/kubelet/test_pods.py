@@ -1,4 +1,4 @@
-"""Pods of WebAssembly and native containers under a real kubelet, containerd and crunw."""
+"""Pods of WebAssembly and native containers under a real kubelet, either engine and crunw."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def seconds_to_end(kubelet) -> float:
     wait_for(lambda: kubelet.container("ending", "pause").get("ready"), "the pod")
     started = time.monotonic()
     path.unlink()
-    wait_for(lambda: not kubelet.containerd.crictl("ps", "-q").ok(), "the pod's end")
+    wait_for(lambda: not kubelet.engine.running(), "the pod's end")
     elapsed = time.monotonic() - started
     wait_for(lambda: "ending" not in kubelet.pods(), "the kubelet's forgetting it")
     return elapsed

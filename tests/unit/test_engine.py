@@ -178,7 +178,7 @@ def test_memory_limit(engine: Engine, modules: Path) -> None:
 def test_cost_limit(engine: Engine, modules: Path, name: str) -> None:
     limits = Limits(cost=100_000)
     result = run(engine, modules / f"{name}.wasm", limits=limits)
-    assert result == Result(TRAP_STATUS, "trap: cost limit exceeded")
+    assert result == Result(TRAP_STATUS, "trap: the limit of 100000 instructions is reached")
 
 
 def test_arguments_and_environment(

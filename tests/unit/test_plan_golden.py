@@ -18,6 +18,7 @@ from crunw.plan.encode import Step, encode
 from crunw.plan.exec import exec_plan
 from crunw.plan.host import CgroupMount, Host
 from crunw.plan.render import documents
+from crunw.plan.wasm import settings
 from crunw.spec.example import example
 from crunw.spec.load import check
 from crunw.spec.model import Process, Spec
@@ -91,6 +92,8 @@ class Case:
             workload=decide(spec.get("annotations", {}), process["args"][0], self.head),
         )
         host.engine_library, host.engine_stub = "libwasmedge.so.0", "/host/stub.so"
+        if host.workload.kind == "wasm":
+            host.wasm = settings(spec)
         if self.process is None:
             host.start = "/run/crunw/ID"
             host.state_before_pid, host.state_after_pid = '{"pid":', "}"
@@ -315,6 +318,18 @@ WASM_CASES = {
         {"root_entries": ["etc", "opt"]},
         head=WASM,
     ),
+    "wasm-annotations": Case(
+        {
+            "annotations|run.oci.wasm.function": "run",
+            "annotations|run.oci.wasm.instruction-limit": "1000",
+            "annotations|run.oci.wasm.memory-pages": "16",
+            "annotations|run.oci.wasm.preopens": "models:/srv/models:ro,/scratch:/tmp",
+            "annotations|run.oci.wasm.statistics": "true",
+            "annotations|run.oci.wasm.time-limit": "1.5s",
+        },
+        head=WASM,
+    ),
+    "wasm-memory-limit": Case({"linux.resources.memory.limit": 64 << 20}, head=WASM),
     "wasm-terminal": Case(TERMINAL, {"console_fd": 9}, head=WASM),
     "wasm-seccomp": Case({}, {"seccomp_program": FILTER}, head=WASM),
     "wasm-seccomp-no-new-privs": Case(

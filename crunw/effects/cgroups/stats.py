@@ -255,7 +255,10 @@ def _blkio_v2(directory: str) -> Section:
 
 
 def _page_sizes(directory: str) -> set[str]:
-    names = posix.listdir(directory) if directory else []
+    try:
+        names = posix.listdir(directory) if directory else []
+    except FileNotFoundError:  # systemd has removed it with the last process
+        names = []
     return {name.split(".")[1] for name in names if name.startswith("hugetlb.")}
 
 

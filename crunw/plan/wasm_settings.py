@@ -1,0 +1,51 @@
+"""What a WebAssembly program may use."""
+
+from __future__ import annotations
+
+FAMILY = "run.oci.wasm."
+PLUGINS = f"{FAMILY}plugins"
+MOST_PAGES = 65536  # of a memory, each of 64 KiB
+
+
+class Preopen:
+    """A directory with the name under which the program knows it."""
+
+    __slots__ = ("guest", "host", "read_only")
+
+    def __init__(self, guest: str, host: str, read_only: bool = False) -> None:
+        self.guest = guest
+        self.host = host  # a path in the container
+        self.read_only = read_only
+
+
+class Settings:
+    """What holds for one program. 0 and ``""`` stand for "not limited", "not asked for"."""
+
+    __slots__ = (
+        "counters",
+        "function",
+        "initial_pages",
+        "instructions",
+        "memory_pages",
+        "milliseconds",
+        "plugin_directory",
+        "plugins",
+        "preopens",
+        "statistics",
+    )
+
+    def __init__(self) -> None:
+        self.function = ""
+        self.memory_pages = 0  # of 64 KiB, for each memory
+        self.initial_pages = 0  # a module that begins with more is refused
+        self.instructions = 0
+        self.milliseconds = 0
+        self.statistics = False
+        self.preopens: list[Preopen] = []
+        self.plugins: list[str] = []  # names
+        self.plugin_directory = ""  # on the host
+        self.counters = ""  # path of the file in which the counters are published
+
+    def counted(self) -> bool:
+        """Whether instructions are counted, which compiled code must have been made for."""
+        return self.statistics or self.instructions > 0
