@@ -19,6 +19,8 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     "pause": (RUNNING,),
     "resume": (PAUSED,),
     "update": (CREATED, RUNNING, PAUSED),
+    "checkpoint": (RUNNING, PAUSED),
+    "mounts": (CREATED, RUNNING, PAUSED),
     "events": (CREATED, RUNNING, PAUSED),
 }
 

@@ -50,6 +50,10 @@
     X(NS_UNSHARE, 6, "u")                                                                          \
     /* Host: after NS_UNSHARE(CLONE_NEWUSER): report REPORT_USERNS, wait for go, become 0:0 */     \
     X(USERNS_MAP, 7, "")                                                                           \
+    /* Host, before NS_ENTER_PIDFD: s root directory of a running container (/proc/PID/root):      \
+     * paths are resolved below it. OPENER does not join its mount namespace, but clones out of    \
+     * the host's what is bound. */                                                                \
+    X(ROOT_JOINED, 19, "s")                                                                        \
     /* Host: s text for /proc/self/timens_offsets, after NS_UNSHARE(CLONE_NEWTIME) */              \
     X(TIME_OFFSETS, 8, "s")                                                                        \
     /* Host: s state directory: open its FIFOs, for WAIT_START */                                  \
@@ -94,6 +98,8 @@
      * map, s gid map, u nonzero: the mounts below are mapped too. A bind mount with mapped ids.   \
      * Needs OPENER. */                                                                            \
     X(BIND_IDMAPPED, 32, "ssusssu")                                                                \
+    /* s path: detach the mount there, with those below it. After ROOT_JOINED */                   \
+    X(UNMOUNT, 34, "s")                                                                            \
     /* s path, s SELinux label of the file or directory there */                                   \
     X(RELABEL, 33, "ss")                                                                           \
     /* s target, u MS_* propagation flags */                                                       \

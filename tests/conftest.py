@@ -1,4 +1,6 @@
-"""``CRUNW_MUST_WORK=1``: a skipped test has failed, but for those in ``allowed-skips.toml``."""
+"""``CRUNW_MUST_WORK=1``: a skipped test has failed, but for those in ``allowed-skips.toml`` and, as
+an ordinary user, ``rootless-skips.toml``.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 MUST_WORK = os.environ.get("CRUNW_MUST_WORK") == "1"
+ROOTLESS_SKIPS = tomllib.loads(Path(__file__).with_name("rootless-skips.toml").read_text())
 ALLOWED_SKIPS = tomllib.loads(Path(__file__).with_name("allowed-skips.toml").read_text())
 
 
@@ -19,10 +22,21 @@ def fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
     expected_failure = hasattr(report, "wasxfail")
     if not MUST_WORK or not report.skipped or expected_failure:
         return
-    if not any(fnmatch(report.nodeid, pattern) for pattern in ALLOWED_SKIPS):
+    allowed = [*ALLOWED_SKIPS, *(ROOTLESS_SKIPS if os.geteuid() else ())]
+    if not any(fnmatch(report.nodeid, pattern) for pattern in allowed):
         _path, _line, reason = report.longrepr
         report.outcome = "failed"
         report.longrepr = f"CRUNW_MUST_WORK=1, but {reason}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """As an ordinary user, leave out what only root can do."""
+    if os.geteuid() == 0:
+        return
+    for item in items:
+        for pattern, reason in ROOTLESS_SKIPS.items():
+            if fnmatch(item.nodeid, pattern):
+                item.add_marker(pytest.mark.skip(reason=f"not as an ordinary user: {reason}"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import array
 import ctypes
 import itertools
 import json
 import os
+import re
+import select
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -18,6 +22,8 @@ PATIENCE = float(os.environ.get("CRUNW_TEST_PATIENCE", "20"))  # s; an emulated 
 # "--cgroup-manager=systemd": what every call is made with.
 OPTIONS = os.environ.get("CRUNW_TEST_OPTIONS", "").split()
 PR_SET_CHILD_SUBREAPER = 36
+MAPPED = 100000
+MAPS = [{"containerID": 0, "hostID": MAPPED, "size": 65536}]
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 _numbers = itertools.count()
@@ -157,6 +163,41 @@ class Runtime:
         for process in self._processes:
             process.kill()
             process.communicate()
+
+
+def in_user_namespace(bundle: Bundle, *others: dict[str, Any]) -> Bundle:
+    """Give the bundle a mapped user namespace. Its directory stays closed to that one's root."""
+    linux = bundle.config["linux"]
+    linux["namespaces"] += [{"type": "user"}, *others]
+    linux["uidMappings"] = linux["gidMappings"] = MAPS
+    for path in [bundle.rootfs, *bundle.rootfs.rglob("*")]:
+        os.chown(path, MAPPED, MAPPED, follow_symlinks=False)
+    bundle.path.chmod(0o700)
+    return bundle.write()
+
+
+def expect(descriptor: int, text: str, pattern: str) -> tuple[str, str]:
+    """Read a terminal until ``pattern`` matches: the text after the match, and the match."""
+    deadline = time.monotonic() + PATIENCE
+    while not (match := re.search(pattern, text)):
+        ready, _, _ = select.select([descriptor], [], [], max(0, deadline - time.monotonic()))
+        assert ready, f"{pattern!r} is not in {text!r}"
+        try:
+            data = os.read(descriptor, 65536)
+        except OSError:
+            data = b""
+        assert data, f"end of {text!r} without {pattern!r}"
+        text += data.decode()
+    return text[match.end() :], match[0]
+
+
+def receive_master(listener: socket.socket) -> int:
+    connection, _ = listener.accept()
+    with connection:
+        _, [(level, kind, data)], *_ = connection.recvmsg(4096, socket.CMSG_SPACE(16))
+        assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+        [master] = array.array("i", data)
+    return master
 
 
 def cgroup_directories() -> list[str]:

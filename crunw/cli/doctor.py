@@ -22,6 +22,7 @@ def run(parsed: Parsed, given: Parsed) -> int:
         raise UsageError(f"unexpected argument {parsed.arguments[0]!r}")
     findings = [check("") for check in host.CHECKS]
     findings += [*parts.programs(), parts.libseccomp(), *parts.libwasmedge(), parts.cache()]
+    findings.append(parts.criu())
     findings += configured.engines("/etc")
     if parsed.flag("json"):
         text = json.dumps([finding._asdict() for finding in findings], indent=2) + "\n"

@@ -10,6 +10,7 @@ from crunw.errors import CrunwError, UsageError
 
 _VERBS = {
     "cache": "list, check, fill and prune the cache of compiled modules",
+    "checkpoint": "write a running container to files and end it",
     "compile": "compile WebAssembly modules ahead of time",
     "create": "create a container from a bundle",
     "delete": "delete a container",
@@ -21,9 +22,11 @@ _VERBS = {
     "inspect": "say what a WebAssembly module is",
     "kill": "send a signal to a container",
     "list": "list containers",
+    "mounts": "add mounts to a running container, or remove them",
     "pause": "stop the processes of a container",
     "plan": "print what `create` would do, step by step",
     "ps": "list the processes of a container",
+    "restore": "make a container of the files that checkpoint wrote",
     "resume": "let a paused container go on",
     "run": "create and start a container, wait for its end",
     "spec": "write an example config.json",

@@ -64,7 +64,8 @@ class Parsed:
 
 def parse(options: Sequence[Option], words: list[str], *, interspersed: bool) -> Parsed:
     """Sort ``words`` into options and arguments, as Go's and GNU's parsers both accept them:
-    ``--name value``, ``--name=value``, ``-n value``, ``-nvalue``, ``--`` ends the options.
+    ``--name value``, ``--name=value``, ``-n value``, ``-nvalue``, ``--`` ends the options. Where it
+    is not that, ``-name`` is ``--name``, as containerd's shim says it to runc.
 
     Without ``interspersed`` the first argument ends them too. Raises :class:`UsageError`.
     """
@@ -86,15 +87,16 @@ def parse(options: Sequence[Option], words: list[str], *, interspersed: bool) ->
         name, equals, value = word.partition("=")
         option = by_word.get(name)
         if option is None and word[1] != "-":
-            name, equals, value = word[:2], "=", word[2:]
-            option = by_word.get(name)
-            if option and not option.value:
-                option = None
+            option = by_word.get(word[:2])
+            if option and option.value:
+                name, equals, value = word[:2], "=", word[2:]
+            else:
+                option = by_word.get(f"-{name}")
         if option is None:
             raise UsageError(f"unknown option {word.partition('=')[0]}; see --help")
         if option.value and not equals:
             if not rest:
-                raise UsageError(f"{name} needs a value: {option.value}")
+                raise UsageError(f"{name} requires an argument: {option.value}")
             value = rest.pop()
         parsed.add(option.name, value)
     return parsed

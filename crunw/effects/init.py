@@ -192,6 +192,28 @@ class Init:
         return f": killed by signal {-code}" if code < 0 else f": exit status {code}"
 
 
+def perform(program: str, inherit: Collection[int], steps: Iterable[Step]) -> None:
+    """Have ``program`` perform a plan with ``fork`` that ends with ``ready``, and runs nothing.
+
+    Raises :class:`InitError`.
+    """
+    init = Init(program, inherit)
+    try:
+        init.send(steps)
+        init.run(nothing, nothing, nothing)
+        init.commit()
+        posix.waitpid(init.pid, 0)
+    except BaseException:
+        init.abandon()
+        raise
+
+
+def nothing(pid: int) -> None:
+    """For :meth:`Init.run` of a plan that makes no user namespace, runs no hooks and has a process
+    of which nothing is recorded.
+    """
+
+
 def read_all(descriptor: int) -> bytes:
     """Read until end of file."""
     data = b""

@@ -92,6 +92,10 @@ class Root:
             raise FileNotFoundError(f"{path}: not a regular file")
         return descriptor
 
+    def resolve(self, path: str) -> str:
+        """Return ``path`` with no link left in it; it may be missing. Raises OSError."""
+        return "/" + "/".join(self._resolve(path))
+
     def _resolve(self, path: str) -> list[str]:
         """Return the parts of ``path`` with no link left in it. Raises OSError."""
         rest = [part for part in path.split("/") if part][::-1]

@@ -83,6 +83,7 @@ class Creation:
         self.request = request
         self.spec = spec
         self.container = Container(request.root, request.id)
+        self.rootfs = _rootfs(spec, request.bundle)
         self.record: Record = {}
         self.cgroup: Cgroup | None = None
         self.init: Init | None = None
@@ -143,7 +144,7 @@ class Creation:
         spec_hooks = self.spec.get("hooks", {})
         return {
             "bundle": self.request.bundle,
-            "rootfs": _rootfs(self.spec, self.request.bundle),
+            "rootfs": self.rootfs,
             "created": timestamp(),
             "owner": _user_name(),
             "annotations": self.spec.get("annotations", {}),
@@ -220,10 +221,13 @@ class Creation:
 
     def _commit(self, init: Init) -> None:
         """Put the final record in place, then let the process go on."""
+        self._publish(init.pid)
+        init.commit()
+
+    def _publish(self, pid: int) -> None:
         self.container.publish()
         if self.request.pid_file:
-            write_file(self.request.pid_file, str(init.pid))
-        init.commit()
+            write_file(self.request.pid_file, str(pid))
 
     def _undo(self) -> None:
         if self.init:

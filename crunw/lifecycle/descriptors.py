@@ -63,6 +63,20 @@ def socket_activation() -> int:
     return int(count) if count.isdecimal() else 0
 
 
+def send_descriptor(connection_fd: int, descriptor: int) -> None:
+    """Send a terminal's master to who waits for it, as ``crunw-init`` does (unix(7) SCM_RIGHTS)."""
+    from _socket import SCM_RIGHTS, SOL_SOCKET, socket
+
+    connection = socket(fileno=connection_fd)
+    try:
+        rights = descriptor.to_bytes(4, "little")
+        connection.sendmsg([b"/dev/ptmx"], [(SOL_SOCKET, SCM_RIGHTS, rights)])
+    except OSError as error:
+        raise KernelError("send", "the terminal", error) from error
+    finally:
+        connection.detach()
+
+
 def _notifies(section: Seccomp) -> bool:
     return any(rule["action"] == "SCMP_ACT_NOTIFY" for rule in section.get("syscalls", ()))
 

@@ -6,7 +6,7 @@ import posix
 
 from crunw import status
 from crunw.effects import foreground, processes
-from crunw.effects.init import Init
+from crunw.effects.init import Init, nothing
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, StateError
@@ -65,7 +65,7 @@ def execute(request: Request) -> int:
     if now != status.PAUSED or not request.ignore_paused:
         status.check("exec", request.id, now)
     spec = load(container.directory)
-    process = request.process(spec["process"])
+    process = _with_capabilities(request.process(spec["process"]), spec["process"])
     terminal, console_fd = _terminal(process, request)
     pidfd = processes.open_pidfd(record["pid"], record["startTime"])
     if pidfd < 0:
@@ -83,7 +83,7 @@ def execute(request: Request) -> int:
             listener_state(host, spec, container, record, now)
         host.preserve_fds = request.preserve_fds
         init.send(exec_plan(spec, process, host, pidfd))
-        init.run(_no_maps, _started, _no_maps)
+        init.run(nothing, nothing, nothing)
         _join_rdt(spec, container, init.pid)
         if listener_fd >= 0:
             posix.close(listener_fd)
@@ -101,6 +101,13 @@ def execute(request: Request) -> int:
         return 0
     wait = terminal.wait if terminal else foreground.wait
     return wait(init.pid, started)
+
+
+def _with_capabilities(process: Process, first: Process) -> Process:
+    """As runc and crun: a process that names none gets those of the container's first one."""
+    if "capabilities" not in process and "capabilities" in first:
+        return {**process, "capabilities": first["capabilities"]}
+    return process
 
 
 def _join_rdt(spec: Spec, container: Container, pid: int) -> None:
@@ -144,12 +151,3 @@ def _terminal(process: Process, request: Request) -> tuple[Terminal | None, int]
 
     terminal = Terminal()
     return terminal, terminal.init_fd
-
-
-def _started(_pid: int) -> None:
-    """Nothing is recorded of an exec's process."""
-
-
-def _no_maps(pid: int) -> None:
-    """An exec's plan makes no user namespace and runs no hooks."""
-    raise AssertionError(pid)

@@ -61,6 +61,7 @@ def features() -> dict[str, Any]:
         "annotations": {
             "io.crunw.version": __version__,
             "run.oci.crun.wasm": "true",  # what engines ask crun's features for
+            "org.opencontainers.runc.checkpoint.enabled": _checkpoints(),  # and runc's
             **_engine(),
         },
         "potentiallyUnsafeConfigAnnotations": [
@@ -69,6 +70,13 @@ def features() -> dict[str, Any]:
             "run.oci.wasm.",  # all that begin so
         ],
     }
+
+
+def _checkpoints() -> str:
+    """Whether containers can be checkpointed now: CRIU may not be installed."""
+    from crunw.effects.criu.service import find
+
+    return "true" if find() else "false"
 
 
 def _engine() -> dict[str, str]:

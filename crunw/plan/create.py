@@ -12,6 +12,7 @@ from crunw.plan.mounts import (
     mount_steps,
 )
 from crunw.plan.process import (
+    distinct,
     home_steps,
     label_steps,
     limit_steps,
@@ -25,7 +26,7 @@ from crunw.spec.rules import sysctl_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from crunw.plan.host import Host
     from crunw.spec.model import Hook, Process, Spec
@@ -183,13 +184,18 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
         steps += [Step("net_address", name, *address) for address in addresses]
         steps.append(Step("net_up", name))
     after = host.state_after_pid_creating
-    return steps + [_hook(hook, host, after) for hook in hooks.get("createContainer", ())]
+    return steps + [_hook(hook, host, after, ()) for hook in hooks.get("createContainer", ())]
 
 
 def _pivot_steps(spec: Spec, host: Host) -> list[Step]:
     """The change of root and what is done to the new one."""
     steps = [Step("pivot_root", int(host.no_pivot))]
-    steps += [*console_steps(spec["process"], host, bind=True), *late_steps(spec)]
+    steps += console_steps(spec["process"], host, bind=True)
+    late = late_steps(spec)
+    cwd = spec["process"]["cwd"]
+    if late and cwd != "/":
+        steps.append(Step("cwd", cwd, 1))  # made, if it is missing, while it can be
+    steps += late
     propagation = spec.get("linux", {}).get("rootfsPropagation")
     if propagation:
         steps.append(Step("root_propagation", flags.PROPAGATION[propagation]))
@@ -209,7 +215,8 @@ def _process_steps(spec: Spec, host: Host) -> list[Step]:
     """From a finished root filesystem to the running program."""
     process = spec["process"]
     wanted = spec.get("hooks", {}).get("startContainer", ())
-    hooks = [_hook(hook, host, host.state_after_pid) for hook in wanted]
+    environment = process.get("env", ())  # of those that have none of their own: runc and crun
+    hooks = [_hook(hook, host, host.state_after_pid, environment) for hook in wanted]
     cwd = Step("cwd", process["cwd"], 1)
     directories = [*host.root_entries, *mount_directories(spec)]
     return [*session_steps(spec, host), *program_steps(process, host, cwd, directories, hooks)]
@@ -251,12 +258,12 @@ def program_steps(
     return [*steps, *sealed, Step("exec_find"), *wait, *late, *hooks, Step("exec")]
 
 
-def _hook(hook: Hook, host: Host, after: str) -> Step:
+def _hook(hook: Hook, host: Host, after: str, environment: Iterable[str]) -> Step:
     return Step(
         "hook",
         hook["path"],
         list(hook.get("args") or [hook["path"]]),
-        list(hook.get("env", ())),
+        distinct(hook.get("env", environment)),
         hook.get("timeout", 0),
         host.state_before_pid,
         after,

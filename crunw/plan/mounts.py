@@ -116,6 +116,7 @@ def mount_steps(spec: Spec, host: Host) -> list[Step]:
     """Return the steps for ``mounts``, in their order."""
     steps: list[Step] = []
     label = spec.get("linux", {}).get("mountLabel", "")
+    late = _read_only_late(spec)
     for index, mount in enumerate(spec.get("mounts", ())):
         field = f"mounts[{index}]"
         target = clean(mount["destination"])
@@ -134,7 +135,7 @@ def mount_steps(spec: Spec, host: Host) -> list[Step]:
         else:
             for option in options.data.split(","):
                 check_owner(spec, host, option, field)
-            steps += _filesystem(mount, kind, target, options, label)
+            steps += _filesystem(mount, target, options, label, late)
         steps += [Step("mount_propagation", target, bits) for bits in options.propagation]
         if options.attr_set or options.attr_clr:
             steps.append(Step("mount_setattr", target, options.attr_set, options.attr_clr, 1))
@@ -175,11 +176,7 @@ def device_steps(spec: Spec) -> list[Step]:
 def late_steps(spec: Spec) -> list[Step]:
     """Return the steps after pivot_root: masked and read-only paths, a read-only /dev and /."""
     linux = spec.get("linux", {})
-    steps = [
-        Step("mount_setattr", "/dev", _ATTR_RDONLY, 0, 0)
-        for mount in spec.get("mounts", ())
-        if _is_read_only_dev(mount)
-    ]
+    steps = [Step("mount_setattr", path, _ATTR_RDONLY, 0, 0) for path in _read_only_late(spec)]
     if spec.get("root", {}).get("readonly", False):
         steps.append(Step("root_readonly"))
     steps += [Step("readonly", clean(path)) for path in linux.get("readonlyPaths", ())]
@@ -214,10 +211,13 @@ def _bind(
     return [*steps, Step("mount_setattr", target, 0, cleared, 0)] if cleared else steps
 
 
-def _filesystem(mount: Mount, kind: str, target: str, options: Options, label: str) -> list[Step]:
+def _filesystem(
+    mount: Mount, target: str, options: Options, label: str, late: list[str]
+) -> list[Step]:
+    kind = mount.get("type", "")
     bits = options.flags
-    if target == "/dev":
-        bits &= ~flags.MS_RDONLY  # the devices come first; late_steps makes it read-only
+    if target in late:
+        bits &= ~flags.MS_RDONLY
     data = options.data
     if label and kind not in _UNLABELLED:
         context = f'context="{label}"'
@@ -292,9 +292,23 @@ def _is_bind_of_dev(mount: Mount) -> bool:
     return clean(mount["destination"]) == "/dev" and _is_bind(mount)
 
 
-def _is_read_only_dev(mount: Mount) -> bool:
-    return (
-        clean(mount["destination"]) == "/dev"
-        and not _is_bind_of_dev(mount)
-        and bool(Options(mount.get("options", [])).flags & flags.MS_RDONLY)
-    )
+def _read_only_late(spec: Spec) -> list[str]:
+    """The file systems that are made read-only when all is in them: /dev, for the devices, and each
+    tmpfs that another mount, or the working directory, may want a directory in. As in runc.
+    """
+    mounts = spec.get("mounts", ())
+    cwd = clean(spec["process"]["cwd"])
+    wanted = [clean(mount["destination"]) for mount in mounts]
+    paths = []
+    for index, mount in enumerate(mounts):
+        path = wanted[index]
+        later = wanted[index + 1 :]
+        if (
+            (path == "/dev" or mount.get("type") == "tmpfs")
+            and not _is_bind(mount)
+            and path not in later  # what is mounted over it would become read-only in its place
+            and (path == "/dev" or any(each.startswith(f"{path}/") for each in [*later, cwd]))
+            and Options(mount.get("options", [])).flags & flags.MS_RDONLY
+        ):
+            paths.append(path)
+    return paths

@@ -7,6 +7,8 @@ from crunw.plan.encode import Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from crunw.plan.host import Host
     from crunw.spec.model import Process, Spec
 
@@ -87,12 +89,19 @@ def process_step(process: Process, host: Host) -> Step:
     """The program's arguments and its environment, with that of socket activation
     (sd_listen_fds(3)): the program is the first process of its container.
     """
-    environment = list(process.get("env", ()))
+    environment = distinct(process.get("env", ()))
     if host.listen_fds:
         names = ("LISTEN_FDS=", "LISTEN_PID=", "LISTEN_FDNAMES=")
         environment = [entry for entry in environment if not entry.startswith(names)]
         environment += [f"LISTEN_FDS={host.listen_fds}", "LISTEN_PID=1"]
     return Step("process", list(process["args"]), environment)
+
+
+def distinct(environment: Iterable[str]) -> list[str]:
+    """Without the entries whose name a later one has again, which takes the place of the first:
+    as runc and crun do; what a program makes of two is its own affair otherwise.
+    """
+    return list({entry.partition("=")[0]: entry for entry in environment}.values())
 
 
 def persona_steps(spec: Spec) -> list[Step]:

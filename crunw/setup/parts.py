@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 
 from crunw import paths
 from crunw.errors import CrunwError
@@ -60,6 +62,17 @@ def _llvm() -> Finding:
         advice = "install the LLVM that libwasmedge depends on; modules run without it, interpreted"
         return Finding("LLVM", WARNING, str(error), advice)
     return Finding("LLVM", OK, "loaded: modules can be compiled ahead of time")
+
+
+def criu() -> Finding:
+    """The program behind ``checkpoint`` and ``restore``."""
+    path = shutil.which("criu")
+    if not path:
+        advice = "apt install criu, if containers are to be checkpointed"
+        return Finding("criu", WARNING, "not installed", advice)
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    version = done.stdout.removeprefix("Version:").strip()
+    return Finding("criu", OK, f"{version}: containers can be checkpointed")
 
 
 def cache() -> Finding:

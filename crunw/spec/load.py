@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crunw.spec.model import Process, Resources, Spec
+    from crunw.spec.model import Mount, Process, Resources, Spec
 
 MAX_BYTES = 16 << 20
 
@@ -50,6 +50,27 @@ def load_process(path: str) -> Process:
     except SpecError as error:
         raise _named(path, error) from None
     return process
+
+
+def load_mounts(path: str, *, destinations: bool) -> list[Mount]:
+    """The checked mounts of ``mounts``: a file with a config.json's ``mounts``, bare or by that
+    name; ``-``: standard input.
+
+    ``destinations``: no more of them is needed. Raises SpecError; fields are named as in
+    config.json (``mounts[0].source``).
+    """
+    document = _read(path)
+    if isinstance(document, list):
+        document = {"mounts": document}
+    try:
+        walker.check(document, ("object", {"mounts": schema.MOUNTS}, ("mounts",)))
+        mounts: list[Mount] = document["mounts"]
+        _complete_mounts(mounts)
+        if not destinations:
+            rules.check_mounts(mounts)
+    except SpecError as error:
+        raise _named(path, error) from None
+    return mounts
 
 
 def load_resources(path: str) -> Resources:
@@ -88,7 +109,11 @@ def check(document: Any) -> Spec:
 def _complete(spec: Spec) -> None:
     spec.setdefault("linux", {})
     _complete_user(spec["process"])
-    for mount in spec.get("mounts", ()):
+    _complete_mounts(spec.get("mounts", []))
+
+
+def _complete_mounts(mounts: list[Mount]) -> None:
+    for mount in mounts:
         if not mount["destination"].startswith("/"):
             # Not what the specification allows, but what crun and runc take.
             mount["destination"] = "/" + mount["destination"]

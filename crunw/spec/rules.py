@@ -52,8 +52,7 @@ def check_spec(spec: Spec) -> None:
     _names(spec, namespaces)
     _net_devices(linux, namespaces)
     _mappings(linux, namespaces)
-    for index, mount in enumerate(spec.get("mounts", ())):
-        _mount(mount, f"mounts[{index}]")
+    check_mounts(spec.get("mounts", []))
     for key in linux.get("sysctl", ()):
         _sysctl(key, namespaces)
     _devices(linux)
@@ -184,6 +183,12 @@ def _ranges(mappings: list[IdMapping], field: str) -> None:
             end = first + size
         if end > 0xFFFFFFFF:
             raise SpecError(field, f"a range ends above the last {side}, 4294967294")
+
+
+def check_mounts(mounts: list[Mount]) -> None:
+    """Check ``mounts``, one by one."""
+    for index, mount in enumerate(mounts):
+        _mount(mount, f"mounts[{index}]")
 
 
 def _mount(mount: Mount, field: str) -> None:

@@ -83,6 +83,7 @@ struct init {
     struct engine *engine;
     int opener_fd; /* OPENER, until PIVOT_ROOT; -1: none */
     bool opener_joined;
+    bool in_running;              /* ROOT_JOINED: the mounts are those of a running container */
     int cgroup_fd;                /* CGROUP_INTO, until FORK; -1: none */
     int artefact_fd;              /* ENGINE_ARTEFACT: compiled code of this node; -1: none */
     const char *artefact;         /* its directory */
@@ -146,7 +147,7 @@ step_function run_loopback_up, run_net_address, run_net_up;
 /* mount.c, device.c */
 step_function run_root_propagation, run_rootfs, run_mount, run_bind_idmapped, run_relabel,
     run_mount_propagation, run_mount_setattr, run_mknod, run_symlink, run_pivot_root, run_console,
-    run_mask, run_readonly, run_root_readonly;
+    run_mask, run_readonly, run_root_readonly, run_root_joined, run_unmount;
 /* hook.c */
 step_function run_hooks_barrier, run_hook;
 /* process.c */

@@ -20,6 +20,9 @@
 #include "sys.h"
 #include "sysmount.h"
 
+/* "/proc/self/fd/" and a number. */
+#define DESCRIPTOR_PATH 32
+
 /* The fields of MOUNT. */
 struct request {
     struct filesystem filesystem;
@@ -170,12 +173,27 @@ static int make_tree(struct error *error, const struct request *request, int tar
     return tree;
 }
 
+/* A path for calls that take no descriptor. A running container's /proc may lead astray: there it
+ * is relative to the directory of the host's procfs that this makes the working directory. */
+static int descriptor_path(struct init *init, int descriptor, char path[DESCRIPTOR_PATH]) {
+    snprintf(path, DESCRIPTOR_PATH, init->in_running ? "%d" : "/proc/self/fd/%d", descriptor);
+    if (!init->in_running)
+        return 0;
+    struct error *error = &init->error;
+    int directory = sys_openat(error, init->proc_fd, "self/fd", O_PATH | O_DIRECTORY, 0);
+    int result = directory < 0 ? -1 : sys_fchdir(error, directory, "self/fd");
+    sys_close(&directory);
+    return result;
+}
+
 /* mount(2), for what fsconfig(2) cannot say; the target is the descriptor here, too. */
-static int mount_by_descriptor(struct error *error, const struct request *request, int target) {
+static int mount_by_descriptor(struct init *init, const struct request *request, int target) {
     const struct filesystem *wanted = &request->filesystem;
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", target);
-    int result = sys_mount(error, wanted->source, path, wanted->type, wanted->flags, wanted->data,
+    struct error *error = &init->error;
+    char path[DESCRIPTOR_PATH];
+    int result = descriptor_path(init, target, path);
+    if (result == 0)
+        result = sys_mount(error, wanted->source, path, wanted->type, wanted->flags, wanted->data,
                            request->target);
     sys_close(&target);
     return result;
@@ -184,7 +202,7 @@ static int mount_by_descriptor(struct error *error, const struct request *reques
 static int mount_on(struct init *init, const struct request *request, int target) {
     bool copy_up = request->bits & MOUNT_COPY_UP;
     if (!copy_up && !filesystem_expressible(&request->filesystem))
-        return mount_by_descriptor(&init->error, request, target);
+        return mount_by_descriptor(init, request, target);
     int tree = make_tree(&init->error, request, target);
     if (tree < 0) {
         sys_close(&target);
@@ -257,15 +275,30 @@ int run_relabel(struct init *init, struct step *step) {
     static const char attribute[] = "security.selinux";
     const char *path = step_string(step);
     const char *label = step_string(step);
-    char link[64];
+    char link[DESCRIPTOR_PATH];
     int target = path_open(init, path, 0);
     if (target < 0)
         return -1;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", target); /* fsetxattr takes no O_PATH */
-    int result = setxattr(link, attribute, label, strlen(label) + 1, 0);
-    if (result < 0)
-        error_errno(&init->error, "setxattr", path);
+    int result = descriptor_path(init, target, link); /* fsetxattr takes no O_PATH */
+    if (result == 0 && setxattr(link, attribute, label, strlen(label) + 1, 0) < 0)
+        result = error_errno(&init->error, "setxattr", path);
     sys_close(&target);
+    return result;
+}
+
+int run_unmount(struct init *init, struct step *step) {
+    const char *path = step_string(step);
+    char link[DESCRIPTOR_PATH];
+    int target = path_open(init, path, 0);
+    if (target < 0)
+        return error_set(&init->error, "umount", path, init->error.number, "%s", "");
+    int result = descriptor_path(init, target, link);
+    if (result == 0)
+        result = sys_umount(&init->error, link, MNT_DETACH);
+    sys_close(&target);
+    if (result < 0)
+        error_set(&init->error, "umount", path, init->error.number, "%s",
+                  init->error.number == EINVAL ? "nothing is mounted there" : "");
     return result;
 }
 

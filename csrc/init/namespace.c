@@ -33,13 +33,14 @@ int run_oom_score_adj(struct init *init, struct step *step) {
 }
 
 /* Become 0:0 of the user namespace just entered. The change clears the "dumpable" flag, by which
- * /proc/self would belong to the host's root; nothing in the container can see us before FORK. */
-static int become_root(struct error *error) {
+ * /proc/self belongs to the host's root; with `dumpable` it is set again: nothing in the container
+ * can see us before FORK. */
+static int become_root(struct error *error, bool dumpable) {
     if (setresgid(0, 0, 0) < 0)
         return error_errno(error, "setresgid", "0");
     if (setresuid(0, 0, 0) < 0)
         return error_errno(error, "setresuid", "0");
-    if (prctl(PR_SET_DUMPABLE, 1) < 0)
+    if (dumpable && prctl(PR_SET_DUMPABLE, 1) < 0)
         return error_errno(error, "prctl(PR_SET_DUMPABLE)", "");
     return 0;
 }
@@ -53,7 +54,7 @@ int run_ns_enter(struct init *init, struct step *step) {
     int result = sys_setns(&init->error, namespace, type, path);
     sys_close(&namespace);
     if (result == 0 && type == CLONE_NEWUSER)
-        return become_root(&init->error);
+        return become_root(&init->error, true);
     return result;
 }
 
@@ -63,7 +64,10 @@ int run_ns_enter_pidfd(struct init *init, struct step *step) {
     if (sys_setns(&init->error, pidfd, types, "the container's namespaces") < 0)
         return -1;
     sys_close(&pidfd);
-    return (types & CLONE_NEWUSER) != 0 ? become_root(&init->error) : 0;
+    if ((types & CLONE_NEWUSER) == 0)
+        return 0;
+    /* A running container with the host's processes sees us, and must not get at our opener. */
+    return become_root(&init->error, !init->in_running);
 }
 
 int run_ns_unshare(struct init *init, struct step *step) {
@@ -73,7 +77,7 @@ int run_ns_unshare(struct init *init, struct step *step) {
 int run_userns_map(struct init *init, UNUSED struct step *step) {
     if (report_and_wait(init, REPORT_USERNS) < 0)
         return -1;
-    return become_root(&init->error);
+    return become_root(&init->error, true);
 }
 
 int run_time_offsets(struct init *init, struct step *step) {

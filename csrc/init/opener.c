@@ -16,17 +16,22 @@
 
 #define TEXT_MAX (1 << 16)
 
-enum kind { KIND_JOIN, KIND_OPEN, KIND_IDMAP };
+enum kind { KIND_JOIN, KIND_OPEN, KIND_TREE, KIND_IDMAP };
 
 /* The strings of a request, each with its NUL. */
 enum { TEXT_PATH, TEXT_USERNS, TEXT_UID_MAP, TEXT_GID_MAP, TEXTS };
 
 struct request {
     enum kind kind;
-    int flags;      /* KIND_OPEN: for open(2); KIND_IDMAP: AT_RECURSIVE or 0 */
+    int flags;      /* KIND_OPEN: for open(2); KIND_TREE, KIND_IDMAP: AT_RECURSIVE or 0 */
     bool recursive; /* KIND_IDMAP: the mapping */
     char text[TEXT_MAX];
 };
+
+static int serve_tree(struct error *error, const struct request *request, const char *path) {
+    unsigned flags = OPEN_TREE_CLONE | (unsigned)request->flags;
+    return sys_open_tree(error, AT_FDCWD, path, flags, path);
+}
 
 static int serve_idmap(struct error *error, const struct request *request, const char **texts) {
     const char *path = texts[TEXT_PATH];
@@ -36,8 +41,7 @@ static int serve_idmap(struct error *error, const struct request *request, const
         .gid_map = texts[TEXT_GID_MAP],
         .recursive = request->recursive,
     };
-    unsigned flags = OPEN_TREE_CLONE | (unsigned)request->flags;
-    int tree = sys_open_tree(error, AT_FDCWD, path, flags, path);
+    int tree = serve_tree(error, request, path);
     if (tree >= 0 && idmap_mount(error, tree, &idmap, path) < 0)
         sys_close(&tree);
     return tree;
@@ -55,6 +59,8 @@ static int serve_request(struct error *error, const struct request *request, int
         return sys_setns(error, given, CLONE_NEWNS, "the container's mount namespace");
     case KIND_OPEN:
         return sys_openat(error, AT_FDCWD, texts[TEXT_PATH], O_PATH | request->flags, 0);
+    case KIND_TREE:
+        return serve_tree(error, request, texts[TEXT_PATH]);
     case KIND_IDMAP:
         return serve_idmap(error, request, texts);
     }
@@ -160,7 +166,7 @@ static int ask_for(struct init *init, enum kind kind, const char *path, int flag
                    const struct idmap *idmap) {
     static struct request request;
     const char *limit = request.text + sizeof request.text;
-    if (join_once(init) < 0)
+    if (!init->in_running && join_once(init) < 0)
         return -1;
     request.kind = kind;
     request.flags = flags;
@@ -174,8 +180,9 @@ static int ask_for(struct init *init, enum kind kind, const char *path, int flag
     return ask(init, &request, end, -1);
 }
 
+static const struct idmap none = {.userns = "", .uid_map = "", .gid_map = ""};
+
 int host_open(struct init *init, const char *path, int flags) {
-    static const struct idmap none = {.userns = "", .uid_map = "", .gid_map = ""};
     if (init->opener_fd < 0)
         return sys_openat(&init->error, AT_FDCWD, path, O_PATH | flags, 0);
     return ask_for(init, KIND_OPEN, path, flags, &none);
@@ -185,6 +192,8 @@ int host_tree(struct init *init, const char *path, bool recursive) {
     unsigned flags = OPEN_TREE_CLONE | (recursive ? AT_RECURSIVE : 0);
     if (init->opener_fd < 0)
         return sys_open_tree(&init->error, AT_FDCWD, path, flags, path);
+    if (init->in_running)
+        return ask_for(init, KIND_TREE, path, recursive ? AT_RECURSIVE : 0, &none);
     int found = host_open(init, path, 0);
     if (found < 0)
         return -1;

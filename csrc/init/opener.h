@@ -4,7 +4,8 @@
  * enter (bundles, volumes, storage) are closed to it, and it may not map the ids of the host's file
  * systems. So OPENER leaves a process behind that stays who the runtime is. It joins the mount
  * namespace of the container, so that what it opens belongs there, with all that the kernel has
- * locked; it ends when its socket is closed: by PROCESS, or with the container's process. */
+ * locked, unless the container runs already and has left the host's files; it ends when its socket
+ * is closed: by PROCESS, or with the container's process. */
 #ifndef CRUNW_INIT_OPENER_H
 #define CRUNW_INIT_OPENER_H
 

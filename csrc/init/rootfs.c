@@ -59,6 +59,13 @@ int run_rootfs(struct init *init, struct step *step) {
     return tree < 0 ? -1 : 0;
 }
 
+/* The magic link leads to the container's root as its first process has it. */
+int run_root_joined(struct init *init, struct step *step) {
+    init->root_fd = sys_openat(&init->error, AT_FDCWD, step_string(step), O_PATH | O_DIRECTORY, 0);
+    init->in_running = true;
+    return init->root_fd < 0 ? -1 : 0;
+}
+
 /* The old root ends up below the new one, on the same place, and is detached there. It becomes a
  * slave first: the host's mounts must not be unmounted with ours, and private ones could keep a
  * mount of the host busy. */

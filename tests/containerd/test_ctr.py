@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 
+import pytest
 from containerd.node import run, wait_for
 
 
@@ -110,3 +112,25 @@ def test_terminal(containerd):
     image = "localhost/busybox:latest"
     command = " ".join(containerd.ctr_command(*words, image, "terminal", "tty"))
     assert "/dev/pts/0" in run(["script", "-qec", command, "/dev/null"]).ok()
+
+
+@pytest.mark.skipif(not shutil.which("criu"), reason="criu is not installed")
+def test_checkpoint_and_restore(containerd):
+    """What has counted goes on in a container made of the checkpoint, which is an image."""
+
+    def counted(name: str) -> int:
+        found = containerd.ctr("task", "exec", "--exec-id", "read", name, "cat", "/count")
+        return int(found.out or 0)
+
+    script = "i=0; while :; do i=$((i+1)); echo $i >/count; sleep 0.1; done"
+    containerd.detach("busybox", "counter", "sh", "-c", script)
+    wait_for(lambda: counted("counter") > 2, "a count beyond 2")
+    checkpoint = "localhost/checkpoint:latest"
+    words = ("containers", "checkpoint", "--rw", "--image", "--task", "counter", checkpoint)
+    containerd.ctr(*words).ok()
+    assert containerd.status("counter") == "RUNNING"
+    reached = counted("counter")
+    containerd.remove("counter")
+    containerd.ctr("containers", "restore", "--rw", "--live", "twin", checkpoint).ok()
+    wait_for(lambda: counted("twin") > reached, "the count goes on")
+    containerd.remove("twin")

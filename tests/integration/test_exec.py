@@ -72,6 +72,14 @@ def test_process_file(execute, crunw, running, tmp_path):
     assert out[-4:] == ["5", "0077", "50", "CapEff:\t0000000000000000"]
 
 
+def test_process_file_without_capabilities(crunw, running, tmp_path):
+    """It gets those of the container, as with runc and crun."""
+    process = {"cwd": "/", "args": ["/bin/grep", "CapEff", "/proc/self/status"]}
+    (tmp_path / "process.json").write_text(json.dumps(process))
+    out = crunw("exec", "--process", tmp_path / "process.json", running.id).ok()
+    assert out == "CapEff:\t0000000020000420\n"
+
+
 def test_detach_and_pid_file(crunw, running, execute, tmp_path):
     execute("--detach", "--pid-file", str(tmp_path / "pid"), ["sleep", "1001"]).ok()
     pid = int((tmp_path / "pid").read_text())

@@ -182,3 +182,21 @@ def test_namespaces_joined(crunw: Runtime, bundle) -> None:
     ]  # fmt: skip
     expected = [os.readlink(f"/proc/{pid}/ns/{file}") for file in kinds.values()]
     assert crunw.run(second.write()).ok().split() == expected
+
+
+def test_read_only_root_gets_its_working_directory(crunw: Runtime, bundle) -> None:
+    made = bundle("sh", "-c", "pwd; touch here", process__cwd="/new/deep", root__readonly=True)
+    result = crunw.run(made)
+    assert result.out == "/new/deep\n"
+    assert "Read-only file system" in result.err
+
+
+def test_read_only_tmpfs_with_a_mount_in_it(crunw: Runtime, bundle) -> None:
+    made = bundle("sh", "-c", "touch /data/inner/file; touch /data/file")
+    made.config["mounts"] += [
+        {"destination": "/data", "type": "tmpfs", "source": "tmpfs", "options": ["ro"]},
+        {"destination": "/data/inner", "type": "tmpfs", "source": "tmpfs"},
+    ]
+    error = crunw.run(made.write()).err
+    assert error.count("Read-only file system") == 1
+    assert "/data/file" in error

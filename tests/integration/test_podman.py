@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-import select
 import shutil
 import subprocess
-import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from container_harness import PATIENCE, Result, wait_for
+import terminal_harness
+from container_harness import Result, wait_for
 
 pytestmark = pytest.mark.podman
 
@@ -29,8 +29,13 @@ class Podman:
         self.directory = directory
         storage = f'graphroot = "{directory}/root"\nrunroot = "{directory}/run"\n'
         (directory / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\n{storage}')
+        # What watches an exec that one has detached from would stay for five minutes.
+        settings = Path(os.environ["CONTAINERS_CONF_OVERRIDE"]).read_text()
+        delay = "[engine]\nexit_command_delay = 1\n"
+        (directory / "containers.conf").write_text(settings.replace("[engine]\n", delay))
         self.environment = {
             **os.environ,
+            "CONTAINERS_CONF_OVERRIDE": str(directory / "containers.conf"),
             "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
             "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
         }
@@ -73,6 +78,12 @@ class Podman:
         return int(self("wait", name).ok())
 
 
+def command_lines() -> Iterator[bytes]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            yield path.read_bytes()
+
+
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> Iterator[Podman]:
     if os.geteuid() != 0:
@@ -87,7 +98,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> Iterator[
         check=True, stdout=subprocess.DEVNULL, env=podman.environment,
     )  # fmt: skip
     yield podman
+    watching = f"{podman.directory}/".encode()
+    wait_for(lambda: not any(watching in line for line in command_lines()), "the last conmon's end")
     for group in Path("/sys/fs/cgroup").glob(f"*/{PARENT}"):
+        conmon = group / "conmon/cgroup.procs"
+        wait_for(
+            lambda conmon=conmon: not conmon.exists() or not conmon.read_text(), "conmon's end"
+        )
         for directory, _, _ in os.walk(group, topdown=False):
             os.rmdir(directory)
     storage = podman.directory / "root" / "overlay"
@@ -365,32 +382,11 @@ def test_ps_top_and_inspect(podman):
 # --- Terminals ------------------------------------------------------------------------------------
 
 
-class Session:
-    """A command on a terminal of which the test holds the master."""
+class Session(terminal_harness.Session):
+    """podman on a terminal."""
 
     def __init__(self, podman: Podman, *words: str) -> None:
-        self.master, slave = os.openpty()
-        self.process = podman.spawn(*words, stdin=slave, stdout=slave, stderr=slave)
-        os.close(slave)
-        self.text = ""
-
-    def expect(self, pattern: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not (match := re.search(pattern, self.text)):
-            ready, _, _ = select.select([self.master], [], [], deadline - time.monotonic())
-            assert ready, f"{pattern!r} is not in {self.text!r}"
-            self.text += os.read(self.master, 65536).decode()
-        self.text = self.text[match.end() :]
-
-    def type(self, text: str) -> None:
-        """Once podman has made the terminal raw: until then it is this one that echoes."""
-        wait_for(lambda: not termios.tcgetattr(self.master)[3] & termios.ECHO, "a raw terminal")
-        os.write(self.master, text.encode())
-
-    def end(self) -> int:
-        status = self.process.wait(PATIENCE)
-        os.close(self.master)
-        return status
+        super().__init__([*podman.program, *podman.in_parent(words)], podman.environment)
 
 
 def test_terminal_of_a_native_container(podman):
@@ -430,6 +426,64 @@ def test_exec_with_a_terminal(podman, modules):
     session = Session(podman, "exec", "-it", "c", "/modules/hello.wasm")
     session.expect("Hello from WebAssembly\r\n")
     assert session.end() == 0
+
+
+KEYS = "--detach-keys=ctrl-q"
+WATCH = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done"
+
+
+def test_detach_and_attach(podman):
+    session = Session(podman, "run", "-it", KEYS, "--network", "none", "--name", "c",
+                      "localhost/busybox", "sh")  # fmt: skip
+    session.expect("/ # ")
+    session.type("echo $((6*7))\r")
+    session.expect("42\r\n/ # ")
+    assert session.detach() == 0
+    assert podman.inspect("c", "State.Status") == "running"
+    session = Session(podman, "attach", KEYS, "c")
+    session.type("echo $((6*8))\r")
+    session.expect("48\r\n/ # ")
+    session.type("exit 5\r")
+    session.end()  # podman's attach does not hand on the status
+    assert podman.wait("c") == 5
+
+
+def test_attach_to_a_module(podman):
+    words = ("--network", "none", "--name", "c", "localhost/modules", "/files.wasm", "cat")
+    assert podman("run", "--detach", "-it", *words).status == 0  # warns: it has no terminal itself
+    session = Session(podman, "attach", KEYS, "c")
+    session.type("a line\r")
+    session.expect(r"a line\r\n")
+    assert session.detach() == 0
+    session = Session(podman, "attach", KEYS, "c")
+    session.type("\x04")
+    session.expect(r"a line\r\n")
+    assert session.end() == 0
+
+
+def test_resize(podman):
+    session = Session(podman, "run", "--rm", "-it", "--network", "none", "--name", "c",
+                      "localhost/busybox", "sh", "-c", WATCH)  # fmt: skip
+    session.expect("ready")
+    session.resize(31, 91)
+    session.expect("31 91")
+    podman("kill", "c").ok()
+    assert session.end() == 137
+
+
+def test_exec_resize_interrupt_and_detach(podman):
+    podman.start("c", "localhost/busybox", "sleep", "1000")
+    session = Session(podman, "exec", "-it", "c", "sh", "-c", f"trap 'exit 9' INT; {WATCH}")
+    session.expect("ready")
+    session.resize(32, 92)
+    session.expect("32 92")
+    session.type("\x03")
+    assert session.end() == 9
+    session = Session(podman, "exec", "-it", KEYS, "c", "sleep", "1001")
+    wait_for(lambda: "1001" in podman("top", "c", "args").out)
+    assert session.detach() == 0
+    assert "1001" in podman("top", "c", "args").ok()
+    assert podman.inspect("c", "State.Status") == "running"
 
 
 # --- Pause and limits -----------------------------------------------------------------------------
@@ -523,3 +577,38 @@ def test_pod_of_both_kinds_with_the_annotation_on_all(podman):
         assert podman("logs", "wasm").ok() == "Hello from WebAssembly\n"
     finally:
         podman("pod", "rm", "--force", "--time", "0", "pod").ok()
+
+
+# --- Checkpoints ----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not shutil.which("criu"), reason="criu is not installed")
+def test_checkpoint_and_restore(podman: Podman, tmp_path: Path) -> None:
+    """What counts goes on counting, in the same container and in one that is imported."""
+
+    def counted(name: str, beyond: int) -> int:
+        last = int(podman("logs", "--tail", "1", name).out or 0)
+        return last if last > beyond else 0
+
+    count = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done"
+    podman.start("counter", "localhost/busybox", "sh", "-c", count)
+    stopped_at = wait_for(lambda: counted("counter", 2), "a count beyond 2")
+    podman("container", "checkpoint", "counter").ok()
+    assert podman.inspect("counter", "State.Status") == "exited"
+    podman("container", "restore", "counter").ok()
+    stopped_at = wait_for(lambda: counted("counter", stopped_at), "the count to go on")
+    archive = str(tmp_path / "checkpoint.tar")
+    podman("container", "checkpoint", "--leave-running", "--export", archive, "counter").ok()
+    podman("container", "restore", "--import", archive, "--name", "twin").ok()
+    for name in ("counter", "twin"):
+        wait_for(lambda name=name: counted(name, stopped_at), f"{name} to go on")
+        assert podman.inspect(name, "State.Status") == "running"
+    assert podman("exec", "twin", "cat", "/proc/1/comm").ok() == "sh\n"
+
+
+def test_wasm_is_not_checkpointed(podman: Podman) -> None:
+    podman.start("module", "localhost/modules", "/sleep.wasm")
+    refused = podman("container", "checkpoint", "module")
+    assert refused.status != 0
+    assert "not possible for WebAssembly containers" in refused.err
+    assert podman.inspect("module", "State.Status") == "running"

@@ -98,6 +98,12 @@ def test_home_of_the_user(crunw: Runtime, bundle, uid: int, home: str) -> None:
     assert crunw.run(made).ok().strip() == home
 
 
+def test_a_variable_twice(crunw: Runtime, bundle) -> None:
+    """The last value, in the place of the first: as runc and crun."""
+    made = bundle("/bin/busybox", "env", process__env=["A=1", "HOME=/", "A=2"])
+    assert crunw.run(made).ok().splitlines() == ["A=2", "HOME=/"]
+
+
 def test_home_that_is_given(crunw: Runtime, bundle) -> None:
     made = bundle("/bin/sh", "-c", "echo $HOME", process__env=["HOME=/mine"])
     assert crunw.run(made).ok().strip() == "/mine"

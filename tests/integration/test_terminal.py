@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import array
 import fcntl
 import os
-import re
-import select
 import socket
 import struct
 import subprocess
 import termios
-import time
 
 import pytest
-from container_harness import PATIENCE, wait_for
+from container_harness import PATIENCE, expect, receive_master, wait_for
 
 PROMPT = "[~/] # "
 
@@ -55,34 +51,10 @@ class Screen:
         return termios.tcgetattr(self.slave)
 
 
-def expect(descriptor: int, text: str, pattern: str) -> tuple[str, str]:
-    """Read a terminal until ``pattern`` matches: the text after the match, and the match."""
-    deadline = time.monotonic() + PATIENCE
-    while not (match := re.search(pattern, text)):
-        ready, _, _ = select.select([descriptor], [], [], max(0, deadline - time.monotonic()))
-        assert ready, f"{pattern!r} is not in {text!r}"
-        try:
-            data = os.read(descriptor, 65536)
-        except OSError:
-            data = b""
-        assert data, f"end of {text!r} without {pattern!r}"
-        text += data.decode()
-    return text[match.end() :], match[0]
-
-
 @pytest.fixture
 def screen():
     with Screen() as made:
         yield made
-
-
-def receive_master(listener: socket.socket) -> int:
-    connection, _ = listener.accept()
-    with connection:
-        _, [(level, kind, data)], *_ = connection.recvmsg(4096, socket.CMSG_SPACE(16))
-        assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
-        [master] = array.array("i", data)
-    return master
 
 
 @pytest.fixture

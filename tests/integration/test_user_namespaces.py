@@ -5,24 +5,9 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
-from container_harness import Bundle, Runtime
-
-MAPPED = 100000
-MAPS = [{"containerID": 0, "hostID": MAPPED, "size": 65536}]
-
-
-def in_user_namespace(bundle: Bundle, *others: dict[str, Any]) -> Bundle:
-    """Give the bundle a mapped user namespace. Its directory stays closed to that one's root."""
-    linux = bundle.config["linux"]
-    linux["namespaces"] += [{"type": "user"}, *others]
-    linux["uidMappings"] = linux["gidMappings"] = MAPS
-    for path in [bundle.rootfs, *bundle.rootfs.rglob("*")]:
-        os.chown(path, MAPPED, MAPPED, follow_symlinks=False)
-    bundle.path.chmod(0o700)
-    return bundle.write()
+from container_harness import MAPPED, Runtime, in_user_namespace
 
 
 @pytest.fixture

@@ -72,6 +72,12 @@ def test_two_dashes_before_the_command() -> None:
     assert words("ID -- sh", interspersed=False).arguments == ["ID", "--", "sh"]
 
 
+def test_a_long_one_with_a_single_dash() -> None:
+    parsed = words("-force -number=3 -number 4")
+    assert parsed.flag("force")
+    assert parsed.number("number") == 4
+
+
 def test_single_dash_is_an_argument() -> None:
     assert words("- -f").arguments == ["-"]
 
@@ -84,7 +90,7 @@ def test_unknown(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["--bundle", "-b"])
 def test_missing_value(word: str) -> None:
-    with pytest.raises(UsageError, match=f"^{word} needs a value: DIR$"):
+    with pytest.raises(UsageError, match=f"^{word} requires an argument: DIR$"):
         words(word)
 
 

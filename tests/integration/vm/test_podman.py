@@ -67,3 +67,28 @@ def test_a_container_in_a_scope_with_limits(image, properties) -> None:
     finally:
         podman("rm", "--force", "--time", "0", container)
     wait_for(lambda: not os.path.exists(directory), "the end of the scope")
+
+
+def test_checkpoint_and_restore(image, tmp_path: Path) -> None:
+    """What counts goes on counting, in the same container and in one that is imported."""
+    count = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.2; done"
+    container = podman("run", "-d", "--network=none", image, "sh", "-c", count).strip()
+    archive = str(tmp_path / "checkpoint.tar")
+    try:
+        stopped_at = wait_for(lambda: last_logged(container, 2), "a count beyond 2")
+        podman("container", "checkpoint", container)
+        assert podman("inspect", "--format", "{{.State.Status}}", container) == "exited\n"
+        podman("container", "restore", container)
+        stopped_at = wait_for(lambda: last_logged(container, stopped_at), "the count to go on")
+        podman("container", "checkpoint", "--leave-running", "--export", archive, container)
+        podman("container", "restore", "--import", archive, "--name", "twin")
+        for name in ("twin", container):
+            wait_for(lambda name=name: last_logged(name, stopped_at), f"{name} to go on")
+    finally:
+        podman("rm", "--force", "--ignore", "--time", "0", container, "twin")
+
+
+def last_logged(container: str, beyond: int) -> int:
+    """The last number in the log, 0 if it is not greater than ``beyond``."""
+    last = int(podman("logs", "--tail", "1", container) or 0)
+    return last if last > beyond else 0

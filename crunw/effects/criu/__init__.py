@@ -1,0 +1,1 @@
+"""CRIU, driven through its RPC (https://criu.org/RPC): ``criu swrk`` on a socket."""
