@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.big_module import with_custom_section
@@ -14,26 +16,44 @@ if TYPE_CHECKING:
     from benchmarks.context import Context
     from benchmarks.measure import Task, Timing
 
+# What a start does to find a module's compiled code, in a process that has done nothing else yet.
+_LOOKUP = """\
+import sys, time
+from crunw.lifecycle.create import Request, find_compiled, gather_host
+from crunw.spec.load import load
+bundle = sys.argv[1]
+spec = load(bundle)
+host = gather_host(spec, Request("/run/crunw", "lookup", bundle))
+start = time.perf_counter()
+find_compiled(host, spec, bundle)
+print(time.perf_counter() - start)
+assert host.artefact
+"""
+_MILLISECOND = "a millisecond"
+
 
 def measure(context: Context) -> Iterator[Result]:
     """Yield the results."""
     for name in ("hello", "wasi_example_main"):
-        yield _first(context, name)
+        yield _first(context, name, "run")
+        yield _first(context, name, "lifecycle")
         yield _warm(context, name)
+        yield _lookup(context, name)
 
 
-def _first(context: Context, name: str) -> Result:
+def _first(context: Context, name: str, call: str) -> Result:
     """The first start of a new image under `auto` and under `off`."""
+    start = getattr(context.crunw, call)
     serial = itertools.count()
     original = (context.examples / f"{name}.wasm").read_bytes()
 
     def task(policy: str) -> Task:
         def first_start() -> Timing:
             number = next(serial)
-            module = context.directory / f"{name}-{number}.wasm"
-            module.write_bytes(with_custom_section(original, b"%d" % number))
-            bundle = context.bundles.wasm(f"{name}-{policy}-{number}", module, ["50000000"], policy)
-            taken = timed(lambda: context.crunw.run(bundle))
+            module = context.directory / f"{name}-{call}-{number}.wasm"
+            module.write_bytes(with_custom_section(original, f"{call}-{number}".encode()))
+            bundle = context.bundles.wasm(f"{name}-{call}-{policy}-{number}", module, [], policy)
+            taken = timed(lambda: start(bundle))
             reap_adopted()  # the compiler in the background must not slow down the next sample
             return taken
 
@@ -41,7 +61,7 @@ def _first(context: Context, name: str) -> Result:
 
     samples = in_turn({"crunw": task("auto"), "off": task("off")}, context.rounds)
     return Result.of_times(
-        f"cache/first-{name}", f"`run`, {name}, first start, auto / off", samples
+        f"cache/first-{call}-{name}", f"`{call}`, {name}, first start, auto / off", samples
     )
 
 
@@ -57,3 +77,20 @@ def _warm(context: Context, name: str) -> Result:
     }
     samples = in_turn(tasks, context.rounds)
     return Result.of_times(f"cache/warm-{name}", f"`run`, {name}, from the cache / off", samples)
+
+
+def _lookup(context: Context, name: str) -> Result:
+    """What looking in the cache adds to a start that finds its module there."""
+    bundle = context.bundles.wasm(f"{name}-lookup", context.examples / f"{name}.wasm")
+    context.warm(bundle)
+    command = [sys.executable, "-S", "-P", "-c", _LOOKUP, str(bundle)]
+    samples = [
+        float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        for _ in range(1 + context.rounds)  # after a boot all of an entry is read first
+    ][1:]
+    return Result(
+        f"cache/lookup-{name}",
+        f"looking up {name} in the cache",
+        "s",
+        {"crunw": samples, _MILLISECOND: [0.001] * len(samples)},
+    )

@@ -33,6 +33,11 @@ class Context:
         """Rounds of what takes seconds and is not compared closely."""
         return max(3, self.rounds // 5)
 
+    @property
+    def fewest(self) -> int:
+        """Rounds of what takes many seconds, and where a factor is of interest."""
+        return max(1, self.rounds // 8)
+
     def warm(self, bundle: Path) -> None:
         """Have the module of a bundle compiled into the cache: what an earlier start would do."""
         run([self.crunw.program, "cache", "warm", str(bundle)], self.crunw.errors)

@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from benchmarks.context import Context
     from benchmarks.measure import Task
 
-# An argument that takes compiled code about half a second, and one that an interpreter can do.
+# An argument that takes native code about a second, so that the start is a small part of it, and
+# one that takes an interpreter 10 to 30 s.
 _WORKLOADS = {
-    "nbody": ("7000000", "1000000"),
-    "fannkuch": ("10", "10"),
-    "mandelbrot": ("2000", "1600"),
-    "sha256": ("100", "12"),
-    "json": ("8", "1"),
-    "nbody_rust": ("7000000", "1000000"),
-    "sha256_rust": ("100", "12"),
-    "json_rust": ("5", "1"),
+    "nbody": ("25000000", "4000000"),
+    "fannkuch": ("11", "10"),
+    "mandelbrot": ("5000", "2000"),
+    "sha256": ("400", "40"),
+    "json": ("40", "5"),
+    "nbody_rust": ("25000000", "4000000"),
+    "sha256_rust": ("400", "40"),
+    "json_rust": ("30", "5"),
 }
 
 
@@ -49,7 +50,8 @@ def _beside_compiled(context: Context, name: str, argument: str) -> Result:
         "native": lambda: timed(lambda: run([str(native), argument])),
     }
     title = f"{name} {argument}, compiled"
-    return Result.of_times(f"cpu/compiled-{name}", title, in_turn(tasks, context.rounds))
+    samples = in_turn(tasks, context.few, warmup=1)
+    return Result.of_times(f"cpu/compiled-{name}", title, samples)
 
 
 def _beside_crun(context: Context, name: str, argument: str) -> Result:
@@ -60,7 +62,7 @@ def _beside_crun(context: Context, name: str, argument: str) -> Result:
         "crunw": _in_container(context, f"{name}-image", module, argument),
         "crun": lambda: timed(lambda: context.crun.run(crun_bundle)),
     }
-    samples = in_turn(tasks, context.few, warmup=0)
+    samples = in_turn(tasks, context.fewest, warmup=0)
     title = f"{name} {argument}, second start of an image"
     return Result.of_times(f"cpu/image-{name}", title, samples)
 

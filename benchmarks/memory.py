@@ -55,17 +55,28 @@ def _many_idle(count: int, subjects: dict[Runtime, Path]) -> Iterator[Result]:
         "s",
         paired=False,
     )
+    steady = Result(
+        f"memory/steady-{count}",
+        f"`create` and `start`: the last tenth of {count} beside the first",
+        "s",
+        paired=False,
+    )
+    tenth = max(10, count // 10)
     for runtime, bundle in subjects.items():
         say(f"  {count} containers of {runtime.name}")
         times: list[float] = []
         containers = _start(runtime, bundle, count, times)
         time.sleep(_SETTLE)
         memory.samples[runtime.name] = [_rollup(each.pid)["Pss"] for each in containers]
-        starts.samples[runtime.name] = times[-max(10, count // 10) :]
+        starts.samples[runtime.name] = times[-tenth:]
+        if runtime.name == "crunw":
+            steady.samples = {"crunw": times[-tenth:], "first": times[:tenth]}
         for container in containers:
             container.remove()
     yield memory
     yield starts
+    if count > tenth:
+        yield steady
 
 
 def _start(

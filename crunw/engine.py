@@ -1,7 +1,7 @@
-"""libwasmedge from Python: check, inspect, run and compile WebAssembly modules on this host.
+"""libwasmedge from Python: check, inspect and run WebAssembly modules on this host.
 
 The only module that imports ``crunw._engine``, the C layer of ``csrc/engine``; ``crunw-init`` runs
-containers with the same layer. Not on the lifecycle path.
+containers and ``crunw-compiler`` compiles modules with the same layer. Not on the lifecycle path.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Engine:
     """An open libwasmedge.
 
     ``library`` is a path or a soname, ``stub`` the path of the LLVM stub; without one LLVM itself
-    is loaded, as compiling needs it. Raises :class:`CrunwError` where there is no usable library.
+    is loaded. Raises :class:`CrunwError` where there is no usable library.
     """
 
     def __init__(self, library: str | None = None, stub: str | None = None) -> None:
@@ -153,40 +153,6 @@ class Engine:
             if lib.engine_run(module.pointer, status, error) != 0:
                 return Result(TRAP_STATUS, _text(error.message))
             return Result(status[0] & 0xFF, "")
-
-    def compile(  # noqa: PLR0913 - one for each option of the compiler
-        self,
-        path: str,
-        output: str,
-        fd: int = -1,
-        *,
-        level: str = "2",
-        native: bool = False,
-        generic: bool = False,
-        interruptible: bool = False,
-        statistics: bool = False,
-        without: Sequence[str] = (),
-    ) -> None:
-        """Compile a module ahead of time into the file ``output``.
-
-        ``fd``: an open descriptor of the module; then ``path`` only names it in errors.
-        ``level``: ``0`` to ``3``, ``s`` or ``z``. The result is Wasm with an AOT section, or with
-        ``native`` a shared object, for this CPU or with ``generic`` for any of its architecture.
-        ``interruptible`` and ``statistics`` are compiled in and cost speed. Raises as
-        :meth:`validate`, whose ``without`` is this one's; the engine must have been opened without
-        the stub.
-        """
-        options = ffi.new(
-            "struct engine_compile_options *",
-            [level.encode(), native, generic, interruptible, statistics, _set(without)],
-        )
-        error = ffi.new("struct engine_error *")
-        module = os.dup(fd) if fd >= 0 else _open(path)
-        try:
-            if lib.engine_compile(self._engine, module, os.fsencode(output), options, error) != 0:
-                raise _failure(path, error)
-        finally:
-            os.close(module)
 
 
 class _Module:

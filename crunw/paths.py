@@ -28,6 +28,11 @@ def init_path() -> str:
     return f"{bin_dir()}/crunw-init"
 
 
+def compiler_path() -> str:
+    """``crunw-compiler``, which compiles one module."""
+    return f"{bin_dir()}/crunw-compiler"
+
+
 def library_dir() -> str:
     """The directory of the shared objects that are opened by path, such as the LLVM stub."""
     return f"{package_dir()}/lib"

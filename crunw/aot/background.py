@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def start(module: int, name: str, key: str, options: Options) -> None:
     """Have a module compiled. ``module``: an open descriptor; nothing of the rest is inherited.
 
-    For a process that ends now: it does not reap what it has started.
+    It is not reaped: that is for whoever inherits it when this process has ended.
 
     An engine waits for the end of file of the pipes it has given to the runtime, so whatever
     outlives the runtime must not hold them.
@@ -24,38 +24,36 @@ def start(module: int, name: str, key: str, options: Options) -> None:
     waiting = f"{places.cache()}/queue/{key}"
     if exists(places.note("failed", key)) or exists(waiting):
         return
-    if posix.fork() == 0:
-        try:
-            _execute(module, name, key, options)
-        finally:
-            posix._exit(0)  # noqa: SLF001 -- public as os._exit
-
-
-def _execute(module: int, name: str, key: str, options: Options) -> None:
-    posix.setsid()
-    posix.sched_setscheduler(0, posix.SCHED_IDLE, posix.sched_param(0))
-    posix.dup2(module, 0)
-    null = posix.open("/dev/null", posix.O_RDWR)
-    posix.dup2(null, 1)
-    posix.dup2(null, 2)
-    for number in map(int, posix.listdir("/proc/self/fd")):
-        if number > 2 and _is_inherited(number):
-            posix.close(number)
-    from _signal import SIG_SETMASK, pthread_sigmask
-
-    pthread_sigmask(SIG_SETMASK, ())
     program = f"{bin_dir()}/crunw"
-    environ = {name: environment(name) for name in _ENVIRONMENT if environment(name)}
-    words = ["enqueue", "--", key, name, *(["statistics"] if options.statistics else [])]
-    posix.execve(program, [program, "cache", *words], environ)
+    words = ["statistics"] if options.statistics else []
+    pid = posix.posix_spawn(
+        program,
+        [program, "cache", "enqueue", "--", key, name, *words],
+        {name: environment(name) for name in _ENVIRONMENT if environment(name)},
+        file_actions=[
+            (posix.POSIX_SPAWN_DUP2, module, 0),
+            (posix.POSIX_SPAWN_OPEN, 1, "/dev/null", posix.O_WRONLY, 0),
+            (posix.POSIX_SPAWN_DUP2, 1, 2),
+            *((posix.POSIX_SPAWN_CLOSE, number) for number in _inherited()),
+        ],
+        setsid=True,
+        setsigmask=(),
+    )
+    # Not the child itself: this process waits until it has executed the program.
+    posix.sched_setscheduler(pid, posix.SCHED_IDLE, posix.sched_param(0))
 
 
 _ENVIRONMENT = ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")
 
 
+def _inherited() -> list[int]:
+    """The descriptors above 2 that a program executed by this one would get."""
+    return [number for number in map(int, posix.listdir("/proc/self/fd")) if _is_inherited(number)]
+
+
 def _is_inherited(number: int) -> bool:
     try:
-        return posix.get_inheritable(number)
+        return number > 2 and posix.get_inheritable(number)
     except OSError:
         return False  # the directory's own descriptor
 

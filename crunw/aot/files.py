@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import posix
 import select
-import shutil
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from crunw.aot.compiler import Compilation
 from crunw.errors import CrunwError, KernelError
+from crunw.files import absolute
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
@@ -37,20 +37,21 @@ class Job:
     def start(self, options: Options) -> None:
         """Start the compiler. Raises :class:`KernelError`."""
         try:
-            module = os.open(self.module, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            module = posix.open(self.module, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
         except OSError as error:
             raise KernelError("open", self.module, error) from None
-        parent = os.path.dirname(os.path.abspath(self.output))
+        directory, _, name = absolute(self.output).rpartition("/")
         try:
-            self.size = os.fstat(module).st_size
+            self.size = posix.fstat(module).st_size
             # Beside the output: what is whole is renamed.
-            self._directory = f"{parent}/.{os.path.basename(self.output)}.{os.getpid()}.crunw"
-            os.mkdir(self._directory, 0o700)
+            made = f"{directory}/.{name}.{posix.getpid()}.crunw"
+            posix.mkdir(made, 0o700)
+            self._directory = made
             self._running = Compilation(self.module, module, f"{self._directory}/output", options)
         except OSError as error:
-            raise KernelError("create a directory in", parent, error) from None
+            raise KernelError("create a directory in", directory or "/", error) from None
         finally:
-            os.close(module)
+            posix.close(module)
 
     def descriptor(self) -> int:
         """Becomes readable when the compiler ends."""
@@ -74,11 +75,11 @@ class Job:
     def _put_in_place(self) -> None:
         made = f"{self._directory}/output"
         try:
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(made, 0o666 & ~mask)
-            self.output_size = os.stat(made).st_size
-            os.rename(made, self.output)
+            mask = posix.umask(0)
+            posix.umask(mask)
+            posix.chmod(made, 0o666 & ~mask)
+            self.output_size = posix.stat(made).st_size
+            posix.rename(made, self.output)
         except OSError as error:
             raise KernelError("write", self.output, error) from None
 
@@ -88,7 +89,7 @@ class Job:
             self._running.kill()
             self._running = None
         if self._directory:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            _remove(self._directory)
             self._directory = ""
 
     def line(self) -> str:
@@ -111,6 +112,20 @@ class Job:
         }
 
 
+def _remove(directory: str) -> None:
+    """Remove a directory of files; what can't be removed stays."""
+    try:
+        for name in posix.listdir(directory):
+            posix.unlink(f"{directory}/{name}")
+        posix.rmdir(directory)
+    except OSError:
+        pass
+
+
+def _base_name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
 def compile_files(jobs: list[Job], options: Options, at_once: int = 0) -> None:
     """Do the jobs, ``at_once`` at a time (0: as many as there are processors).
 
@@ -118,7 +133,7 @@ def compile_files(jobs: list[Job], options: Options, at_once: int = 0) -> None:
     """
     waiting = list(reversed(jobs))
     running: list[Job] = []
-    limit = at_once or len(os.sched_getaffinity(0))
+    limit = at_once or len(posix.sched_getaffinity(0))
     progress = Progress(len(jobs))
     try:
         while waiting or running:
@@ -164,10 +179,10 @@ class Progress:
             return
         seconds = time.monotonic() - self._started
         picture = _SPINNER[int(seconds / _TICK) % len(_SPINNER)]
-        names = ", ".join(f"{os.path.basename(job.module)} ({human(job.size)})" for job in running)
+        names = ", ".join(f"{_base_name(job.module)} ({human(job.size)})" for job in running)
         count = f" {done}/{self._count}" if self._count > 1 else ""
         text = f"{picture} {seconds:.0f} s{count}  compiling {names}"
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        columns = posix.get_terminal_size(sys.stderr.fileno()).columns or 80
         sys.stderr.write(f"\r\033[K{text[: columns - 1]}")
         sys.stderr.flush()
         self._shown = True

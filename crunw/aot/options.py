@@ -6,11 +6,15 @@ LEVELS = "0123sz"
 
 
 class Options:
-    """``level``: ``0`` to ``3``, ``s`` or ``z``; the rest as ``Engine.compile`` has it."""
+    """How ``crunw-compiler`` compiles (``csrc/engine/engine.h``, ``engine_compile_options``).
+
+    ``native``: a shared object, else Wasm with native code in it. ``level``: ``0`` to ``3``, ``s``
+    or ``z``. ``without``: proposals that the module may not use. The defaults are the cache's.
+    """
 
     __slots__ = ("generic", "interruptible", "level", "native", "statistics", "without")
 
-    def __init__(self, *, native: bool = True, level: str = "2") -> None:
+    def __init__(self, *, native: bool = True, level: str = "1") -> None:
         self.native = native
         self.level = level
         self.generic = False
@@ -18,10 +22,14 @@ class Options:
         self.statistics = False
         self.without: tuple[str, ...] = ()
 
-    def text(self) -> str:
-        """The options in one word, equal for equal options: ``native-O2+statistics``."""
-        words = [
+    def words(self) -> list[str]:
+        """What is asked for besides format and level, a word each: ``statistics``, ``no-gc``."""
+        return [
             *(name for name in ("generic", "interruptible", "statistics") if getattr(self, name)),
             *(f"no-{name}" for name in sorted(self.without)),
         ]
-        return "+".join([f"{'native' if self.native else 'wasm'}-O{self.level}", *words])
+
+    def text(self) -> str:
+        """The options in one word, equal for equal options: ``native-O1+statistics``."""
+        form = "native" if self.native else "wasm"
+        return "+".join([f"{form}-O{self.level}", *self.words()])

@@ -117,6 +117,9 @@ def add(key: str, artefact: str, meta: Meta) -> None:
                 if not os.path.isdir(places.entry(key)):
                     raise
             _sync(f"{places.cache()}/entries")
+            # Hashed as it was written: the next start need not read it again.
+            status = os.lstat(f"{places.entry(key)}/{places.ARTEFACT}")
+            places.write_note("verified", key, places.identity(status))
     except OSError as error:
         raise KernelError("write to the cache", places.cache(), error) from None
 

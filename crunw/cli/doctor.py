@@ -21,7 +21,7 @@ def run(parsed: Parsed, given: Parsed) -> int:
     if parsed.arguments:
         raise UsageError(f"unexpected argument {parsed.arguments[0]!r}")
     findings = [check("") for check in host.CHECKS]
-    findings += [parts.init(), parts.libseccomp(), *parts.libwasmedge(), parts.cache()]
+    findings += [*parts.programs(), parts.libseccomp(), *parts.libwasmedge(), parts.cache()]
     findings.append(parts.criu())
     findings += configured.engines("/etc")
     if parsed.flag("json"):

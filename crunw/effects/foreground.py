@@ -17,13 +17,18 @@ def hold_signals() -> None:
 
 
 def wait(pid: int, started: int) -> int:
-    """Return the exit status of our child ``pid`` (128 + n: ended by signal n)."""
+    """Return the exit status of our child ``pid`` (128 + n: ended by signal n).
+
+    Another child, the background compiler, is reaped when it ends.
+    """
     from _signal import sigwait
 
     while True:
-        ended, status = posix.waitpid(pid, posix.WNOHANG)
-        if ended:
+        ended, status = posix.waitpid(-1, posix.WNOHANG)
+        if ended == pid:
             return exit_status(status)
+        if ended:
+            continue
         number = sigwait([*PASSED_ON, _SIGCHLD])
         if number != _SIGCHLD:
             send_signal(pid, started, number)

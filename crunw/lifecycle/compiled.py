@@ -58,18 +58,24 @@ class Compiled:
 
         return build(self._module, self._name, self._options) == self._key
 
+    def compile_later(self) -> None:
+        """Start the background compiler if there is something for it to do. Once."""
+        if not self._missing:
+            return
+        self._missing = False
+        from crunw.aot import background
+
+        try:
+            background.start(self._module, self._name, self._key, self._options)
+        except OSError:
+            pass  # the next start tries again
+
     def finish(self, interpreted: str) -> None:
         """Do what has been left for the end of this process.
 
         ``interpreted``: why the code could not be used, ``""``.
         """
-        if self._missing:
-            from crunw.aot import background
-
-            try:
-                background.start(self._module, self._name, self._key, self._options)
-            except OSError:
-                pass  # the next start tries again
+        self.compile_later()
         if interpreted:
             lookup.doubt(self._key)
         self.close()

@@ -11,12 +11,16 @@ from crunw.errors import CrunwError
 from crunw.setup.finding import MISSING, OK, WARNING, Finding
 
 
-def init() -> Finding:
-    """``crunw-init``, which starts every container."""
-    path = paths.init_path()
+def programs() -> list[Finding]:
+    """``crunw-init``, which starts every container, and ``crunw-compiler``."""
+    return [_program(paths.init_path()), _program(paths.compiler_path())]
+
+
+def _program(path: str) -> Finding:
+    name = os.path.basename(path)
     if os.access(path, os.X_OK):
-        return Finding("crunw-init", OK, path)
-    return Finding("crunw-init", MISSING, f"no {path}", "install crunw again")
+        return Finding(name, OK, path)
+    return Finding(name, MISSING, f"no {path}", "install crunw again")
 
 
 def libseccomp() -> Finding:

@@ -49,8 +49,6 @@ static int compile(const struct engine *engine, const struct binary *binary, con
 int engine_compile(struct engine *engine, int fd, const char *output,
                    const struct engine_compile_options *options, struct engine_error *error) {
     struct binary binary;
-    if (engine->uses_stub)
-        return engine_fail(error, "compiling needs LLVM: this engine was opened without");
     if (binary_read(&binary, fd, error) != 0)
         return -1;
     int outcome = compile(engine, &binary, output, options, error);

@@ -87,6 +87,7 @@ struct init {
     int cgroup_fd;                /* CGROUP_INTO, until FORK; -1: none */
     int artefact_fd;              /* ENGINE_ARTEFACT: compiled code of this node; -1: none */
     const char *artefact;         /* its directory */
+    int artefact_mount;           /* until FORK; -1: none */
     struct engine_options limits; /* WASM_LIMITS */
     uint64_t time_limit;          /* ms; 0: none */
     struct read_only *read_only;  /* PREOPEN_READONLY */

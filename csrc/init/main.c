@@ -203,7 +203,8 @@ int main(int argc, char **argv) {
                                .proc_fd = -1,
                                .opener_fd = -1,
                                .cgroup_fd = -1,
-                               .artefact_fd = -1};
+                               .artefact_fd = -1,
+                               .artefact_mount = -1};
     title_prepare(argv);
     if (argc == ARG_AGAIN || argc == ARG_MAX) {
         init.plan_fd = descriptor_number(argv[ARG_PLAN]);

@@ -120,6 +120,7 @@ int run_fork(struct init *init, struct step *step) {
     if (child > 0)
         _exit(EXIT_SUCCESS);
     sys_close(&init->cgroup_fd);
+    sys_close(&init->artefact_mount);
     init->pid = own_pid(init);
     return init->pid < 0 ? -1 : report_pid(init, init->pid);
 }

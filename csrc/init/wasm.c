@@ -34,8 +34,9 @@ int run_engine_plugin(struct init *init, struct step *step) {
 }
 
 /* Opened on a read-only mount of its own, where clones of mounts may be made: whatever becomes of
- * this process, the cache can't be written to through it. A file that is gone is no error: then the
- * module is interpreted. */
+ * this process, the cache can't be written to through it. The last to close the clone takes it
+ * apart, which waits for a grace period of RCU: that is left to the process that ends after FORK. A
+ * file that is gone is no error: then the module is interpreted. */
 int run_engine_artefact(struct init *init, struct step *step) {
     struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
     struct error ignored;
@@ -49,7 +50,7 @@ int run_engine_artefact(struct init *init, struct step *step) {
     if (directory < 0)
         return 0;
     init->artefact_fd = sys_openat(&ignored, directory, ARTEFACT, O_RDONLY | O_NOFOLLOW, 0);
-    sys_close(&directory);
+    init->artefact_mount = directory;
     return 0;
 }
 

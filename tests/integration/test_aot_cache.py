@@ -125,6 +125,26 @@ def test_background_compiler(crunw, wasm_bundle, cache) -> None:
     assert len(entries()) == 1
 
 
+def test_the_compiler_inherits_nothing(crunw, wasm_bundle, cache) -> None:
+    """With `always` it is a child of `create`, which may have been given descriptors."""
+    bundle = with_policy(wasm_bundle("wasi_example_main"), "always")
+    reading, writing = os.pipe()
+    process = crunw.spawn("create", "--bundle", bundle.path, bundle.id, pass_fds=[writing])
+
+    def compiler() -> list[str]:
+        found = read(f"/proc/{process.pid}/task/{process.pid}/children").decode().split()
+        return [pid for pid in found if b"Uid:\t65534\t65534" in read(f"/proc/{pid}/status")]
+
+    (pid,) = wait_for(compiler, "the compiler")
+    links = {os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
+    pipe = os.readlink(f"/proc/self/fd/{writing}")
+    os.close(reading)
+    os.close(writing)
+    assert pipe not in links
+    assert any(link.startswith("pipe:") for link in links)  # the report
+    assert process.wait(30) == 0
+
+
 def test_shared_pages_and_no_way_to_write(crunw, wasm_bundle, cache) -> None:
     bundle = with_policy(wasm_bundle("sleep"), "always")
     crunw.start(bundle)

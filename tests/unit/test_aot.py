@@ -72,12 +72,12 @@ def test_annotation() -> None:
 def test_options_make_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "current", lambda: "platform")
     options = Options()
-    assert options.text() == "native-O2"
+    assert options.text() == "native-O1"
     key = lookup.key_of("module", options)
-    assert key == hashlib.sha256(b"module platform native-O2").hexdigest()
+    assert key == hashlib.sha256(b"module platform native-O1").hexdigest()
     options.statistics = True
     options.without = ("simd", "gc")
-    assert options.text() == "native-O2+statistics+no-gc+no-simd"
+    assert options.text() == "native-O1+statistics+no-gc+no-simd"
     assert lookup.key_of("module", options) != key
 
 
@@ -145,7 +145,7 @@ def test_entries(tmp_path: Path) -> None:
     store.prepare()
     artefact = tmp_path / "artefact"
     artefact.write_bytes(b"code")
-    meta = store.Meta("module", 7, "", 0, "platform", "native-O2", "a.wasm", 1.0, 2.0)
+    meta = store.Meta("module", 7, "", 0, "platform", "native-O1", "a.wasm", 1.0, 2.0)
     for key in ("one", "two", "one"):
         store.add(key, str(artefact), meta)
     assert store.keys() == ["one", "two"]

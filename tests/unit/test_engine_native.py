@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("crunw._engine")
 
 from crunw import paths
+from crunw.aot.compiler import Compilation
+from crunw.aot.options import Options
 from crunw.engine import Engine, Result
 from crunw.errors import CrunwError
 
@@ -27,11 +29,15 @@ def exit3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def universal(exit3: Path) -> Path:
-    """Wasm with an AOT section, compiled where LLVM does not stay in this process."""
+    """Wasm with an AOT section."""
     path = exit3.with_name("universal.wasm")
-    code = "import sys; from crunw.engine import Engine; Engine().compile(*sys.argv[1:])"
-    subprocess.run([sys.executable, "-P", "-c", code, exit3, path], check=True)
+    compile_module(exit3, path, Options(native=False))
     return path
+
+
+def compile_module(module: Path, output: Path, options: Options) -> None:
+    with module.open("rb") as file:
+        Compilation("it", file.fileno(), str(output), options).finish()
 
 
 def leb128(data: bytes, at: int) -> tuple[int, int]:
@@ -68,11 +74,9 @@ def test_native_code_of_an_image_is_not_run(exit3: Path, universal: Path, tmp_pa
 
 def test_shared_object_is_not_run(exit3: Path, tmp_path: Path) -> None:
     path = tmp_path / "exit3.wasm"
-    code = (
-        "import sys; from crunw.engine import Engine\n"
-        "Engine().compile(*sys.argv[1:], native=True, level='0', generic=True)"
-    )
-    subprocess.run([sys.executable, "-P", "-c", code, exit3, path], check=True)
+    options = Options(level="0")
+    options.generic = True
+    compile_module(exit3, path, options)
     assert path.read_bytes().startswith(b"\x7fELF")
     with Engine(stub=paths.engine_stub()) as engine, pytest.raises(CrunwError, match="native code"):
         engine.run(str(path), ["exit3"])
@@ -81,24 +85,10 @@ def test_shared_object_is_not_run(exit3: Path, tmp_path: Path) -> None:
 def test_compile_refuses_a_bad_module(tmp_path: Path) -> None:
     path = tmp_path / "bad.wasm"
     path.write_bytes(b"\0asm\1\0\0\0\xff\0")
-    code = "import sys; from crunw.engine import Engine; Engine().compile(*sys.argv[1:])"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code, path, tmp_path / "out"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "can't be parsed: malformed section id, at byte 0x8" in done.stderr
+    with pytest.raises(CrunwError) as caught:
+        compile_module(path, tmp_path / "out", Options())
+    assert str(caught.value) == "it: the module can't be parsed: malformed section id, at byte 0x8"
     assert not (tmp_path / "out").exists()
-
-
-def test_compile_needs_llvm(exit3: Path, tmp_path: Path) -> None:
-    with Engine(stub=paths.engine_stub()) as engine:
-        if not engine.uses_stub:
-            pytest.skip("this libwasmedge needs no libLLVM")
-        with pytest.raises(CrunwError, match="compiling needs LLVM"):
-            engine.compile(str(exit3), str(tmp_path / "out"))
 
 
 def llvm_mapped(stub: str, module: Path) -> tuple[str, bool]:

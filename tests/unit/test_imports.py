@@ -67,6 +67,13 @@ def test_what_only_create_needs_is_not_loaded(verb: str) -> None:
         assert name not in modules
 
 
+def test_compiling_waits_for_no_import() -> None:
+    """A small module is compiled in less time than these take."""
+    modules = loaded("crunw.cli.compile")
+    assert strangers(modules) == set()
+    assert EXPENSIVE.isdisjoint(modules)
+
+
 @pytest.mark.parametrize("verb", LIFECYCLE)
 def test_what_only_people_need_is_not_loaded(verb: str) -> None:
     modules = loaded(f"crunw.cli.{verb}")

@@ -1,0 +1,155 @@
+/* crunw-compiler LIBRARY MODULE REPORT OUTPUT LEVEL [WORD…]: compile one module ahead of time.
+ *
+ * LLVM keeps what it has allocated and can't be interrupted: a process of its own gives everything
+ * back, whether it ends, is stopped or is killed. crunw/aot/compiler.py starts it.
+ *
+ * MODULE and REPORT are inherited descriptors. What goes wrong is written to REPORT as one line; if
+ * that stays empty and the status is 0, OUTPUT is there. LEVEL is '0' to '3', 's' or 'z'. Words are
+ * "native", "generic", "interruptible", "statistics", "sandbox" and "no-PROPOSAL". */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "../engine/engine.h"
+
+#define NOBODY 65534
+#define CPU_SECONDS 3600
+
+struct job {
+    const char *library;
+    int module;
+    int report;
+    const char *output;
+    bool sandbox;
+    struct engine_compile_options options;
+};
+
+static int fail(struct engine_error *error, const char *what, const char *reason) {
+    snprintf(error->message, sizeof error->message, "%s: %s", what, reason);
+    return -1;
+}
+
+static int parse_descriptor(const char *text, int *descriptor) {
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    *descriptor = (int)number;
+    return errno || end == text || *end || number < 0 || number > INT32_MAX ? -1 : 0;
+}
+
+static int parse_word(struct job *job, const char *word) {
+    struct engine_compile_options *options = &job->options;
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {
+        {"native", &options->native},
+        {"generic", &options->generic},
+        {"interruptible", &options->interruptible},
+        {"statistics", &options->statistics},
+        {"sandbox", &job->sandbox},
+    };
+    for (size_t index = 0; index < sizeof flags / sizeof *flags; index++)
+        if (strcmp(word, flags[index].name) == 0) {
+            *flags[index].flag = true;
+            return 0;
+        }
+    if (strncmp(word, "no-", 3) != 0)
+        return -1;
+    const char *name;
+    for (unsigned index = 0; (name = engine_proposal(index)); index++)
+        if (strcmp(word + 3, name) == 0) {
+            options->without |= 1U << index;
+            return 0;
+        }
+    return -1;
+}
+
+static int parse_arguments(struct job *job, int count, char **arguments) {
+    if (count < 6 || parse_descriptor(arguments[2], &job->module) != 0 ||
+        parse_descriptor(arguments[3], &job->report) != 0)
+        return -1;
+    job->library = arguments[1];
+    job->output = arguments[4];
+    job->options.level = arguments[5][0];
+    for (int index = 6; index < count; index++)
+        if (parse_word(job, arguments[index]) != 0)
+            return -1;
+    return 0;
+}
+
+/* Whatever else a container's engine has left open is nothing to a compiler. */
+static void close_others(const struct job *job) {
+    unsigned low = (unsigned)(job->module < job->report ? job->module : job->report);
+    unsigned high = (unsigned)(job->module < job->report ? job->report : job->module);
+    unsigned first = STDERR_FILENO + 1;
+    if (low > first)
+        close_range(first, low - 1, 0);
+    if (high > low + 1 && high > first)
+        close_range(low + 1 > first ? low + 1 : first, high - 1, 0);
+    close_range(high + 1 > first ? high + 1 : first, ~0U, 0);
+}
+
+/* Give up all rights: the module that is parsed and compiled may be made to break LLVM.
+ *
+ * What a subverted compiler can do is to make an artefact that does more than the module says: it
+ * is run by containers of this very module alone, as confined as native programs. */
+static int enter_sandbox(struct engine_error *error) {
+    static const struct rlimit seconds = {CPU_SECONDS, CPU_SECONDS};
+    /* A container engine's own container may forbid new namespaces: one fence less. */
+    (void)unshare(CLONE_NEWIPC | CLONE_NEWNET);
+    if (setrlimit(RLIMIT_CPU, &seconds) != 0)
+        return fail(error, "setrlimit", strerror(errno));
+    if (setgroups(0, NULL) != 0)
+        return fail(error, "setgroups", strerror(errno));
+    if (setresgid(NOBODY, NOBODY, NOBODY) != 0)
+        return fail(error, "setresgid", strerror(errno));
+    if (setresuid(NOBODY, NOBODY, NOBODY) != 0)
+        return fail(error, "setresuid", strerror(errno));
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return fail(error, "prctl", strerror(errno));
+    return 0;
+}
+
+/* End with whoever has started this; false: it has ended already. Changing the user would undo
+ * it. */
+static bool follow_parent(int report) {
+    struct pollfd reader = {.fd = report};
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    return poll(&reader, 1, 0) == 0;
+}
+
+static int compile(const struct job *job, struct engine_error *error) {
+    static const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    struct engine *engine = engine_open(job->library, NULL, error);
+    if (!engine || (job->sandbox && enter_sandbox(error) != 0))
+        return -1;
+    if (!follow_parent(job->report))
+        return fail(error, "crunw-compiler", "nobody waits for the result");
+    return engine_compile(engine, job->module, job->output, &job->options, error);
+}
+
+int main(int count, char **arguments) {
+    struct job job = {0};
+    struct engine_error error;
+    if (parse_arguments(&job, count, arguments) != 0) {
+        dprintf(STDERR_FILENO, "crunw-compiler: called by crunw alone\n");
+        return 2;
+    }
+    close_others(&job);
+    int outcome = compile(&job, &error);
+    if (outcome != 0)
+        dprintf(job.report, "%s", error.message);
+    /* Not through the destructors of LLVM: the system takes everything back faster. */
+    _exit(outcome ? 1 : 0);
+}
