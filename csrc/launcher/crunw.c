@@ -129,19 +129,20 @@ static bool do_verb(const struct command *command, int *status, int *report) {
 
 int main(int argc, char **argv) {
     struct command command;
+    char number[16];
+    char report_verb[] = "report";
     int status = EXIT_FAILURE;
     int report = -1;
+    bool creates = command_creates(argc, argv);
     if (command_parse(&command, argc, argv) && do_verb(&command, &status, &report)) {
         if (report < 0) {
             return status;
         }
         /* The caller's global options, then the internal verb that prints the report. */
-        char number[16];
-        char verb[] = "report";
         snprintf(number, sizeof(number), "%d", report);
-        argv[command.verb_index] = verb;
+        argv[command.verb_index] = report_verb;
         argv[command.verb_index + 1] = number;
         argc = command.verb_index + 2;
     }
-    run_python(command_creates(argc, argv), argc > 1 ? argc - 1 : 0, argv + 1);
+    run_python(creates, argc > 1 ? argc - 1 : 0, argv + 1);
 }
