@@ -219,7 +219,7 @@ def test_code_that_counts_is_compiled_apart(crunw, wasm_bundle, cache):
     settle()
     assert len(entries()) == 2
     options = {json.loads((entry / "meta.json").read_text())["options"] for entry in entries()}
-    assert options == {"native-O2", "native-O2+statistics"}
+    assert options == {"native-O1", "native-O1+statistics"}
     again = annotated(wasm_bundle("sleep"), aot="auto", instruction_limit="1000")
     crunw.start(again)
     assert is_compiled(crunw, again)
