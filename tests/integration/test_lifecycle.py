@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -241,6 +242,7 @@ def test_a_reused_pid_is_not_taken_for_the_container(crunw, bundle):
     container = make(crunw, bundle(*SLEEP), "stopped")
     record_path = crunw.root / container.id / "state.json"
     record = json.loads(record_path.read_text())
+    time.sleep(2 / os.sysconf("SC_CLK_TCK"))  # the resolution of a process's start time
     with subprocess.Popen(SLEEP) as other:
         record_path.write_text(json.dumps({**record, "pid": other.pid}))
         assert crunw.status(container) == "stopped"
