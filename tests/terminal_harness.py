@@ -31,6 +31,15 @@ class Session:
             self.text += os.read(self.master, 65536).decode()
         self.text = self.text[match.end() :]
 
+    def rest(self) -> str:
+        """What is still written until the terminal's other side is closed."""
+        try:
+            while data := os.read(self.master, 65536):
+                self.text += data.decode()
+        except OSError:
+            pass  # EIO: it is closed
+        return self.text
+
     def resize(self, rows: int, columns: int) -> None:
         """As a terminal does for the processes in its foreground."""
         termios.tcsetwinsize(self.master, (rows, columns))

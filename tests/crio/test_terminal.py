@@ -24,10 +24,16 @@ def test_exec(node: Node, pod: Pod) -> None:
 
 
 def test_exec_of_a_module(node: Node, pod: Pod) -> None:
+    """CRI-O waits for the process, not for all that it has written: something may be lost."""
     container = pod.start("localhost/mixed", "/sleep.wasm")
-    session = crictl(node, "exec", "-it", container, "/hello.wasm")
-    session.expect("Hello from WebAssembly\r\n")
-    assert session.end() == 0
+    written = ""
+    for _ in range(10):
+        session = crictl(node, "exec", "-it", container, "/hello.wasm")
+        written += session.rest()
+        assert session.end() == 0
+        if written:
+            break
+    assert written == "Hello from WebAssembly\r\n"
 
 
 def test_exec_resize_and_interrupt(node: Node, pod: Pod) -> None:

@@ -247,6 +247,7 @@ def test_user_namespace(crunw: Runtime, bundle, images: Path, tmp_path: Path) ->
     checkpoint(crunw, made, images)
     crunw.spawn("restore", "--bundle", made.path, "--image-path", images, made.id)
     wait_counted(made, stopped_at)
+    crunw.wait_status(made, "running")
     script = "cat /proc/self/uid_map; echo >/dev/null; head -c 1 /dev/zero | wc -c"
     assert crunw("exec", made.id, "sh", "-c", script).ok().split() == ["0", "100000", "65536", "1"]
 
