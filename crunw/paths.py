@@ -33,6 +33,11 @@ def compiler_path() -> str:
     return f"{bin_dir()}/crunw-compiler"
 
 
+def later_path() -> str:
+    """``crunw-later``, which starts a program when the container has had time to start."""
+    return f"{bin_dir()}/crunw-later"
+
+
 def library_dir() -> str:
     """The directory of the shared objects that are opened by path, such as the LLVM stub."""
     return f"{package_dir()}/lib"

@@ -127,9 +127,8 @@ def _warm(names: list[str], parsed: Parsed) -> int:
 
 
 def _enqueue(key: str, name: str, counters: str = "") -> int:
-    from crunw.aot import background, build
+    from crunw.aot import build
 
-    background.withdraw()
     build.enqueue(0, name, key, statistics=counters == "statistics")
     build.work()
     return 0

@@ -59,10 +59,9 @@ class Compiled:
         return build(self._module, self._name, self._options) == self._key
 
     def compile_later(self) -> None:
-        """Start the background compiler if there is something for it to do. Once."""
+        """Start the background compiler if there is something for it to do."""
         if not self._missing:
             return
-        self._missing = False
         from crunw.aot import background
 
         try:
@@ -75,7 +74,6 @@ class Compiled:
 
         ``interpreted``: why the code could not be used, ``""``.
         """
-        self.compile_later()
         if interpreted:
             lookup.doubt(self._key)
         self.close()

@@ -72,7 +72,7 @@ def create(request: Request) -> None:
     spec = load(request.bundle)
     console = connect_console(spec["process"], request.console_socket)
     creation = Creation(request, spec)
-    creation.run(console, compile_early=True)
+    creation.run(console)
     creation.settle()
 
 
@@ -90,12 +90,8 @@ class Creation:
         self.rdt: Group | None = None
         self.compiled = Compiled()
 
-    def run(self, console_fd: int, *, compile_early: bool = False) -> Init:
-        """Do it; the process waits on the ``start`` FIFO when this returns.
-
-        ``compile_early``: the background compiler is started, if it is needed, while the container
-        is made; else :meth:`settle` does it.
-        """
+    def run(self, console_fd: int) -> Init:
+        """Do it; the process waits on the ``start`` FIFO when this returns."""
         if self.container.exists():  # before its processes are found in the cgroup of this id
             raise self.container.taken()
         self.container.make()
@@ -125,8 +121,7 @@ class Creation:
             self._tell_state(host)
             make = create_plan if inherited else later_steps
             self.init.send(make(self.spec, host))
-            if compile_early:
-                self.compiled.compile_later()  # what it takes, the init takes too
+            self.compiled.compile_later()  # what it takes, the init takes too
             self._follow(self.init, host)
             self._commit(self.init)
         except BaseException:
