@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from container_harness import Bundle, children
+from container_harness import Bundle, children, wait_for
 
 ANNOTATION = "run.oci.wasm.aot"
 CACHE = Path("/var/cache/crunw/aot")
@@ -25,8 +25,22 @@ def background() -> list[int]:
 
     Also of those that do not have their own command line yet.
     """
-    lines = {pid: read(f"/proc/{pid}/cmdline") for pid in children()}
+    lines = {pid: command_line(pid) for pid in children()}
     return [pid for pid, line in lines.items() if any(word in line for word in WORDS)]
+
+
+def command_line(pid: int) -> bytes:
+    """``b""`` if it has ended. While a program is being executed there is none, either, and what
+    runs with SCHED_IDLE may stay there for long: that is waited for.
+    """
+    path = f"/proc/{pid}/cmdline"
+    wait_for(lambda: read(path) or has_ended(pid), f"a command line of {pid}")
+    return read(path)
+
+
+def has_ended(pid: int) -> bool:
+    state = read(f"/proc/{pid}/stat").rpartition(b") ")[2][:1]
+    return state in (b"", b"Z", b"X")
 
 
 def read(path: str) -> bytes:

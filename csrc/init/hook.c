@@ -2,9 +2,10 @@
  * (runtime-spec config.md "POSIX-platform Hooks"). */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,25 +37,51 @@ static int write_state(struct error *error, int state, const char *before, const
     return lseek(state, 0, SEEK_SET) < 0 ? error_errno(error, "lseek", "state") : 0;
 }
 
+/* What --preserve-fds keeps is the program's. The filter may be older than close_range. */
+static void inherit_none(void) {
+    enum { HIGHEST = 4095 };
+    if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+        return;
+    for (int fd = STDERR_FILENO + 1; fd <= HIGHEST; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* In the child: returns only when the program can't be executed, with errno. */
+static void execute(const char *path, strings argv, strings envp, int state, int output) {
+    sigset_t none;
+    sigemptyset(&none);
+    if (dup2(state, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+        dup2(output, STDERR_FILENO) < 0)
+        return;
+    inherit_none();
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(path, argv, envp);
+}
+
+/* fork, not posix_spawn: that calls clone3, which the container's seccomp filter may forbid. The
+ * child's errno comes through a pipe that exec closes. */
 static pid_t spawn(struct error *error, const char *path, strings argv, strings envp, int state,
                    int output) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    pid_t pid;
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, state, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    errno = posix_spawn(&pid, path, &actions, &attributes, argv, envp);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return errno == 0 ? pid : error_errno(error, "exec", path);
+    int report[2];
+    int problem = EIO;
+    if (pipe2(report, O_CLOEXEC) < 0)
+        return error_errno(error, "pipe2", path);
+    pid_t pid = fork();
+    if (pid == 0) {
+        execute(path, argv, envp, state, output);
+        problem = errno;
+        _exit(write(report[1], &problem, sizeof problem) < 0);
+    }
+    if (pid < 0)
+        problem = errno;
+    sys_close(&report[1]);
+    if (pid > 0 && sys_read(error, report[0], &problem, sizeof problem, path) != 0) {
+        TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
+        pid = -1;
+    }
+    sys_close(&report[0]);
+    errno = problem;
+    return pid > 0 ? pid : error_errno(error, "exec", path);
 }
 
 /* Seconds left until `deadline` on CLOCK_MONOTONIC; never negative. */

@@ -35,7 +35,9 @@ int run_oom_score_adj(struct init *init, struct step *step) {
 /* Become 0:0 of the user namespace just entered. The change clears the "dumpable" flag, by which
  * /proc/self belongs to the host's root; with `dumpable` it is set again: nothing in the container
  * can see us before FORK. */
-static int become_root(struct error *error, bool dumpable) {
+static int become_root(struct init *init, bool dumpable) {
+    struct error *error = &init->error;
+    init->in_user_namespace = true;
     if (setresgid(0, 0, 0) < 0)
         return error_errno(error, "setresgid", "0");
     if (setresuid(0, 0, 0) < 0)
@@ -54,7 +56,7 @@ int run_ns_enter(struct init *init, struct step *step) {
     int result = sys_setns(&init->error, namespace, type, path);
     sys_close(&namespace);
     if (result == 0 && type == CLONE_NEWUSER)
-        return become_root(&init->error, true);
+        return become_root(init, true);
     return result;
 }
 
@@ -67,7 +69,7 @@ int run_ns_enter_pidfd(struct init *init, struct step *step) {
     if ((types & CLONE_NEWUSER) == 0)
         return 0;
     /* A running container with the host's processes sees us, and must not get at our opener. */
-    return become_root(&init->error, !init->in_running);
+    return become_root(init, !init->in_running);
 }
 
 int run_ns_unshare(struct init *init, struct step *step) {
@@ -77,7 +79,7 @@ int run_ns_unshare(struct init *init, struct step *step) {
 int run_userns_map(struct init *init, UNUSED struct step *step) {
     if (report_and_wait(init, REPORT_USERNS) < 0)
         return -1;
-    return become_root(&init->error, true);
+    return become_root(init, true);
 }
 
 int run_time_offsets(struct init *init, struct step *step) {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "meter.h"
@@ -138,16 +139,35 @@ int run_wasm_load(struct init *init, struct step *step) {
     return 0;
 }
 
+static void close_between_but(unsigned first, unsigned last, int kept) {
+    if (kept < 0 || (unsigned)kept < first || (unsigned)kept > last) {
+        close_between(first, last);
+        return;
+    }
+    close_between(first, (unsigned)kept - 1);
+    close_between((unsigned)kept + 1, last);
+}
+
 /* There is no exec that would close them, and the program may see /proc/self/fd, where a descriptor
- * of the host's files is a way out. `start` waits for the end of file of one of them. */
+ * of the host's files is a way out. */
 static void close_others(struct init *init) {
     unsigned first = STDERR_FILENO + 1;
     int keep = -1;
     for (uint32_t index = 0; (keep = engine_module_descriptor(init->module, index)) >= 0; index++) {
-        close_between(first, (unsigned)keep - 1);
+        close_between_but(first, (unsigned)keep - 1, init->started_fd);
         first = (unsigned)keep + 1;
     }
-    close_between(first, ~0U);
+    close_between_but(first, ~0U, init->started_fd);
+}
+
+/* As exec makes a native program: else only the host's root could enter its namespaces. By now
+ * nothing of the host is open (CVE-2016-9962) but a FIFO of this container's own, "started". The
+ * library's file, which is mapped, could be opened by /proc/PID/map_files, but not with the
+ * capabilities of a user namespace; outside of one the runtime is root and needs none of this.
+ * Where a seccomp filter forbids it, it stays as it is. */
+static void make_dumpable(const struct init *init) {
+    if (init->in_user_namespace)
+        prctl(PR_SET_DUMPABLE, 1);
 }
 
 int run_wasm_run(struct init *init, struct step *step) {
@@ -157,6 +177,8 @@ int run_wasm_run(struct init *init, struct step *step) {
     if (meter_start(init) < 0)
         return -1;
     close_others(init);
+    make_dumpable(init);
+    sys_close(&init->started_fd); /* `start` waits for its end of file */
     if (engine_run(init->module, &status, &error) != 0)
         dprintf(STDERR_FILENO, "crunw: %s\n", error.message);
     meter_end();

@@ -318,7 +318,7 @@ def normal(seen: Seen, host: Host) -> Seen:
             made |= status_fields(unescape(value), prefix)
         elif name == "mountinfo":
             made |= mounts(unescape(value), prefix)
-        elif name == "cgroup":
+        elif name == "cgroup" and ":" in value:
             lines = [line.split(":", 2) for line in unescape(value).splitlines()]
             made |= {f"{prefix}in cgroup {names}": path for _, names, path in lines}
         elif name.split(" #")[0] == "state" and value.startswith("{"):
@@ -331,20 +331,22 @@ def normal(seen: Seen, host: Host) -> Seen:
 
 
 def mounts(text: str, prefix: str) -> Seen:
-    """What is seen of the mounts: at each place the uppermost. Ids and the numbers of peer groups
-    differ each time; a mask is a mask, whatever is laid over the path (what can be read of it the
-    probe looks at).
+    """What is seen of the mounts that a path leads to. Ids and the numbers of peer groups differ
+    each time; a mask is a mask, whatever is laid over the path (what can be read of it the probe
+    looks at).
     """
+    if " - " not in text:
+        return {f"{prefix}mounts": text}  # no procfs: the error
     made: Seen = {}
     places = set()
-    for line in text.splitlines():
-        left, _, right = line.partition(" - ")
+    for left, right in visible([line.partition(" - ")[::2] for line in text.splitlines()]):
         _number, _parent, _device, root, place, options, *tags = left.split()
         kind, source, flags = [*right.split(" "), "", ""][:3]
         key = f"{prefix}mount {place}"
         places.add(place)
-        empty = kind == "tmpfs" and root == "/" and flags in ("ro", "rw,size=0k")
-        if empty or (root == "/null" and place != "/dev/null"):
+        shown = [flag for flag in flags.split(",") if flag.partition("=")[0] not in ("uid", "gid")]
+        empty = kind == "tmpfs" and root == "/" and shown in (["ro"], ["rw", "size=0k"])
+        if empty or (root.endswith("/null") and place != "/dev/null"):
             for name in ("root", "options", "propagation", "file system", "flags"):
                 made[f"{key} {name}"] = "masked"
             continue
@@ -355,3 +357,30 @@ def mounts(text: str, prefix: str) -> Seen:
         made[f"{key} flags"] = ",".join(sorted(flags.split(",")))
     made[f"{prefix}mounts"] = " ".join(sorted(places))
     return made
+
+
+def visible(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those lines of mountinfo whose mount is not below another one."""
+    ids = {left.split()[0] for left, _ in lines}
+    below: dict[str, list[tuple[str, str]]] = {}
+    for line in lines:
+        parent = line[0].split()[1]
+        below.setdefault(parent if parent in ids else "", []).append(line)
+    found = []
+    reached = below.get("", [])
+    while reached:
+        line = reached.pop()
+        number, _, _, _, place, *_ = line[0].split()
+        inside = below.get(number, [])
+        places = {each[0].split()[4] for each in inside}
+        if place in places:
+            reached += [each for each in inside if each[0].split()[4] == place]
+            continue
+        found.append(line)
+        reached += [each for each in inside if not is_below(each[0].split()[4], places)]
+    return found
+
+
+def is_below(place: str, places: set[str]) -> bool:
+    """Whether a directory above ``place`` is one of ``places``."""
+    return any(place.startswith(f"{other.rstrip('/')}/") for other in places)

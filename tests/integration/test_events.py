@@ -72,7 +72,6 @@ def test_throttling(crunw, bundle):
         lambda: (t := stats(crunw, container)["cpu"]["throttling"])["throttledTime"] and t
     )
     assert 0 < throttling["throttledPeriods"] <= throttling["periods"]
-    assert throttling["throttledTime"] > 10**6
 
 
 def test_memory_and_pids(crunw, bundle):

@@ -123,3 +123,13 @@ def test_arguments_are_exact(crunw, bundle):
     assert arguments == [*given, ""]
     environment = (container.path / "environment").read_text().splitlines()
     assert [line for line in environment if line.split("=")[0] not in own] == ["A=1 2"]
+
+
+def test_hook_behind_a_filter_without_clone3(crunw, bundle):
+    container = bundle("cat", "/made")
+    rules = [{"names": ["clone3"], "action": "SCMP_ACT_KILL_PROCESS"}]
+    container.change(
+        linux__seccomp={"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules},
+        hooks={"startContainer": [hook("echo hook >/made")]},
+    )
+    assert crunw.run(container).ok() == "hook\n"

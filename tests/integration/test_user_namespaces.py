@@ -37,6 +37,22 @@ def test_a_module_with_all_that_it_can_ask_for(crunw: Runtime, wasm_bundle) -> N
     assert sorted(path.name for path in (made.rootfs / "srv").rglob("*")) == ["file", "sub"]
 
 
+def test_the_process_of_a_module_belongs_to_its_user(crunw: Runtime, wasm_bundle) -> None:
+    """The kernel's "dumpable": by it an ordinary user can enter the namespaces of his container."""
+    made = in_user_namespace(wasm_bundle("sleep"))
+    crunw.start(made)
+    assert os.stat(f"/proc/{crunw.state(made)['pid']}/fd").st_uid == MAPPED
+
+
+def test_the_process_of_a_module_is_closed_to_others(crunw: Runtime, wasm_bundle) -> None:
+    """Without a user namespace the library's file could be opened by way of map_files."""
+    made = wasm_bundle("sleep")
+    made.config["process"]["user"] = {"uid": 7, "gid": 7}
+    made.write()
+    crunw.start(made)
+    assert os.stat(f"/proc/{crunw.state(made)['pid']}/fd").st_uid == 0
+
+
 def test_bind_source_that_only_the_host_may_reach(
     crunw: Runtime, user_bundle, tmp_path: Path
 ) -> None:
