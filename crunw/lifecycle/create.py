@@ -116,11 +116,11 @@ class Creation:
                 self.cgroup.apply(devices)
             complete_host(host, self.spec)
             self.compiled = find_compiled(host, self.spec, self.request.bundle)
-            self._copy_config()
             self._make_rdt()
             self._tell_state(host)
             make = create_plan if inherited else later_steps
             self.init.send(make(self.spec, host))
+            self._copy_config()
             self.compiled.compile_later()  # what it takes, the init takes too
             self._follow(self.init, host)
             self._commit(self.init)
@@ -355,9 +355,13 @@ def _binds(spec: Spec, bundle: str) -> list[tuple[str, str]]:
 
 
 def _user_name() -> str:
+    """Who calls. Root is not looked up: that asks name services, which takes its time."""
+    user = posix.geteuid()
+    if user == 0:
+        return "root"
     from pwd import getpwuid
 
     try:
-        return getpwuid(posix.geteuid()).pw_name
+        return getpwuid(user).pw_name
     except KeyError:
-        return str(posix.geteuid())
+        return str(user)

@@ -81,6 +81,7 @@ struct init {
     strings argv;           /* PROCESS */
     strings envp;
     const char *executable; /* EXEC_FIND */
+    const char *library;    /* of which the engine is */
     struct engine *engine;
     int opener_fd; /* OPENER, until PIVOT_ROOT; -1: none */
     bool opener_joined;
@@ -129,6 +130,10 @@ void title_set(strings words);
 
 /* Enter a directory of the container, by no magic link. process.c */
 int change_directory(struct error *error, const char *path);
+
+/* Before there is a plan: open the engine if whoever has started this expects it to be needed.
+ * ENGINE_OPEN does what this could not. wasm.c */
+void engine_expect(struct init *init);
 
 /* For what a step doesn't need of its arguments. */
 #define UNUSED __attribute__((unused))

@@ -219,5 +219,6 @@ int main(int argc, char **argv) {
         report_error(&init, NULL);
         return EXIT_FAILURE;
     }
+    engine_expect(&init);
     return run_plan(&init);
 }

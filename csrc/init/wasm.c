@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -14,12 +15,25 @@
 #include "preopen.h"
 #include "sys.h"
 
-#define ARTEFACT "module.so" /* as crunw/aot/ names it */
+#define ENGINE_LIBRARY "libwasmedge.so.0" /* as crunw/paths.py names it */
+#define ARTEFACT "module.so"              /* as crunw/aot/ names it */
+
+/* What it dirties of the library is then charged to the cgroup of the caller: half a megabyte. */
+void engine_expect(struct init *init) {
+    const char *stub = getenv("ENGINE_STUB");
+    struct engine_error ignored;
+    if (stub == NULL)
+        return;
+    init->library = ENGINE_LIBRARY;
+    init->engine = engine_open(init->library, access(stub, R_OK) == 0 ? stub : NULL, &ignored);
+}
 
 int run_engine_open(struct init *init, struct step *step) {
     const char *library = step_string(step);
     const char *stub = step_string(step);
     struct engine_error error;
+    if (init->engine && strcmp(init->library, library) == 0)
+        return 0;
     init->engine = engine_open(library, *stub ? stub : NULL, &error);
     if (!init->engine)
         return error_set(&init->error, "dlopen", library, ENOENT, "%s", error.message);

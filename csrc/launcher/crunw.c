@@ -16,6 +16,7 @@
 
 /* Below the directory of the package. */
 #define BOOT "crunw/lib/boot.pyc"
+#define STUB "crunw/lib/libLLVM-stub.so"
 
 /* Where pip and CMake put packages below a prefix, for the interpreter CRUNW_PYTHON_NAME. */
 static const char *const package_directories[] = {
@@ -85,6 +86,7 @@ __attribute__((noreturn)) static void run_python(bool creates, int count, char *
     char boot[PATH_MAX];
     char beside[PATH_MAX];
     char init[PATH_MAX];
+    char stub[PATH_MAX];
     find_program(program_directory);
     find_package(package_directory, program_directory);
     const char *interpreter = find_interpreter(beside, program_directory);
@@ -94,7 +96,8 @@ __attribute__((noreturn)) static void run_python(bool creates, int count, char *
     const char *first[] = {interpreter, "-I", "-S", boot, init_word};
     size_t first_count = sizeof(first) / sizeof(*first);
     set_path(init, "%s/crunw-init", program_directory);
-    if (!creates || !spawn_init(init, init_word)) {
+    set_path(stub, "%s/" STUB, package_directory);
+    if (!creates || !spawn_init(init, hint_wasm(count, words) ? stub : NULL, init_word)) {
         first_count--;
     }
     char **arguments = calloc(first_count + (size_t)count + 1, sizeof(*arguments));

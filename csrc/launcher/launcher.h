@@ -27,10 +27,14 @@ bool command_parse(struct command *command, int argc, char **argv);
 bool command_creates(int argc, char **argv);
 
 /* Starts `program`, crunw-init; false: there is none. `word` tells Python: its pid and this side's
- * descriptors, for the plan, the reports and the answers. */
+ * descriptors, for the plan, the reports and the answers. `stub`: of LLVM, where
+ * the engine will be needed; NULL: it will not. */
 #define SPAWN_WORD "crunw-init="
 enum { SPAWN_WORD_BYTES = 64 };
-bool spawn_init(const char *program, char word[static SPAWN_WORD_BYTES]);
+bool spawn_init(const char *program, const char *stub, char word[static SPAWN_WORD_BYTES]);
+
+/* Whether the bundle of these arguments looks like one of a WebAssembly program. */
+bool hint_wasm(int argc, char **argv);
 
 /* The file `fast` of a state directory; crunw/effects/fast.py writes it.
  *

@@ -3,6 +3,7 @@
  * is closed. Nothing here may fail the call: without a crunw-init Python starts one. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,6 +15,9 @@
 
 /* Where the command line of a process that runs a module is shown (csrc/init/title.c). */
 #define TITLE_BYTES 1000
+
+/* Tells crunw-init to open the engine at once (csrc/init/main.c). */
+#define ENGINE_STUB "ENGINE_STUB="
 
 enum { PLAN, REPORT, ANSWER, PIPES };
 
@@ -29,13 +33,16 @@ static bool make_pipe(int ends[2]) {
 }
 
 /* Becomes crunw-init: its end of each pipe outlives exec. Signals it resets itself. */
-__attribute__((noreturn)) static void execute(const char *program, const int ends[PIPES]) {
+__attribute__((noreturn)) static void execute(const char *program, const char *stub,
+                                              const int ends[PIPES]) {
     char numbers[PIPES][16];
     char name[] = "crunw-init";
     char *argv[PIPES + 2] = {name};
+    char engine[PATH_MAX + sizeof ENGINE_STUB];
     char title[TITLE_BYTES + sizeof "TITLE="];
-    char *envp[] = {title, NULL};
+    char *envp[] = {title, stub == NULL ? NULL : engine, NULL};
     snprintf(title, sizeof title, "TITLE=%*s", TITLE_BYTES, "");
+    snprintf(engine, sizeof engine, ENGINE_STUB "%s", stub == NULL ? "" : stub);
     for (int i = 0; i < PIPES; i++) {
         snprintf(numbers[i], sizeof numbers[i], "%d", ends[i]);
         argv[i + 1] = numbers[i];
@@ -45,7 +52,7 @@ __attribute__((noreturn)) static void execute(const char *program, const int end
     _exit(EXIT_FAILURE);
 }
 
-bool spawn_init(const char *program, char word[static SPAWN_WORD_BYTES]) {
+bool spawn_init(const char *program, const char *stub, char word[static SPAWN_WORD_BYTES]) {
     int pipes[PIPES][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
     bool good = access(program, X_OK) == 0;
     for (int i = 0; i < PIPES && good; i++)
@@ -55,7 +62,7 @@ bool spawn_init(const char *program, char word[static SPAWN_WORD_BYTES]) {
     /* Not vfork, which would wait for exec: this process is small, and has something to do. */
     pid_t pid = good ? fork() : -1;
     if (pid == 0)
-        execute(program, theirs);
+        execute(program, stub, theirs);
     for (int i = 0; i < PIPES; i++) {
         close(theirs[i]);
         if (pid > 0)
