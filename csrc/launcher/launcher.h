@@ -5,10 +5,22 @@
 #ifndef CRUNW_LAUNCHER_H
 #define CRUNW_LAUNCHER_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#ifndef TEMP_FAILURE_RETRY /* musl has none */
+#define TEMP_FAILURE_RETRY(expression)                                                             \
+    ({                                                                                             \
+        long result_;                                                                              \
+        do {                                                                                       \
+            result_ = (long)(expression);                                                          \
+        } while (result_ == -1 && errno == EINTR);                                                 \
+        result_;                                                                                   \
+    })
+#endif
 
 /* A command line in one of the forms that engines use. */
 struct command {
