@@ -11,6 +11,8 @@ import sys
 
 from crunw.files import absolute, environment, exists, parent
 
+_rootless: dict[int, bool] = {}  # the answers of is_rootless
+
 
 def package_dir() -> str:
     """The directory of the package ``crunw``."""
@@ -71,10 +73,15 @@ def is_rootless() -> bool:
 
     Directories of the host's root are closed to both; rootless podman calls as the latter.
     """
-    if posix.geteuid():
-        return True
+    user = posix.geteuid()
+    if user not in _rootless:
+        _rootless[user] = bool(user) or not _has_all_ids()
+    return _rootless[user]
+
+
+def _has_all_ids() -> bool:
     with open("/proc/self/uid_map", "rb", buffering=0) as file:
-        return file.read().split() != [b"0", b"0", b"4294967295"]
+        return file.read().split() == [b"0", b"0", b"4294967295"]
 
 
 def cache_dir(kind: str) -> str:
