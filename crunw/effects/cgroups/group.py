@@ -179,17 +179,22 @@ class Cgroup:
     def kill(self) -> None:
         """SIGKILL to every process in the cgroup and below it, also to those just being forked.
 
-        Raises :class:`KernelError`. Returns before they have ended.
+        Raises :class:`KernelError`. Returns before they have ended. A cgroup that goes meanwhile,
+        as systemd removes an empty one, is no error.
         """
-        if not is_directory(self._main_directory()):
-            return
+        try:
+            if is_directory(self._main_directory()):
+                self._kill()
+        except (KernelError, OSError) as error:
+            if error.errno not in (errno.ENOENT, errno.ENODEV):
+                raise
+            if is_directory(self._main_directory()):
+                raise
+
+    def _kill(self) -> None:
         freezer = self.directory("freezer")
         if self.unified and exists(f"{self.unified}/cgroup.kill"):
-            try:
-                put(f"{self.unified}/cgroup.kill", "1")
-            except OSError as error:
-                if error.errno not in (errno.ENOENT, errno.ENODEV):  # systemd removes it when empty
-                    raise
+            put(f"{self.unified}/cgroup.kill", "1")
         else:
             if freezer:
                 self.freeze()

@@ -1,0 +1,32 @@
+"""Ending what is in a cgroup that goes meanwhile, as systemd removes that of an empty scope."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from crunw.effects.cgroups import group
+from crunw.effects.cgroups.group import Cgroup
+from crunw.effects.cgroups.layout import UNIFIED
+from crunw.errors import KernelError
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "scope").mkdir()
+    return tmp_path / "scope"
+
+
+def test_a_cgroup_that_goes_meanwhile(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def vanish(_path: str) -> bool:
+        directory.rmdir()
+        return False
+
+    monkeypatch.setattr(group, "exists", vanish)
+    Cgroup("v2", "/scope", {UNIFIED: str(directory)}).kill()
+    assert not directory.exists()
+
+
+def test_one_that_stays_is_an_error(directory: Path) -> None:
+    with pytest.raises(KernelError, match="^freeze .*/scope: No such file or directory$"):
+        Cgroup("v2", "/scope", {UNIFIED: str(directory)}).kill()
