@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from crunw.effects.cgroups import group
 from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.layout import UNIFIED
@@ -28,5 +29,5 @@ def test_a_cgroup_that_goes_meanwhile(directory: Path, monkeypatch: pytest.Monke
 
 
 def test_one_that_stays_is_an_error(directory: Path) -> None:
-    with pytest.raises(KernelError, match="^freeze .*/scope: No such file or directory$"):
+    with pytest.raises(KernelError, match=r"^freeze .*/scope: No such file or directory$"):
         Cgroup("v2", "/scope", {UNIFIED: str(directory)}).kill()
