@@ -12,6 +12,7 @@ from crunw.spec.jsontext import dumps
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.store import Container, Record
+    from crunw.effects.terminal import Terminal
     from crunw.plan.host import Host
     from crunw.spec.model import Process, Seccomp, Spec
 
@@ -28,6 +29,18 @@ def connect_console(process: Process, path: str) -> int:
             raise CrunwError("--console-socket is given, but process.terminal is not true")
         return -1
     return _connect(path, "connect to the console socket")
+
+
+def open_console(process: Process, path: str, *, detach: bool) -> tuple[Terminal | None, int]:
+    """For a verb that may stay in the foreground: the caller's own terminal where one is wanted and
+    no socket is given, and the descriptor for ``crunw-init``; else as :func:`connect_console`.
+    """
+    if not process.get("terminal") or path or detach:
+        return None, connect_console(process, path)
+    from crunw.effects.terminal import Terminal
+
+    terminal = Terminal()
+    return terminal, terminal.init_fd
 
 
 def connect_listener(spec: Spec) -> int:

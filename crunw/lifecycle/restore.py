@@ -13,7 +13,7 @@ from crunw.errors import CrunwError, KernelError
 from crunw.files import exists
 from crunw.lifecycle.create import Creation
 from crunw.lifecycle.delete import end_process, remove
-from crunw.lifecycle.descriptors import connect_console, send_descriptor
+from crunw.lifecycle.descriptors import open_console, send_descriptor
 from crunw.lifecycle.images import (
     CGROUP_MODES,
     DESCRIPTORS,
@@ -38,7 +38,6 @@ from crunw.workload import Workload
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.criu.wire import Nested, Value
-    from crunw.effects.terminal import Terminal
     from crunw.lifecycle.create import Request
     from crunw.lifecycle.images import Options
     from crunw.spec.model import Spec
@@ -57,14 +56,7 @@ def restore(request: Request, options: Options, *, detach: bool) -> int:
     if not exists(f"{options.image_path}/inventory.img"):
         raise CrunwError(f"restore {request.id}: there is no checkpoint in {options.image_path}")
     make_directory(options.work_path)
-    terminal: Terminal | None = None
-    if spec["process"].get("terminal") and not request.console_socket and not detach:
-        from crunw.effects.terminal import Terminal
-
-        terminal = Terminal()
-        console_fd = terminal.init_fd
-    else:
-        console_fd = connect_console(spec["process"], request.console_socket)
+    terminal, console_fd = open_console(spec["process"], request.console_socket, detach=detach)
     if not detach:
         foreground.hold_signals()
     restoration = Restoration(request, spec, options)

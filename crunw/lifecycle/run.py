@@ -5,14 +5,13 @@ from __future__ import annotations
 from crunw.effects import foreground
 from crunw.lifecycle.create import Creation, Request
 from crunw.lifecycle.delete import remove
-from crunw.lifecycle.descriptors import connect_console
+from crunw.lifecycle.descriptors import open_console
 from crunw.lifecycle.start import release, run_poststart
 from crunw.spec.load import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.store import Container, Record
-    from crunw.effects.terminal import Terminal
 
 
 def run(request: Request, *, detach: bool, keep: bool) -> int:
@@ -21,14 +20,7 @@ def run(request: Request, *, detach: bool, keep: bool) -> int:
     ``keep``: the stopped container is not deleted. Raises :class:`CrunwError`.
     """
     spec = load(request.bundle)
-    terminal: Terminal | None = None
-    if spec["process"].get("terminal") and not request.console_socket and not detach:
-        from crunw.effects.terminal import Terminal
-
-        terminal = Terminal()
-        console_fd = terminal.init_fd
-    else:
-        console_fd = connect_console(spec["process"], request.console_socket)
+    terminal, console_fd = open_console(spec["process"], request.console_socket, detach=detach)
     if not detach:
         foreground.hold_signals()
     creation = Creation(request, spec)
