@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
-from container_harness import Bundle, children, wait_for
+from container_harness import Bundle, children, skip_without_root, wait_for
 
 ANNOTATION = "run.oci.wasm.aot"
-CACHE = Path("/var/cache/crunw/aot")
-NOTES = Path("/run/crunw-aot")
+CACHE, NOTES = Path("/var/cache/crunw/aot"), Path("/run/crunw-aot")
+if os.geteuid():
+    home = tempfile.TemporaryDirectory(prefix="crunw-test-cache-")  # removed at the end of all tests
+    os.environ["XDG_CACHE_HOME"] = home.name
+    CACHE = Path(home.name, "crunw/aot")
+    NOTES = Path(os.environ["XDG_RUNTIME_DIR"], "crunw-aot")
 WORDS = (b"\0cache\0enqueue\0", b"\0create\0", b"\0run\0")
 
 
 def mount(target: Path, options: str) -> None:
-    target.mkdir(parents=True, exist_ok=True)
+    skip_without_root("to mount")
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = ["mount", "-t", "tmpfs", "-o", options, "crunw-test", target]
     subprocess.run(command, check=True)
+
+
+def begin_empty() -> None:
+    """Have nothing in the cache until :func:`end_empty`."""
+    for path in (CACHE, NOTES):
+        if os.geteuid() == 0:
+            mount(path, "mode=700")
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def end_empty() -> None:
+    settle()
+    for path in (CACHE, NOTES):
+        if os.geteuid() == 0:
+            subprocess.run(["umount", path], check=True)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def background() -> list[int]:

@@ -7,6 +7,7 @@ import ctypes
 import itertools
 import json
 import os
+import pwd
 import re
 import select
 import socket
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 PREFIX = f"crunw-test-{os.getpid()}-"
 PATIENCE = float(os.environ.get("CRUNW_TEST_PATIENCE", "20"))  # s; an emulated machine is slow
@@ -91,13 +94,22 @@ class Result:
         return lines[0].removeprefix("crunw: ")
 
 
+class Spawned(subprocess.Popen[str]):
+    """A process that a test waits for, unless the test has failed."""
+
+    def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
+        if kind:
+            self.kill()
+        super().__exit__(kind, value, traceback)
+
+
 class Runtime:
     """``crunw`` with a ``--root`` of its own: call it with the arguments."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.options = OPTIONS
-        self._processes: list[subprocess.Popen[str]] = []
+        self._processes: list[Spawned] = []
 
     def command(self, *words: str | Path) -> list[str]:
         return ["crunw", "--root", str(self.root), *self.options, *map(str, words)]
@@ -119,7 +131,7 @@ class Runtime:
             err.seek(0)
             return Result(done.returncode, out.read(), err.read())
 
-    def spawn(self, *words: str | Path, **options: Any) -> subprocess.Popen[str]:
+    def spawn(self, *words: str | Path, **options: Any) -> Spawned:
         """Start a command; it is ended with the test."""
         options = {
             "stdin": subprocess.DEVNULL,
@@ -128,7 +140,7 @@ class Runtime:
             "text": True,
             **options,
         }
-        process = subprocess.Popen(self.command(*words), **options)
+        process = Spawned(self.command(*words), **options)
         self._processes.append(process)
         return process
 
@@ -167,6 +179,7 @@ class Runtime:
 
 def in_user_namespace(bundle: Bundle, *others: dict[str, Any]) -> Bundle:
     """Give the bundle a mapped user namespace. Its directory stays closed to that one's root."""
+    skip_without_root("to give files away")
     linux = bundle.config["linux"]
     linux["namespaces"] += [{"type": "user"}, *others]
     linux["uidMappings"] = linux["gidMappings"] = MAPS
@@ -174,6 +187,49 @@ def in_user_namespace(bundle: Bundle, *others: dict[str, Any]) -> Bundle:
         os.chown(path, MAPPED, MAPPED, follow_symlinks=False)
     bundle.path.chmod(0o700)
     return bundle.write()
+
+
+def skip_without_root(purpose: str) -> None:
+    """Skip what an ordinary user can't prepare; see ``tests/conftest.py``."""
+    if os.geteuid():
+        pytest.skip(f"needs root, {purpose}")
+
+
+def subordinate(user: str) -> int:
+    """The first of a user's subordinate ids, of which ``useradd`` gives as many of users as of groups."""
+    for line in Path("/etc/subuid").read_text().splitlines():
+        name, first, _ = line.split(":")
+        if name == user:
+            return int(first)
+    raise AssertionError(f"{user} has no subordinate ids")
+
+
+def own_and_subordinate_ids() -> dict[str, Any]:
+    """Mappings of an ordinary user's: his own ids are root's, the subordinate ones follow."""
+    first = subordinate(pwd.getpwuid(os.geteuid()).pw_name)
+    return {
+        f"{kind}Mappings": [
+            {"containerID": 0, "hostID": own, "size": 1},
+            {"containerID": 1, "hostID": first, "size": 65535},
+        ]
+        for kind, own in (("uid", os.geteuid()), ("gid", os.getegid()))
+    }
+
+
+def host_id(number: int) -> int:
+    """What a container's uid or gid other than 0 is outside of it; see :func:`own_and_subordinate_ids`."""
+    if os.geteuid() == 0:
+        return number
+    return subordinate(pwd.getpwuid(os.geteuid()).pw_name) + number - 1
+
+
+def join_user_namespace(bundle: Bundle, pid: int) -> None:
+    """Where a bundle would have a user namespace of its own (an ordinary user's), join that of ``pid``."""
+    linux = bundle.config["linux"]
+    if linux.pop("uidMappings", None):
+        del linux["gidMappings"]
+        linux["namespaces"].append({"type": "user", "path": f"/proc/{pid}/ns/user"})
+    bundle.write()
 
 
 def expect(descriptor: int, text: str, pattern: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from crunw.effects.counters import counters
 from crunw.effects.interfaces import interfaces
 from crunw.effects.store import Container
 from crunw.lifecycle.pause import needed_cgroup
-from crunw.lifecycle.state import current
+from crunw.lifecycle.state import cgroup_of, current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def statistics(root: str, container_id: str) -> Event:
     """Return one event of type ``stats``, as runc prints it. Raises :class:`CrunwError`.
 
-    Also of a stopped container, if a module's counters are left of it.
+    Also of a stopped container, if a module's counters are left of it; of one without a cgroup
+    they are all that is told.
     """
     container, record, group = _running(root, container_id)
     return _stats(container, record, group)
@@ -46,7 +47,7 @@ def follow(root: str, container_id: str, interval: float) -> Iterator[Event]:
     if process < 0:
         yield from _last(container, record, group)
         return
-    memory = watch(group)
+    memory = watch(group) if group else None
     waiting = poll()
     waiting.register(process, POLLIN)
     if memory:
@@ -64,25 +65,27 @@ def follow(root: str, container_id: str, interval: float) -> Iterator[Event]:
             due = monotonic() + interval
 
 
-def _running(root: str, container_id: str) -> tuple[Container, Record, Cgroup]:
+def _running(root: str, container_id: str) -> tuple[Container, Record, Cgroup | None]:
     container = Container(root, container_id)
     record = container.read()
     now = current(container, record)
-    if now != status.STOPPED or counters(container.counters()) is None:
+    counted = counters(container.counters()) is not None
+    if now != status.STOPPED or not counted:
         status.check("events", container_id, now)
-    return container, record, needed_cgroup("events", container_id, record)
+    group = cgroup_of(record) if counted else needed_cgroup("events", container_id, record)
+    return container, record, group
 
 
-def _last(container: Container, record: Record, group: Cgroup) -> Iterator[Event]:
+def _last(container: Container, record: Record, group: Cgroup | None) -> Iterator[Event]:
     if counters(container.counters()) is not None:
         yield _stats(container, record, group)
 
 
-def _stats(container: Container, record: Record, group: Cgroup) -> Event:
+def _stats(container: Container, record: Record, group: Cgroup | None) -> Event:
     pid = record["pid"]
     running = processes.start_time(pid) == record["startTime"]
     data = {
-        **stats(group),
+        **(stats(group) if group else {}),
         "intel_rdt": {},
         "network_interfaces": interfaces(pid) if running else [],
     }

@@ -8,7 +8,11 @@
  * "native", "generic", "interruptible", "statistics", "sandbox" and "no-PROPOSAL". */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/landlock.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,6 +21,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../engine/engine.h"
@@ -99,25 +104,65 @@ static void close_others(const struct job *job) {
     close_range(high + 1 > first ? high + 1 : first, ~0U, 0);
 }
 
-/* Give up all rights: the module that is parsed and compiled may be made to break LLVM.
- *
- * What a subverted compiler can do is to make an artefact that does more than the module says: it
- * is run by containers of this very module alone, as confined as native programs. */
-static int enter_sandbox(struct engine_error *error) {
-    static const struct rlimit seconds = {CPU_SECONDS, CPU_SECONDS};
-    /* A container engine's own container may forbid new namespaces: one fence less. */
-    (void)unshare(CLONE_NEWIPC | CLONE_NEWNET);
-    if (setrlimit(RLIMIT_CPU, &seconds) != 0)
-        return fail(error, "setrlimit", strerror(errno));
+/* The rights that Landlock knows are as many low bits, by the version of its interface. Those beyond the
+ * first version's have no name in every header. */
+static uint64_t landlock_rights(long version) {
+    static const unsigned bits[] = {0, 13, 14, 15, 15, 16};
+    long last = sizeof bits / sizeof *bits - 1;
+    return (1ULL << bits[version < last ? version : last]) - 1;
+}
+
+/* Of the file system leave the directory of OUTPUT alone, where LLVM writes and reads what it wrote.
+ * A kernel without Landlock (landlock(7), Linux 5.13) leaves what the user may reach. */
+static int confine_files(const char *output, struct engine_error *error) {
+    long version =
+        syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (version < 1)
+        return 0;
+    struct landlock_ruleset_attr all = {.handled_access_fs = landlock_rights(version)};
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s", output) >= (int)sizeof path)
+        return fail(error, output, strerror(ENAMETOOLONG));
+    struct landlock_path_beneath_attr below = {
+        .allowed_access = all.handled_access_fs & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE,
+        .parent_fd = open(dirname(path), O_PATH | O_DIRECTORY | O_CLOEXEC),
+    };
+    int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
+    bool done = below.parent_fd >= 0 && rules >= 0 &&
+                syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0 &&
+                syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+    int problem = errno;
+    close(rules);
+    close(below.parent_fd);
+    return done ? 0 : fail(error, "landlock", strerror(problem));
+}
+
+static int become_nobody(struct engine_error *error) {
     if (setgroups(0, NULL) != 0)
         return fail(error, "setgroups", strerror(errno));
     if (setresgid(NOBODY, NOBODY, NOBODY) != 0)
         return fail(error, "setresgid", strerror(errno));
     if (setresuid(NOBODY, NOBODY, NOBODY) != 0)
         return fail(error, "setresuid", strerror(errno));
+    return 0;
+}
+
+/* Give up all rights: the module that is parsed and compiled may be made to break LLVM.
+ *
+ * What a subverted compiler can do is to make an artefact that does more than the module says: it
+ * is run by containers of this very module alone, as confined as native programs. */
+static int enter_sandbox(const char *output, struct engine_error *error) {
+    static const struct rlimit seconds = {CPU_SECONDS, CPU_SECONDS};
+    bool root = geteuid() == 0;
+    /* A container engine's own container may forbid new namespaces: one fence less. */
+    (void)unshare((root ? 0 : CLONE_NEWUSER) | CLONE_NEWIPC | CLONE_NEWNET);
+    if (setrlimit(RLIMIT_CPU, &seconds) != 0)
+        return fail(error, "setrlimit", strerror(errno));
+    if (root && become_nobody(error) != 0)
+        return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return fail(error, "prctl", strerror(errno));
-    return 0;
+    return confine_files(output, error);
 }
 
 /* End with whoever has started this; false: it has ended already. Changing the user would undo
@@ -132,7 +177,7 @@ static int compile(const struct job *job, struct engine_error *error) {
     static const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     struct engine *engine = engine_open(job->library, NULL, error);
-    if (!engine || (job->sandbox && enter_sandbox(error) != 0))
+    if (!engine || (job->sandbox && enter_sandbox(job->output, error) != 0))
         return -1;
     if (!follow_parent(job->report))
         return fail(error, "crunw-compiler", "nobody waits for the result");

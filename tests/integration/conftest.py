@@ -19,6 +19,7 @@ from container_harness import (
     Runtime,
     cgroup_directories,
     mounts,
+    own_and_subordinate_ids,
     reap_orphans,
 )
 
@@ -84,12 +85,9 @@ def crunw(tmp_path: Path, leaks: None) -> Iterator[Runtime]:
 @pytest.fixture
 def cache(crunw: Runtime) -> Iterator[Path]:
     """An empty cache of compiled modules, for this test alone."""
-    for path in (aot_harness.CACHE, aot_harness.NOTES):
-        aot_harness.mount(path, "mode=700")
+    aot_harness.begin_empty()
     yield aot_harness.CACHE
-    aot_harness.settle()
-    for path in (aot_harness.CACHE, aot_harness.NOTES):
-        subprocess.run(["umount", path], check=True)
+    aot_harness.end_empty()
 
 
 @pytest.fixture
@@ -139,9 +137,14 @@ def wasm_bundle(tmp_path: Path, modules: Path) -> MakeBundle:
 
 
 def empty_bundle(directory: Path) -> Bundle:
-    """The config of ``crunw spec`` without a terminal and with a writable, empty root."""
-    uid, gid = os.geteuid(), os.getegid()
-    config = json.loads(json.dumps(example(rootless=uid != 0, uid=uid, gid=gid)))
+    """The config of ``crunw spec`` without a terminal and with a writable, empty root.
+
+    An ordinary user's has a user namespace of as many ids as root's have.
+    """
+    config = json.loads(json.dumps(example(rootless=False)))
+    if os.geteuid():
+        config["linux"] |= own_and_subordinate_ids()
+        config["linux"]["namespaces"].append({"type": "user"})
     config["process"]["terminal"] = False
     config["root"]["readonly"] = False
     config["annotations"] = {"run.oci.wasm.aot": "off"}  # no compiler left behind a test

@@ -19,7 +19,10 @@ from container_harness import (
     wait_for,
 )
 
-pytestmark = pytest.mark.skipif(not shutil.which("criu"), reason="criu is not installed")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as CRIU does"),
+    pytest.mark.skipif(not shutil.which("criu"), reason="criu is not installed"),
+]
 
 # Says how far it has counted, in memory alone; ends with 7 when it is told to.
 COUNT = "trap 'exit 7' TERM; i=0; while :; do i=$((i+1)); echo $i >/count; sleep 0.1; done"

@@ -33,7 +33,7 @@ def container(tmp_path: Path) -> Iterator[list[str]]:
     bundle = tmp_path / "bundle"
     (bundle / "rootfs/bin").mkdir(parents=True)
     shutil.copy("/bin/busybox", bundle / "rootfs/bin/sleep")
-    crunw("spec", "--bundle", str(bundle))
+    crunw("spec", *(["--rootless"] if os.geteuid() else []), "--bundle", str(bundle))
     config = json.loads((bundle / "config.json").read_text())
     config["process"].update(args=["/bin/sleep", "1000"], terminal=False)
     config["annotations"] = {"tricky": '"status": "running" 9007199254740992'}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from container_harness import Bundle, Runtime, wait_for
+from container_harness import Bundle, Runtime, join_user_namespace, wait_for
 
 SLEEP = ("sleep", "1000")
 
@@ -45,7 +46,7 @@ def test_life_of_a_container(crunw, bundle, tmp_path):
         "status": "created",
         "bundle": str(container.path),
         "rootfs": str(container.rootfs),
-        "owner": "root",
+        "owner": pwd.getpwuid(os.geteuid()).pw_name,
         "annotations": {"org.example.key": "välue"},
     }
     assert (out.read_text(), err.read_text()) == ("", "")
@@ -197,6 +198,7 @@ def test_kill_by_name_and_number(crunw, bundle, name):
     # Not PID 1 of its namespace: there, what is not handled is ignored.
     container = bundle(*SLEEP)
     container.config["linux"]["namespaces"].remove({"type": "pid"})
+    container.config["mounts"][0] = {"destination": "/proc", "source": "/proc", "options": ["rbind"]}
     with crunw.spawn("run", "--bundle", container.write().path, container.id) as process:
         crunw.wait_status(container, "running")
         crunw("kill", container.id, name).ok()
@@ -371,7 +373,8 @@ def test_join_namespaces_by_path(crunw, bundle):
     names = [*kinds.values(), "mnt"]
     second = bundle("sh", "-c", " ; ".join(f"readlink /proc/self/ns/{name}" for name in names))
     del second.config["hostname"]
-    second.change(linux__namespaces=[*spaces, {"type": "mount"}])
+    second.config["linux"]["namespaces"] = [*spaces, {"type": "mount"}]
+    join_user_namespace(second, pid)
     inside = crunw.run(second).ok().split()
     outside = [os.readlink(f"/proc/{pid}/ns/{name}") for name in names]
     assert inside[:-1] == outside[:-1]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import Runtime
+from container_harness import Runtime, join_user_namespace, skip_without_root
 
 FIRST = 100000
 MAPS = [{"containerID": 0, "hostID": FIRST, "size": 1000}]
@@ -18,6 +18,7 @@ MAPS = [{"containerID": 0, "hostID": FIRST, "size": 1000}]
 @pytest.fixture
 def volume(tmp_path: Path) -> Iterator[Path]:
     """A tmpfs with a file of uid 3, and a tmpfs in it."""
+    skip_without_root("to mount")
     path = tmp_path / "volume"
     path.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "nosuid,nodev", "tmpfs", path], check=True)
@@ -180,6 +181,7 @@ def test_namespaces_joined(crunw: Runtime, bundle) -> None:
         {"type": "mount"}, {"type": "pid"},
         *({"type": kind, "path": f"/proc/{pid}/ns/{file}"} for kind, file in kinds.items()),
     ]  # fmt: skip
+    join_user_namespace(second, pid)
     expected = [os.readlink(f"/proc/{pid}/ns/{file}") for file in kinds.values()]
     assert crunw.run(second.write()).ok().split() == expected
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import Runtime
+from container_harness import Runtime, skip_without_root
 
 USERS = "root:x:0:0:root:/root:/bin/sh\nuser:x:7:7::/home/user:/bin/sh\nnone:x:8:8:::/bin/sh\n"
 
@@ -211,6 +211,7 @@ def test_seccomp_listener_that_is_not_there(crunw: Runtime, bundle, tmp_path: Pa
 @pytest.fixture
 def device():
     """A device of the host with addresses."""
+    skip_without_root("to make a network device")
     name = f"crunw{os.getpid() % 100000}"
     if subprocess.run(["ip", "link", "add", name, "type", "dummy"], check=False).returncode:
         subprocess.run(["ip", "link", "add", name, "type", "veth"], check=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import LIBC, PR_SET_CHILD_SUBREAPER, Result, reap_orphans
+from container_harness import LIBC, PR_SET_CHILD_SUBREAPER, Result, reap_orphans, subordinate
 
 USER = "crunw-tester"
 BUSYBOX = "/bin/busybox"
@@ -99,15 +99,6 @@ def user(home: Path) -> Iterator[User]:
     assert left == []
 
 
-def subordinate(user: User) -> int:
-    """The first of the user's subordinate ids."""
-    for line in Path("/etc/subuid").read_text().splitlines():
-        name, first, _ = line.split(":")
-        if name == USER:
-            return int(first)
-    pytest.fail(f"{USER} has no subordinate ids")
-
-
 def test_the_example(user: User) -> None:
     config = user.config(BUSYBOX, "cat", "/proc/self/uid_map", "/proc/self/setgroups")
     assert user.run(config).ok().split() == ["0", str(user.uid), "1", "deny"]
@@ -145,7 +136,7 @@ def test_mappings_are_made_up(user: User) -> None:
 
 
 def test_subordinate_ids(user: User) -> None:
-    first = subordinate(user)
+    first = subordinate(USER)
     config = user.config(BUSYBOX, "sh", "-c", "cat /proc/self/uid_map; id -u; id -G")
     (user.bundle / "rootfs/bin/cat").symlink_to("busybox")
     (user.bundle / "rootfs/bin/id").symlink_to("busybox")

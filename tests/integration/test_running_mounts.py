@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import Bundle, Result, Runtime, in_user_namespace, wait_for
+from container_harness import Bundle, Result, Runtime, in_user_namespace, skip_without_root, wait_for
 
 FOREVER = ("sh", "-c", "while :; do sleep 0.1; done")
 
@@ -15,6 +15,7 @@ FOREVER = ("sh", "-c", "while :; do sleep 0.1; done")
 @pytest.fixture
 def volume(tmp_path: Path) -> Path:
     """A directory of the host's root, below one that is closed to others."""
+    skip_without_root("to copy a mount of the host's")
     path = tmp_path / "closed" / "volume"
     path.mkdir(parents=True)
     path.parent.chmod(0o700)

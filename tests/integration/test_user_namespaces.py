@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from container_harness import MAPPED, Runtime, in_user_namespace
+from container_harness import MAPPED, Runtime, in_user_namespace, skip_without_root
 
 
 @pytest.fixture
@@ -46,6 +46,7 @@ def test_the_process_of_a_module_belongs_to_its_user(crunw: Runtime, wasm_bundle
 
 def test_the_process_of_a_module_is_closed_to_others(crunw: Runtime, wasm_bundle) -> None:
     """Without a user namespace the library's file could be opened by way of map_files."""
+    skip_without_root("to do without a user namespace")
     made = wasm_bundle("sleep")
     made.config["process"]["user"] = {"uid": 7, "gid": 7}
     made.write()

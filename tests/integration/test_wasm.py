@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from container_harness import Bundle, Runtime, cgroup_directories
+from container_harness import Bundle, Runtime, cgroup_directories, host_id
 
 PROPOSALS = [
     "bulk_memory", "exceptions", "exceptions_legacy", "extended_const", "gc", "multi_memory",
@@ -303,7 +303,7 @@ def test_user(crunw, wasm_bundle):
     result = crunw.run(container)
     assert (result.status, result.out) == (1, "/closed/new: Permission denied\n")
     status = (container.rootfs / "open" / "new").stat()
-    assert (status.st_uid, status.st_gid) == (1000, 1001)
+    assert (status.st_uid, status.st_gid) == (host_id(1000), host_id(1001))
 
 
 def test_no_way_out_of_the_root(crunw, wasm_bundle, tmp_path):
