@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC "CRWP"
-#define PLAN_VERSION 2u
+#define PLAN_VERSION 3u
 #define PLAN_MAX_BYTES (16u << 20)
 
 /* op, number, signature. Steps run in the order of the plan; the comment says what each does and
@@ -42,6 +42,9 @@
     X(CGROUP_DEVICES, 2, "sb")                                                                     \
     /* u value: /proc/self/oom_score_adj, where it is another one */                               \
     X(OOM_SCORE_ADJ, 3, "u")                                                                       \
+    /* u resource, u hard: where it is lower, raise the hard limit, if that is allowed. For RLIMIT \
+     * in a user namespace, where no rights suffice to */                                          \
+    X(RLIMIT_RAISE, 76, "uu")                                                                      \
     /* Host: u CLONE_NEW* type, s path of a namespace file: setns */                               \
     X(NS_ENTER, 4, "us")                                                                           \
     /* Host: u pidfd (inherited), u CLONE_NEW* flags: one setns for all of them */                 \
@@ -165,8 +168,8 @@
      * for the listener + 1 (0: none), S container process state sent with it: this process's pid  \
      * stands between the strings */                                                               \
     X(SECCOMP, 57, "buuS")                                                                         \
-    /* s "apparmor" or "selinux", s label for the next exec */                                     \
-    X(LSM_LABEL, 58, "ss")                                                                         \
+    /* s "apparmor" or "selinux", s label, u nonzero: from now on, 0: from the next exec on */     \
+    X(LSM_LABEL, 58, "ssu")                                                                        \
     /* u first: every descriptor from it on is closed at exec. What was inherited there and no     \
      * step names is closed before the first step (without CLOSE_FROM: from 3 on). */              \
     X(CLOSE_FROM, 59, "u")                                                                         \

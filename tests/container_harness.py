@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -97,7 +98,12 @@ class Result:
 class Spawned(subprocess.Popen[str]):
     """A process that a test waits for, unless the test has failed."""
 
-    def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         if kind:
             self.kill()
         super().__exit__(kind, value, traceback)
@@ -189,6 +195,12 @@ def in_user_namespace(bundle: Bundle, *others: dict[str, Any]) -> Bundle:
     return bundle.write()
 
 
+def has_capability(number: int) -> bool:
+    """Whether this process's bounding set has a capability."""
+    (mask,) = re.findall("CapBnd:\t(.*)", Path("/proc/self/status").read_text())
+    return bool(int(mask, 16) >> number & 1)
+
+
 def skip_without_root(purpose: str) -> None:
     """Skip what an ordinary user can't prepare; see ``tests/conftest.py``."""
     if os.geteuid():
@@ -196,7 +208,7 @@ def skip_without_root(purpose: str) -> None:
 
 
 def subordinate(user: str) -> int:
-    """The first of a user's subordinate ids, of which ``useradd`` gives as many of users as of groups."""
+    """The first of a user's subordinate ids; ``useradd`` gives the same for users and groups."""
     for line in Path("/etc/subuid").read_text().splitlines():
         name, first, _ = line.split(":")
         if name == user:
@@ -217,14 +229,14 @@ def own_and_subordinate_ids() -> dict[str, Any]:
 
 
 def host_id(number: int) -> int:
-    """What a container's uid or gid other than 0 is outside of it; see :func:`own_and_subordinate_ids`."""
+    """What a container's uid or gid other than 0 is outside; see own_and_subordinate_ids."""
     if os.geteuid() == 0:
         return number
     return subordinate(pwd.getpwuid(os.geteuid()).pw_name) + number - 1
 
 
 def join_user_namespace(bundle: Bundle, pid: int) -> None:
-    """Where a bundle would have a user namespace of its own (an ordinary user's), join that of ``pid``."""
+    """Where a bundle would have a user namespace of its own (an ordinary user has), join another."""
     linux = bundle.config["linux"]
     if linux.pop("uidMappings", None):
         del linux["gidMappings"]

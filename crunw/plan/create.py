@@ -18,6 +18,7 @@ from crunw.plan.process import (
     limit_steps,
     persona_steps,
     process_step,
+    raise_limit_steps,
     seal_steps,
     seccomp_steps,
 )
@@ -92,6 +93,8 @@ def _host_steps(spec: Spec, host: Host) -> list[Step]:
         joined.sort(key=lambda kind: kind != "user")
     created = [kind for kind in flags.NAMESPACES if wanted.get(kind) == ""]
     steps = artefact_steps(host)
+    if "user" in wanted and "process" in spec:
+        steps += raise_limit_steps(spec["process"])
     if host.start:
         steps.append(Step("open_start", host.start))
     steps += [Step("ns_enter", flags.NAMESPACES[kind][0], wanted[kind]) for kind in joined]
@@ -237,7 +240,7 @@ def program_steps(
     A module is untrusted input for the parser, so with Wasm the filter is in force before.
     """
     steps = [
-        *label_steps(process),
+        *([] if host.workload.kind == "wasm" else label_steps(process, now=False)),
         *scheduling_steps(process),
         *limit_steps(process),
         *home_steps(process),

@@ -14,6 +14,7 @@ from crunw.plan.create import (
     session_steps,
 )
 from crunw.plan.encode import Step
+from crunw.plan.process import raise_limit_steps
 from crunw.plan.scheduling import affinity_steps
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ def exec_plan(spec: Spec, process: Process, host: Host, pidfd: int) -> list[Step
         *steps,
         *engine_steps(host),
         *artefact_steps(host),
+        *(raise_limit_steps(process) if "user" in joined else []),
         Step("ns_enter_pidfd", pidfd, sum(flags.NAMESPACES[kind][0] for kind in joined)),
         Step("fork", 0),
         *affinity_steps(affinity.get("final", "")),

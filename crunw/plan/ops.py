@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 MAGIC = b"CRWP"
 
 OPS: dict[str, tuple[int, str]] = {
     "cgroup_join": (1, "s"),
     "cgroup_devices": (2, "sb"),
     "oom_score_adj": (3, "u"),
+    "rlimit_raise": (76, "uu"),
     "ns_enter": (4, "us"),
     "ns_enter_pidfd": (5, "uu"),
     "ns_unshare": (6, "u"),
@@ -53,7 +54,7 @@ OPS: dict[str, tuple[int, str]] = {
     "umask": (55, "u"),
     "no_new_privs": (56, ""),
     "seccomp": (57, "buuS"),
-    "lsm_label": (58, "ss"),
+    "lsm_label": (58, "ssu"),
     "close_from": (59, "u"),
     "process": (60, "SS"),
     "exec_find": (61, ""),

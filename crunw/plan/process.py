@@ -23,6 +23,14 @@ def limit_steps(process: Process) -> list[Step]:
     ]
 
 
+def raise_limit_steps(process: Process) -> list[Step]:
+    """For :func:`limit_steps` in a user namespace: only the host's root may raise a hard limit."""
+    return [
+        Step("rlimit_raise", flags.RLIMITS.index(limit["type"]), limit["hard"])
+        for limit in process.get("rlimits", ())
+    ]
+
+
 def home_steps(process: Process) -> list[Step]:
     """$HOME, where the environment has none: as runc and crun, the container's user database."""
     if any(entry.startswith("HOME=") for entry in process.get("env", ())):
@@ -30,18 +38,19 @@ def home_steps(process: Process) -> list[Step]:
     return [Step("home", process.get("user", {}).get("uid", 0))]
 
 
-def label_steps(process: Process) -> list[Step]:
-    """The AppArmor profile and SELinux label of the next exec."""
-    steps = []
-    if process.get("apparmorProfile"):
-        steps.append(Step("lsm_label", "apparmor", process["apparmorProfile"]))
-    if process.get("selinuxLabel"):
-        steps.append(Step("lsm_label", "selinux", process["selinuxLabel"]))
-    return steps
+def label_steps(process: Process, *, now: bool) -> list[Step]:
+    """The AppArmor profile and SELinux label of the next exec, or from now on: what runs a module
+    executes nothing.
+    """
+    labels = {
+        "apparmor": process.get("apparmorProfile"),
+        "selinux": process.get("selinuxLabel"),
+    }
+    return [Step("lsm_label", name, label, int(now)) for name, label in labels.items() if label]
 
 
 def seal_steps(process: Process, host: Host) -> list[Step]:
-    """Umask, credentials, no_new_privs.
+    """Umask, credentials, the labels of what runs a module, no_new_privs.
 
     Without no_new_privs, loading a seccomp filter needs CAP_SYS_ADMIN, so it comes before the
     credentials; with it, :func:`seccomp_steps` loads it as late as possible.
@@ -50,6 +59,8 @@ def seal_steps(process: Process, host: Host) -> list[Step]:
     if not process.get("noNewPrivileges"):
         steps += seccomp_steps(host)
     steps.append(credentials(process))
+    if host.workload.kind == "wasm":
+        steps += label_steps(process, now=True)
     if process.get("noNewPrivileges"):
         steps.append(Step("no_new_privs"))
     return steps

@@ -104,19 +104,18 @@ static void close_others(const struct job *job) {
     close_range(high + 1 > first ? high + 1 : first, ~0U, 0);
 }
 
-/* The rights that Landlock knows are as many low bits, by the version of its interface. Those beyond the
- * first version's have no name in every header. */
+/* The rights that Landlock knows are as many low bits, by the version of its interface. Those
+ * beyond the first version's have no name in every header. */
 static uint64_t landlock_rights(long version) {
     static const unsigned bits[] = {0, 13, 14, 15, 15, 16};
     long last = sizeof bits / sizeof *bits - 1;
     return (1ULL << bits[version < last ? version : last]) - 1;
 }
 
-/* Of the file system leave the directory of OUTPUT alone, where LLVM writes and reads what it wrote.
- * A kernel without Landlock (landlock(7), Linux 5.13) leaves what the user may reach. */
+/* Of the file system leave the directory of OUTPUT alone, where LLVM writes and reads what it
+ * wrote. A kernel without Landlock (landlock(7), Linux 5.13) leaves what the user may reach. */
 static int confine_files(const char *output, struct engine_error *error) {
-    long version =
-        syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (version < 1)
         return 0;
     struct landlock_ruleset_attr all = {.handled_access_fs = landlock_rights(version)};

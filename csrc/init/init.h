@@ -157,8 +157,8 @@ step_function run_root_propagation, run_rootfs, run_mount, run_bind_idmapped, ru
 /* hook.c */
 step_function run_hooks_barrier, run_hook;
 /* process.c */
-step_function run_rlimit, run_personality, run_cwd, run_umask, run_process, run_exec_find,
-    run_ready, run_open_start, run_wait_start, run_close_from, run_exec;
+step_function run_rlimit, run_rlimit_raise, run_personality, run_cwd, run_umask, run_process,
+    run_exec_find, run_ready, run_open_start, run_wait_start, run_close_from, run_exec;
 /* attributes.c, home.c */
 step_function run_scheduler, run_io_priority, run_cpu_affinity, run_memory_policy, run_home;
 /* seal.c, seccomp.c */

@@ -75,6 +75,7 @@ static int run_step(struct init *init, struct step *step) {
         RUN(READONLY, run_readonly)
         RUN(ROOT_READONLY, run_root_readonly)
         RUN(KEYRING, run_keyring)
+        RUN(RLIMIT_RAISE, run_rlimit_raise)
         RUN(RLIMIT, run_rlimit)
         RUN(PERSONALITY, run_personality)
         RUN(SCHEDULER, run_scheduler)

@@ -16,16 +16,40 @@
 
 #define DEFAULT_PATH "/bin:/usr/bin" /* execvp(3) */
 
+/* By number; see getrlimit(2). */
+static const char *const resource_names[] = {
+    "RLIMIT_CPU",      "RLIMIT_FSIZE", "RLIMIT_DATA",   "RLIMIT_STACK",
+    "RLIMIT_CORE",     "RLIMIT_RSS",   "RLIMIT_NPROC",  "RLIMIT_NOFILE",
+    "RLIMIT_MEMLOCK",  "RLIMIT_AS",    "RLIMIT_LOCKS",  "RLIMIT_SIGPENDING",
+    "RLIMIT_MSGQUEUE", "RLIMIT_NICE",  "RLIMIT_RTPRIO", "RLIMIT_RTTIME",
+};
+
+static int fail_rlimit(struct error *error, uint64_t resource) {
+    const size_t known = sizeof resource_names / sizeof *resource_names;
+    return error_errno(error, "setrlimit", resource < known ? resource_names[resource] : "");
+}
+
 int run_rlimit(struct init *init, struct step *step) {
-    int resource = (int)step_u64(step);
+    uint64_t resource = step_u64(step);
     struct rlimit limit;
     limit.rlim_cur = step_u64(step);
     limit.rlim_max = step_u64(step);
-    if (setrlimit((__rlimit_resource_t)resource, &limit) < 0) {
-        char name[32];
-        snprintf(name, sizeof name, "resource %d", resource);
-        return error_errno(&init->error, "setrlimit", name);
-    }
+    if (setrlimit((__rlimit_resource_t)resource, &limit) < 0)
+        return fail_rlimit(&init->error, resource);
+    return 0;
+}
+
+int run_rlimit_raise(struct init *init, struct step *step) {
+    uint64_t resource = step_u64(step);
+    rlim_t hard = step_u64(step);
+    struct rlimit limit;
+    if (getrlimit((__rlimit_resource_t)resource, &limit) < 0)
+        return fail_rlimit(&init->error, resource);
+    if (limit.rlim_max >= hard)
+        return 0;
+    limit.rlim_max = hard;
+    if (setrlimit((__rlimit_resource_t)resource, &limit) < 0 && errno != EPERM)
+        return fail_rlimit(&init->error, resource);
     return 0;
 }
 

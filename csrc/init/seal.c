@@ -214,24 +214,29 @@ static int without_module(struct error *error, const char *module, const char *l
 
 /* Since AppArmor can be stacked it has a directory of its own; a kernel without it has one file for
  * whichever module is active. */
-static int label_apparmor(struct init *init, const char *label) {
+static int label_apparmor(struct init *init, const char *label, bool now) {
     char text[PATH_MAX];
-    if ((size_t)snprintf(text, sizeof text, "exec %s", label) >= sizeof text) {
+    const char *verb = now ? "changeprofile" : "exec";
+    if ((size_t)snprintf(text, sizeof text, "%s %s", verb, label) >= sizeof text) {
         errno = ENAMETOOLONG;
         return error_errno(&init->error, "write", label);
     }
-    int result = sys_write_proc(&init->error, init->proc_fd, "self/attr/apparmor/exec", text);
+    const char *own = now ? "self/attr/apparmor/current" : "self/attr/apparmor/exec";
+    const char *shared = now ? "self/attr/current" : "self/attr/exec";
+    int result = sys_write_proc(&init->error, init->proc_fd, own, text);
     if (result < 0 && init->error.number == ENOENT)
-        result = sys_write_proc(&init->error, init->proc_fd, "self/attr/exec", text);
+        result = sys_write_proc(&init->error, init->proc_fd, shared, text);
     return result < 0 ? without_module(&init->error, "AppArmor", label) : 0;
 }
 
 int run_lsm_label(struct init *init, struct step *step) {
     const char *module = step_string(step);
     const char *label = step_string(step);
+    bool now = step_u64(step) != 0;
     if (strcmp(module, "apparmor") == 0)
-        return label_apparmor(init, label);
-    if (sys_write_proc(&init->error, init->proc_fd, "self/attr/exec", label) < 0)
+        return label_apparmor(init, label, now);
+    const char *file = now ? "self/attr/current" : "self/attr/exec";
+    if (sys_write_proc(&init->error, init->proc_fd, file, label) < 0)
         return without_module(&init->error, "SELinux", label);
     return 0;
 }

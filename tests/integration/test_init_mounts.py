@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,14 @@ def rootfs(tmp_path: Path) -> Rootfs:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
+def source(tmp_path: Path) -> Iterator[Path]:
+    """A directory with a file, in a mount without flags."""
     directory = tmp_path / "source"
     directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "source", directory], check=True)
     (directory / "file").write_text("content")
-    return directory
+    yield directory
+    subprocess.run(["umount", directory], check=True)
 
 
 def mounted(rootfs: Rootfs, *steps: Step, point: str = "/m") -> Mount:

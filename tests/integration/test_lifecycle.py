@@ -198,7 +198,11 @@ def test_kill_by_name_and_number(crunw, bundle, name):
     # Not PID 1 of its namespace: there, what is not handled is ignored.
     container = bundle(*SLEEP)
     container.config["linux"]["namespaces"].remove({"type": "pid"})
-    container.config["mounts"][0] = {"destination": "/proc", "source": "/proc", "options": ["rbind"]}
+    container.config["mounts"][0] = {
+        "destination": "/proc",
+        "source": "/proc",
+        "options": ["rbind"],
+    }
     with crunw.spawn("run", "--bundle", container.write().path, container.id) as process:
         crunw.wait_status(container, "running")
         crunw("kill", container.id, name).ok()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from container_harness import PATIENCE
 
 pytestmark = pytest.mark.podman
 USER = "crunw-podman"
@@ -48,7 +49,7 @@ class Podman:
         done = subprocess.run(
             [*self.prefix, "podman", *places, "--runtime", "crunw", *words],
             env=self.environment, cwd=self.directory, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False, timeout=60,
+            capture_output=True, text=True, check=False, timeout=3 * PATIENCE,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout

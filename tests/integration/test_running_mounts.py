@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import Bundle, Result, Runtime, in_user_namespace, skip_without_root, wait_for
+from container_harness import (
+    Bundle,
+    Result,
+    Runtime,
+    in_user_namespace,
+    skip_without_root,
+    wait_for,
+)
 
 FOREVER = ("sh", "-c", "while :; do sleep 0.1; done")
 

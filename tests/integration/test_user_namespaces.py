@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
-from container_harness import MAPPED, Runtime, in_user_namespace, skip_without_root
+from container_harness import (
+    MAPPED,
+    Runtime,
+    has_capability,
+    in_user_namespace,
+    skip_without_root,
+    wait_for,
+)
+
+CAP_SYS_RESOURCE = 24
 
 
 @pytest.fixture
@@ -52,6 +62,26 @@ def test_the_process_of_a_module_is_closed_to_others(crunw: Runtime, wasm_bundle
     made.write()
     crunw.start(made)
     assert os.stat(f"/proc/{crunw.state(made)['pid']}/fd").st_uid == 0
+
+
+@pytest.mark.skipif(
+    not has_capability(CAP_SYS_RESOURCE), reason="without CAP_SYS_RESOURCE no limit can be raised"
+)
+def test_limits_above_those_of_the_caller(crunw: Runtime, user_bundle) -> None:
+    """Root of a user namespace may not raise them; who made the container may."""
+    made = user_bundle("sh", "-c", "ulimit -n; ulimit -Hn; exec sleep 1000")
+    made.process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 1100, "hard": 1200}]
+    prefix = ["prlimit", "--nofile=1000:1000"]
+    shown = Path(made.path, "shown")
+    with shown.open("w") as out:
+        command = [
+            *prefix,
+            *crunw.command("run", "--detach", "--bundle", made.write().path, made.id),
+        ]
+        subprocess.run(command, stdout=out, check=True)
+    wait_for(lambda: shown.read_text().split() == ["1100", "1200"], "the limits")
+    words = ("exec", made.id, "sh", "-c", "ulimit -Hn")
+    assert crunw(*words, prefix=prefix).ok() == "1200\n"
 
 
 def test_bind_source_that_only_the_host_may_reach(

@@ -56,7 +56,7 @@ class Reader:
 def decode(plan: bytes) -> list[tuple[str, list[Any]]]:
     reader = Reader(plan)
     assert reader.take(4) == b"CRWP"
-    assert reader.number("<I") == 2
+    assert reader.number("<I") == 3
     count = reader.number("<I")
     assert reader.number("<I") == len(reader.data) - 4
     assert reader.number("<I") == 0

@@ -279,6 +279,13 @@ PROCESS = {
     "seccomp-no-new-privs": Case(
         {"process.noNewPrivileges": True}, host={"seccomp_program": FILTER}
     ),
+    "rlimits-of-a-user-namespace": Case(
+        {
+            **new("user"),
+            **MAPS,
+            "process.rlimits": [{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}],
+        }
+    ),
     "personality": Case({"linux.personality": {"domain": "LINUX32"}}),
     "oom-score": Case({"process.oomScoreAdj": -998}, host={"cgroup_unified": UNIFIED}),
     "oom-score-zero": Case({"process.oomScoreAdj": 0}),
@@ -292,6 +299,9 @@ PROCESS = {
 }
 WASM_CASES = {
     "wasm": Case({"process.args": ["/app.wasm", "a"]}, head=WASM),
+    "wasm-labels": Case(
+        {"process.apparmorProfile": "profile", "process.noNewPrivileges": True}, head=WASM
+    ),
     "wasm-by-handler": Case({"annotations|run.oci.handler": "wasm"}, head=b"(mod"),
     "wasm-by-variant": Case({"annotations|module.wasm.image/variant": "compat"}, head=WASM),
     "wasm-smart-sidecar": Case({"annotations|module.wasm.image/variant": "compat-smart"}),
@@ -486,7 +496,7 @@ def test_no_golden_file_is_left_over() -> None:
 
 HOST_OPS = frozenset(
     "opener cgroup_join cgroup_into cgroup_devices open_start ns_enter ns_enter_pidfd ns_unshare "
-    "userns_map time_offsets".split()
+    "userns_map time_offsets rlimit_raise".split()
 )
 INSIDE_OPS = frozenset(
     "console mask readonly root_readonly keyring rlimit cwd credentials umask no_new_privs "
@@ -543,9 +553,12 @@ def test_order_to_the_end(name: str) -> None:
         assert found.count(op) == 1
     sealing = steps[found.index("close_from") :]  # a read-only root had its cwd made before
     assert in_order(sealing, "cwd", "umask", "credentials", "process", "ready")
-    for op in ("rlimit", "lsm_label", "personality", "keyring", "oom_score_adj"):
-        assert op not in found or found.index(op) < found.index("credentials")
     wasm = "engine_open" in found
+    for op in ("rlimit", "personality", "keyring", "oom_score_adj"):
+        assert op not in found or found.index(op) < found.index("credentials")
+    if "lsm_label" in found:  # of the next exec; from now on, what is done before needs no profile
+        assert in_order(steps, *(["credentials", "lsm_label", "process"] if wasm
+                                 else ["lsm_label", "credentials"]))  # fmt: skip
     assert found[-1] == ("wasm_run" if wasm else "exec")
     assert in_order(steps, "process", "wasm_load" if wasm else "exec_find", "ready")
     assert ("wait_start" in found) == (CASES[name].process is None)
