@@ -236,7 +236,7 @@ def host_id(number: int) -> int:
 
 
 def join_user_namespace(bundle: Bundle, pid: int) -> None:
-    """Where a bundle would have a user namespace of its own (an ordinary user has), join another."""
+    """Where a bundle would get a user namespace of its own (as any user.s), join another."""
     linux = bundle.config["linux"]
     if linux.pop("uidMappings", None):
         del linux["gidMappings"]
