@@ -281,7 +281,10 @@ def cgroup_directories() -> list[str]:
 def cgroup_path(container: Bundle) -> str:
     """The cgroup of a container without ``linux.cgroupsPath``, below a hierarchy's top."""
     if "--cgroup-manager=systemd" in OPTIONS:
-        return f"system.slice/crunw-{container.id}.scope"
+        top = "system.slice"
+        if uid := os.geteuid():
+            top = f"user.slice/user-{uid}.slice/user@{uid}.service/user.slice"
+        return f"{top}/crunw-{container.id}.scope"
     return container.id
 
 

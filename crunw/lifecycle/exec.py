@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from crunw.effects.cgroups.group import Cgroup
     from crunw.effects.store import Record
     from crunw.effects.terminal import Terminal
     from crunw.spec.model import Process, Spec
@@ -78,6 +79,7 @@ def execute(request: Request) -> int:
     init = Init(init_path(), inherited)
     try:
         host = _gather_host(container, record, spec, process)
+        _use_cgroup(host, cgroup_of(record), init.parent)
         host.console_fd, host.seccomp_fd = console_fd, listener_fd
         if listener_fd >= 0:
             listener_state(host, spec, container, record, now)
@@ -134,11 +136,15 @@ def _gather_host(container: Container, record: Record, spec: Spec, process: Proc
         compiled.find(host, root, spec.get("annotations", {}), "")
         compiled.close()
     seccomp_filter(host, spec)
-    group = cgroup_of(record)
+    return host
+
+
+def _use_cgroup(host: Host, group: Cgroup | None, parent: int) -> None:
+    """Have ``crunw-init``, of the pid ``parent``, join the container's cgroup."""
     if group:
+        group.admit(parent)
         host.cgroup_join = group.join_files()
         host.cgroup_unified = group.unified
-    return host
 
 
 def _terminal(process: Process, request: Request) -> tuple[Terminal | None, int]:

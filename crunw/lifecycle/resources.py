@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from crunw.lifecycle.create import Request
     from crunw.plan.device_rules import Rule
     from crunw.plan.resources import Write
-    from crunw.spec.model import Spec
+    from crunw.spec.model import DeviceRule, Spec
+
+
+_ALL_DEVICES: list[DeviceRule] = [{"allow": True, "access": "rwm"}]
 
 
 def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None, list[Write]]:
@@ -34,14 +37,17 @@ def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None
         stay(host, layout)
         return None, []
     resources = linux.get("resources", {})
-    rules = device_rules.rules(resources.get("devices", ()))
+    # On cgroup v2 an ordinary user may not filter devices, but can make none: as in runc and crun.
+    unfiltered = layout.version("devices") == 2 and is_rootless()
+    devices = _ALL_DEVICES if unfiltered else resources.get("devices", ())
+    rules = device_rules.rules(devices)
     group = _group(layout, spec, request, rules)
     if count := len(group.procs()):
         raise StateError(f"cgroup {group.path} is in use by {count} processes")
     host.cgroup_join = group.join_files()
     host.cgroup_unified = group.unified
     host.cgroup_mounts = _mounts(layout.tops, group.path)
-    if layout.version("devices") == 2:
+    if layout.version("devices") == 2 and not unfiltered:
         host.device_program = devices_bpf.program(rules)
     return group, writes(resources, layout.version)
 

@@ -9,7 +9,7 @@ from crunw.effects.init import Init
 from crunw.effects.store import Container, write_file
 from crunw.lifecycle.pause import needed_cgroup
 from crunw.lifecycle.state import current
-from crunw.paths import init_path
+from crunw.paths import init_path, is_rootless
 from crunw.plan import device_rules, devices_bpf
 from crunw.plan.encode import Step
 from crunw.plan.resources import writes
@@ -39,7 +39,7 @@ def update(root: str, container_id: str, asked: Resources) -> None:
     spec["linux"]["resources"] = checked_resources(merged(before, changes))
     layout = Layout(group.tops())
     update_cgroup(group, writes(changes, layout.version))
-    if "devices" in changes and layout.version("devices") == 2:
+    if "devices" in changes and layout.version("devices") == 2 and not is_rootless():
         _filter_devices(group.unified, changes)
     write_file(container.config(), dumps(spec))
 

@@ -44,7 +44,7 @@ def test_case(lab: Laboratory, number: int) -> None:
 def test_most_cases_run(lab: Laboratory) -> None:
     """A difference can only be seen where a process runs."""
     running = [n for n in range(CASES) if "uids" in lab.outcome(n)["crunw"]]
-    assert len(running) >= 120
+    assert len(running) > CASES / 2
 
 
 def test_every_difference_occurs(lab: Laboratory) -> None:

@@ -58,7 +58,7 @@ def source(tmp_path: Path) -> Iterator[Path]:
     """A directory with a file, in a mount without flags."""
     directory = tmp_path / "source"
     directory.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "source", directory], check=True)
+    subprocess.run(["mount", "--make-private", "-t", "tmpfs", "source", directory], check=True)
     (directory / "file").write_text("content")
     yield directory
     subprocess.run(["umount", directory], check=True)

@@ -75,6 +75,10 @@ class Systemd:
             if error.name != NO_SUCH_UNIT:
                 raise
 
+    def attach(self, unit: str, pid: int) -> None:
+        """AttachProcessesToUnit. Raises :class:`SystemdError`."""
+        self._call("AttachProcessesToUnit", "ssau", (unit, "", [pid]))
+
     def set_properties(self, unit: str, properties: Sequence[Property]) -> None:
         """SetUnitProperties, until the next boot. Raises :class:`SystemdError`."""
         self._call("SetUnitProperties", "sba(sv)", (unit, True, properties))

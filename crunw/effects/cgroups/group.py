@@ -68,6 +68,9 @@ class Cgroup:
         """
         return [f"{directory}/tasks" for _, directory in self.v1_directories()]
 
+    def admit(self, pid: int) -> None:
+        """Do what a process needs to have done before it may join: nothing. Moves nothing."""
+
     def create(self, writes: list[Write], first: int = 0) -> None:
         """Make the directories and apply ``writes``; on an error, remove what was made.
 

@@ -6,6 +6,8 @@ it is ours, and everything but its making and its end is done as without systemd
 
 from __future__ import annotations
 
+import posix
+
 from crunw.effects.cgroups.dbus import UNIT_EXISTS, Systemd, SystemdError
 from crunw.effects.cgroups.files import read
 from crunw.effects.cgroups.group import Cgroup
@@ -106,6 +108,26 @@ class Scope(Cgroup):
                 raise
             systemd.stop(self.unit)
             systemd.start_scope(self.unit, properties)
+
+    def admit(self, pid: int) -> None:
+        """Have systemd move a process of an ordinary user's into the scope, if he may not himself.
+
+        He may move processes below cgroups that are his, not from his login session to his
+        manager's units (cgroups(7), "Delegation containment"). Raises :class:`SystemdError`.
+        """
+        if self.user and self.unified and not self._is_open():
+            self._systemd().attach(self.unit, pid)
+
+    def _is_open(self) -> bool:
+        """Whether this process may move others from its own cgroup (v2) to this one."""
+        (own,) = (line[3:] for line in read("/proc/self/cgroup").splitlines() if line[:3] == "0::")
+        common = ""
+        for here, there in zip(own.split("/")[1:], self.path.split("/")[1:], strict=False):
+            if here != there:
+                break
+            common += f"/{here}"
+        top = self.unified.removesuffix(self.path)
+        return posix.access(f"{top}{common}/cgroup.procs", posix.W_OK)
 
     def apply(self, writes: list[Write]) -> None:
         """Tell systemd, which would write the old limits again; then write them, in order.
