@@ -38,7 +38,7 @@ def test_case(lab: Laboratory, number: int) -> None:
         for difference in lab.differences(number)
         if not any(difference.is_like(entry) for entry in ALLOWED)
     ]
-    assert found == [], json.dumps(lab.case(number).config)
+    assert found == [], f"{found} of {json.dumps(lab.case(number).config)}"
 
 
 def test_most_cases_run(lab: Laboratory) -> None:
