@@ -9,10 +9,10 @@ from crunw.effects import foreground, processes
 from crunw.effects.init import Init, nothing
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
-from crunw.errors import CrunwError, StateError
+from crunw.errors import StateError
 from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.create import seccomp_filter, use_engine
-from crunw.lifecycle.descriptors import connect_console, connect_listener, listener_state
+from crunw.lifecycle.descriptors import connect_listener, listener_state, open_console
 from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path
 from crunw.plan.exec import exec_plan
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from crunw.effects.cgroups.group import Cgroup
     from crunw.effects.store import Record
-    from crunw.effects.terminal import Terminal
     from crunw.spec.model import Process, Spec
 
 
@@ -67,7 +66,8 @@ def execute(request: Request) -> int:
         status.check("exec", request.id, now)
     spec = load(container.directory)
     process = _with_capabilities(request.process(spec["process"]), spec["process"])
-    terminal, console_fd = _terminal(process, request)
+    socket = request.console_socket
+    terminal, console_fd = open_console(process, socket, detach=request.detach)
     pidfd = processes.open_pidfd(record["pid"], record["startTime"])
     if pidfd < 0:
         raise StateError(f"exec {request.id}: the container is stopped")
@@ -145,15 +145,3 @@ def _use_cgroup(host: Host, group: Cgroup | None, parent: int) -> None:
         group.admit(parent)
         host.cgroup_join = group.join_files()
         host.cgroup_unified = group.unified
-
-
-def _terminal(process: Process, request: Request) -> tuple[Terminal | None, int]:
-    """The terminal of our own, if one is needed, and the socket for ``crunw-init``."""
-    if not process.get("terminal") or request.console_socket:
-        return None, connect_console(process, request.console_socket)
-    if request.detach:
-        raise CrunwError("--tty with --detach: --console-socket is required")
-    from crunw.effects.terminal import Terminal
-
-    terminal = Terminal()
-    return terminal, terminal.init_fd

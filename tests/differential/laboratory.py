@@ -82,9 +82,8 @@ class Laboratory:
 
 
 def unsteady(seen: Seen) -> bool:
-    """Whether it is what crun 1.21 comes to now and then on a busy machine, of configurations that it
-    runs the next time: it finds the last container still there, its init or ``start`` fails without
-    a word.
+    """Whether it is what crun 1.21 comes to now and then, on a busy machine, of what runs the next
+    time: it finds the last container still there, its init or ``start`` fails without a word.
     """
     error = seen.get("error", "")
     if not error:

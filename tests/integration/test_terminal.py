@@ -196,6 +196,12 @@ def test_exec_resize_and_interrupt(crunw, bundle, screen):
     assert process.wait(PATIENCE) == 130
 
 
+def test_exec_detached_needs_a_socket(crunw, bundle):
+    container = crunw.start(bundle("sleep", "1000"))
+    error = crunw("exec", "--detach", "--tty", container.id, "sh").error()
+    assert error == "process.terminal is true: --console-socket is required"
+
+
 def test_exec_ends_with_its_process(crunw, bundle, screen):
     """What the process has left behind may keep the terminal open."""
     container = crunw.start(bundle("sleep", "1000"))
