@@ -112,8 +112,21 @@ static uint64_t landlock_rights(long version) {
     return (1ULL << bits[version < last ? version : last]) - 1;
 }
 
+static bool allow(int rules, const char *path, uint64_t rights) {
+    struct landlock_path_beneath_attr below = {
+        .allowed_access = rights,
+        .parent_fd = open(path, O_PATH | O_CLOEXEC),
+    };
+    if (below.parent_fd < 0)
+        return false;
+    bool done = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0;
+    close(below.parent_fd);
+    return done;
+}
+
 /* Of the file system leave the directory of OUTPUT alone, where LLVM writes and reads what it
- * wrote. A kernel without Landlock (landlock(7), Linux 5.13) leaves what the user may reach. */
+ * wrote, and what tells it the processor's name on some machines. A kernel without Landlock
+ * (landlock(7), Linux 5.13) leaves what the user may reach. */
 static int confine_files(const char *output, struct engine_error *error) {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (version < 1)
@@ -122,17 +135,13 @@ static int confine_files(const char *output, struct engine_error *error) {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s", output) >= (int)sizeof path)
         return fail(error, output, strerror(ENAMETOOLONG));
-    struct landlock_path_beneath_attr below = {
-        .allowed_access = all.handled_access_fs & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE,
-        .parent_fd = open(dirname(path), O_PATH | O_DIRECTORY | O_CLOEXEC),
-    };
     int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
-    bool done = below.parent_fd >= 0 && rules >= 0 &&
-                syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0 &&
+    uint64_t rights = all.handled_access_fs & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE;
+    bool done = rules >= 0 && allow(rules, dirname(path), rights) &&
+                (allow(rules, "/proc/cpuinfo", LANDLOCK_ACCESS_FS_READ_FILE) || errno == ENOENT) &&
                 syscall(SYS_landlock_restrict_self, rules, 0) == 0;
     int problem = errno;
     close(rules);
-    close(below.parent_fd);
     return done ? 0 : fail(error, "landlock", strerror(problem));
 }
 
