@@ -15,7 +15,7 @@ import pytest
 from init_harness import PROGRAM, Running, parse, perform, shell
 
 from crunw.plan.encode import Step, encode
-from crunw.plan.ops import REPORT_PID, REPORT_READY
+from crunw.plan.ops import REPORT_PID, REPORT_READY, VERSION
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -51,7 +51,7 @@ def plan_of(*records: bytes, count: int | None = None) -> bytes:
 BAD_PLANS = {
     "short": GOOD[:19],
     "magic": b"X" + GOOD[1:],
-    "version": GOOD[:4] + number(3) + GOOD[8:],
+    "version": GOOD[:4] + number(VERSION + 1) + GOOD[8:],
     "truncated": GOOD[:-1],
     "longer": GOOD + b"\0",
     "fewer records": plan_of(record(11, b""), record(11, b""), count=1),
