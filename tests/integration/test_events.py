@@ -141,7 +141,8 @@ def test_statistics_until_the_end(crunw, bundle):
     crunw("pause", container.id).ok()
     assert json.loads(process.stdout.readline())["type"] == "stats"
     crunw("kill", container.id, "KILL").ok()
-    rest, errors = process.communicate(timeout=PATIENCE)
+    rest, errors = process.stdout.read(), process.stderr.read()  # what readline has read ahead, too
+    process.wait(PATIENCE)
     assert (process.returncode, errors) == (0, "")
     assert all(json.loads(line)["type"] == "stats" for line in rest.splitlines())
 
@@ -164,7 +165,8 @@ def test_lack_of_memory_is_told(crunw, bundle):
         kills = stats(crunw, container)["memory"]["event_count"]["oom_kill"]
         assert kills == count
     crunw("delete", "--force", container.id).ok()
-    rest, errors = process.communicate(timeout=PATIENCE)
+    rest, errors = process.stdout.read(), process.stderr.read()  # what readline has read ahead, too
+    process.wait(PATIENCE)
     assert (process.returncode, rest, errors) == (0, "", "")
 
 

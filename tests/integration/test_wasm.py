@@ -133,7 +133,9 @@ def test_no_module_at_all(crunw, wasm_bundle, module, words):
 
 
 def test_native_program_as_wasm(crunw, bundle):
-    container = bundle("/bin/true", annotations={"module.wasm.image/variant": "compat"})
+    container = bundle("/bin/true")
+    container.config["annotations"]["module.wasm.image/variant"] = "compat"
+    container.write()
     assert "native code (ELF)" in crunw.create(container).error()
 
 
