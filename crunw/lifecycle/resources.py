@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from crunw.lifecycle.create import Request
     from crunw.plan.device_rules import Rule
     from crunw.plan.resources import Write
-    from crunw.spec.model import DeviceRule, Spec
-
-
-_ALL_DEVICES: list[DeviceRule] = [{"allow": True, "access": "rwm"}]
+    from crunw.spec.model import Spec
 
 
 def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None, list[Write]]:
@@ -37,19 +34,24 @@ def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None
         stay(host, layout)
         return None, []
     resources = linux.get("resources", {})
-    # On cgroup v2 an ordinary user may not filter devices, but can make none: as in runc and crun.
-    unfiltered = layout.version("devices") == 2 and is_rootless()
-    devices = _ALL_DEVICES if unfiltered else resources.get("devices", ())
-    rules = device_rules.rules(devices)
+    rules = device_rules.rules(resources.get("devices", ()))
     group = _group(layout, spec, request, rules)
     if count := len(group.procs()):
         raise StateError(f"cgroup {group.path} is in use by {count} processes")
     host.cgroup_join = group.join_files()
     host.cgroup_unified = group.unified
     host.cgroup_mounts = _mounts(layout.tops, group.path)
-    if layout.version("devices") == 2 and not unfiltered:
+    if filters_devices(layout):
         host.device_program = devices_bpf.program(rules)
     return group, writes(resources, layout.version)
+
+
+def filters_devices(layout: Layout) -> bool:
+    """Whether device rules are a program that has to be loaded (cgroup v2), and may be.
+
+    An ordinary user may not, but can make no device either: they are left out, as in runc and crun.
+    """
+    return layout.version("devices") == 2 and not is_rootless()
 
 
 def _group(layout: Layout, spec: Spec, request: Request, rules: list[Rule]) -> Cgroup:

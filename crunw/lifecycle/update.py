@@ -8,8 +8,9 @@ from crunw.effects.cgroups.update import update as update_cgroup
 from crunw.effects.init import Init
 from crunw.effects.store import Container, write_file
 from crunw.lifecycle.pause import needed_cgroup
+from crunw.lifecycle.resources import filters_devices
 from crunw.lifecycle.state import current
-from crunw.paths import init_path, is_rootless
+from crunw.paths import init_path
 from crunw.plan import device_rules, devices_bpf
 from crunw.plan.encode import Step
 from crunw.plan.resources import writes
@@ -39,7 +40,7 @@ def update(root: str, container_id: str, asked: Resources) -> None:
     spec["linux"]["resources"] = checked_resources(merged(before, changes))
     layout = Layout(group.tops())
     update_cgroup(group, writes(changes, layout.version))
-    if "devices" in changes and layout.version("devices") == 2 and not is_rootless():
+    if "devices" in changes and filters_devices(layout):
         _filter_devices(group.unified, changes)
     write_file(container.config(), dumps(spec))
 

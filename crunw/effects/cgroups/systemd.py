@@ -65,11 +65,13 @@ class Scope(Cgroup):
         scope = cls(layout.mode, path, directories, unit, user)
         scope.slice = slice_name
         scope._connection = connection
+        # A user's manager can't filter devices.
+        devices = [] if user else device_properties(rules, drivers(read("/proc/devices")))
         scope._properties = [
             *dict(
                 [
                     *_identity(slice_name, container_id, layout.mode),
-                    *device_properties(rules, drivers(read("/proc/devices"))),
+                    *devices,
                     *annotated_properties(spec.get("annotations", {})),
                 ]
             ).items()
