@@ -93,7 +93,7 @@ def _host_steps(spec: Spec, host: Host) -> list[Step]:
         joined.sort(key=lambda kind: kind != "user")
     created = [kind for kind in flags.NAMESPACES if wanted.get(kind) == ""]
     steps = artefact_steps(host)
-    if "user" in wanted and "process" in spec:
+    if "user" in wanted:
         steps += raise_limit_steps(spec["process"])
     if host.start:
         steps.append(Step("open_start", host.start))
