@@ -25,8 +25,11 @@ static const char *const resource_names[] = {
 };
 
 static int fail_rlimit(struct error *error, uint64_t resource) {
-    const size_t known = sizeof resource_names / sizeof *resource_names;
-    return error_errno(error, "setrlimit", resource < known ? resource_names[resource] : "");
+    if (resource < sizeof resource_names / sizeof *resource_names)
+        return error_errno(error, "setrlimit", resource_names[resource]);
+    char name[32];
+    snprintf(name, sizeof name, "resource %d", (int)resource);
+    return error_errno(error, "setrlimit", name);
 }
 
 int run_rlimit(struct init *init, struct step *step) {

@@ -39,7 +39,7 @@ def test_limits_umask_personality_and_score():
     machine = {"x86_64": "i686", "aarch64": "armv8l"}[os.uname().machine]
     assert perform(steps).output.split() == ["100", "200", "unlimited", "0037", machine, "500"]
     error = after_fork(Step("rlimit", 99, 1, 1)).error
-    assert error == ["rlimit", "setrlimit", "", errno.EINVAL, ""]
+    assert error == ["rlimit", "setrlimit", "resource 99", errno.EINVAL, ""]
 
 
 def test_working_directory(tmp_path):
