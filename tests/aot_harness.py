@@ -13,9 +13,7 @@ from container_harness import Bundle, children, skip_without_root, wait_for
 ANNOTATION = "run.oci.wasm.aot"
 CACHE, NOTES = Path("/var/cache/crunw/aot"), Path("/run/crunw-aot")
 if os.geteuid():
-    home = tempfile.TemporaryDirectory(
-        prefix="crunw-test-cache-"
-    )  # removed at the end of all tests
+    home = tempfile.TemporaryDirectory(prefix="crunw-test-cache-")  # goes with this process
     os.environ["XDG_CACHE_HOME"] = home.name
     CACHE = Path(home.name, "crunw/aot")
     NOTES = Path(os.environ["XDG_RUNTIME_DIR"], "crunw-aot")

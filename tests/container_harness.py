@@ -12,6 +12,7 @@ import re
 import select
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -107,6 +108,19 @@ class Spawned(subprocess.Popen[str]):
         if kind:
             self.kill()
         super().__exit__(kind, value, traceback)
+
+    def rest(self) -> tuple[str, str]:
+        """What it writes until it ends. Of that, ``communicate`` leaves out what ``readline`` has
+        read ahead. After ``PATIENCE`` it is killed.
+        """
+        assert self.stdout
+        assert self.stderr
+        timer = threading.Timer(PATIENCE, self.kill)
+        timer.start()
+        written = self.stdout.read(), self.stderr.read()
+        self.wait()
+        timer.cancel()
+        return written
 
 
 class Runtime:
@@ -232,11 +246,12 @@ def host_id(number: int) -> int:
     """What a container's uid or gid other than 0 is outside; see own_and_subordinate_ids."""
     if os.geteuid() == 0:
         return number
-    return subordinate(pwd.getpwuid(os.geteuid()).pw_name) + number - 1
+    first: int = own_and_subordinate_ids()["uidMappings"][1]["hostID"]
+    return first + number - 1
 
 
 def join_user_namespace(bundle: Bundle, pid: int) -> None:
-    """Where a bundle would get a user namespace of its own (as any user.s), join another."""
+    """Where a bundle would get a user namespace of its own, as a user's would, join another."""
     linux = bundle.config["linux"]
     if linux.pop("uidMappings", None):
         del linux["gidMappings"]

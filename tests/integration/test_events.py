@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 import pytest
-from container_harness import PATIENCE, Bundle, Runtime, wait_for
+from container_harness import Bundle, Runtime, wait_for
 
 from crunw.effects.cgroups.layout import UNIFIED, detect
 
@@ -141,8 +141,7 @@ def test_statistics_until_the_end(crunw, bundle):
     crunw("pause", container.id).ok()
     assert json.loads(process.stdout.readline())["type"] == "stats"
     crunw("kill", container.id, "KILL").ok()
-    rest, errors = process.stdout.read(), process.stderr.read()  # what readline has read ahead, too
-    process.wait(PATIENCE)
+    rest, errors = process.rest()
     assert (process.returncode, errors) == (0, "")
     assert all(json.loads(line)["type"] == "stats" for line in rest.splitlines())
 
@@ -165,8 +164,7 @@ def test_lack_of_memory_is_told(crunw, bundle):
         kills = stats(crunw, container)["memory"]["event_count"]["oom_kill"]
         assert kills == count
     crunw("delete", "--force", container.id).ok()
-    rest, errors = process.stdout.read(), process.stderr.read()  # what readline has read ahead, too
-    process.wait(PATIENCE)
+    rest, errors = process.rest()
     assert (process.returncode, rest, errors) == (0, "", "")
 
 

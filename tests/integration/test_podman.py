@@ -237,15 +237,25 @@ def test_user(podman, tmp_path):
     assert podman.run("--user", "1000", "localhost/busybox", "sh", "-c", "echo x >/dev/stdout").ok()
 
 
-def limit(podman: Podman, name: str, v1: str, v2: str) -> str:
-    """A file of a container's cgroup, by its name on v1 (controller first) and on v2."""
-    controller = v1.partition(".")[0]
+def check_limit(podman: Podman, name: str, v1: tuple[str, str], v2: tuple[str, str]) -> None:
+    """A file of a container's cgroup and its content: on v1, where the file's name begins with the
+    controller's, or on v2.
+    """
+    controller = v1[0].partition(".")[0]
     pid = podman.inspect(name, "State.Pid")
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":")
         if controller in controllers.split(","):
-            return (CGROUPS / controller / path[1:] / v1).read_text().strip()
-    return (CGROUPS / path[1:] / v2).read_text().strip()
+            directory, (file, expected) = CGROUPS / controller / path[1:], v1
+            break
+    else:
+        directory, (file, expected) = CGROUPS / path[1:], v2
+    assert (directory / file).read_text().strip() == expected
+
+
+def check_memory(podman: Podman, name: str, mebibytes: int) -> None:
+    text = str(mebibytes << 20)
+    check_limit(podman, name, ("memory.limit_in_bytes", text), ("memory.max", text))
 
 
 def test_limits_reach_the_cgroup(podman):
@@ -256,8 +266,8 @@ def test_limits_reach_the_cgroup(podman):
         ("wasm", ["modules", "/sleep.wasm"]),
     ):
         podman.start(name, *flags, f"localhost/{words[0]}", *words[1:])
-        assert limit(podman, name, "memory.limit_in_bytes", "memory.max") == str(64 << 20)
-        assert limit(podman, name, "pids.max", "pids.max") == "30"
+        check_memory(podman, name, 64)
+        check_limit(podman, name, ("pids.max", "30"), ("pids.max", "30"))
 
 
 def test_capabilities_and_seccomp(podman):
@@ -551,14 +561,16 @@ def test_update_stats_and_top(podman, program):
         "99",
     ]
     podman("update", *limits, "--cpus", "0.5", "c").ok()
-    assert limit(podman, "c", "memory.limit_in_bytes", "memory.max") == str(96 << 20)
-    swap = limit(podman, "c", "memory.memsw.limit_in_bytes", "memory.swap.max")
-    assert swap in (str(128 << 20), str(32 << 20))  # v1: with the memory; v2: without
-    assert limit(podman, "c", "pids.max", "pids.max") == "20"
-    assert limit(podman, "c", "cpu.shares", "cpu.weight") in ("99", "17")
-    assert limit(podman, "c", "cpu.cfs_quota_us", "cpu.max") in ("50000", "50000 100000")
+    check_memory(podman, "c", 96)
+    for v1, v2 in (
+        (("memory.memsw.limit_in_bytes", str(128 << 20)), ("memory.swap.max", str(32 << 20))),
+        (("pids.max", "20"), ("pids.max", "20")),
+        (("cpu.shares", "99"), ("cpu.weight", "17")),
+        (("cpu.cfs_quota_us", "50000"), ("cpu.max", "50000 100000")),
+    ):
+        check_limit(podman, "c", v1, v2)
     assert podman("update", "--memory", "1m", "--cpuset-cpus", "99", "c").status != 0
-    assert limit(podman, "c", "memory.limit_in_bytes", "memory.max") == str(96 << 20)
+    check_memory(podman, "c", 96)
     stats = json.loads(podman("stats", "--no-stream", "--format", "json", "c").ok())[0]
     assert stats["mem_usage"].split(" / ")[1] == "100.7MB"
     assert stats["pids"] == "1"

@@ -193,7 +193,7 @@ def test_the_last_event_has_the_counters(crunw, module):
     with crunw.spawn("events", "--interval", "1s", container.id) as process:
         assert json.loads(process.stdout.readline())["data"]["wasm"]["time"] > 0
         crunw("kill", container.id, "TERM").ok()
-        *_, line = process.communicate()[0].splitlines()
+        *_, line = process.rest()[0].splitlines()
     assert json.loads(line)["data"]["wasm"] == counters(crunw, container)
 
 
