@@ -149,7 +149,7 @@ def test_statistics_until_the_end(crunw, bundle):
 def test_lack_of_memory_is_told(crunw, bundle):
     require("memory")
     fill = "dd if=/dev/zero of=/dev/null bs=64M count=1 2>/dev/null"
-    container = bundle("sh", "-c", f"mkfifo /go; while read go </go; do {fill}; done")
+    container = bundle("sh", "-c", f"mkfifo /go; while :; do read go </go && {fill}; done")
     (container.rootfs / "bin" / "mkfifo").symlink_to("busybox")
     container.change(linux__resources__memory={"limit": 16 * MIB, "swap": 16 * MIB})
     crunw.start(container)
