@@ -31,3 +31,14 @@ def test_a_cgroup_that_goes_meanwhile(directory: Path, monkeypatch: pytest.Monke
 def test_one_that_stays_is_an_error(directory: Path) -> None:
     with pytest.raises(KernelError, match=r"^freeze .*/scope: No such file or directory$"):
         Cgroup("v2", "/scope", {UNIFIED: str(directory)}).kill()
+
+
+def test_thawing_one_that_has_gone(directory: Path) -> None:
+    """SIGKILL to the last process of a paused container, which needs no thawing on cgroup v2."""
+    directory.rmdir()
+    Cgroup("v2", "/scope", {UNIFIED: str(directory)}).thaw()
+
+
+def test_thawing_what_is_no_cgroup(directory: Path) -> None:
+    with pytest.raises(KernelError, match=r"^thaw .*/scope: No such file or directory$"):
+        Cgroup("v2", "/scope", {UNIFIED: str(directory)}).thaw()

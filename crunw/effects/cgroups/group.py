@@ -189,9 +189,7 @@ class Cgroup:
             if is_directory(self._main_directory()):
                 self._kill()
         except (KernelError, OSError) as error:
-            if error.errno not in (errno.ENOENT, errno.ENODEV):
-                raise
-            if is_directory(self._main_directory()):
+            if not _has_gone(self._main_directory(), error):
                 raise
 
     def _kill(self) -> None:
@@ -244,8 +242,12 @@ class Cgroup:
         self._set_frozen(True)
 
     def thaw(self) -> None:
-        """Undo :meth:`freeze`."""
-        self._set_frozen(False)
+        """Undo :meth:`freeze`. In a cgroup that goes meanwhile nothing is frozen any more."""
+        try:
+            self._set_frozen(False)
+        except KernelError as error:
+            if not _has_gone(self.directory("freezer"), error):
+                raise
 
     def _set_frozen(self, frozen: bool) -> None:
         from crunw.effects.cgroups.freezer import freeze_v1, freeze_v2  # not needed to start
@@ -268,6 +270,11 @@ class Cgroup:
         deadline = time.monotonic() + files.PATIENCE
         for directory in self._directories.values():
             _remove(directory, deadline)
+
+
+def _has_gone(directory: str, error: KernelError | OSError) -> bool:
+    """Whether an error is that the cgroup has been removed, as systemd removes an empty one."""
+    return error.errno in (errno.ENOENT, errno.ENODEV) and not is_directory(directory)
 
 
 def _kill(pid: int, number: int) -> None:
