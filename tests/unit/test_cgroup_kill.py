@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from crunw.effects.cgroups import group
+from crunw.effects.cgroups import freezer, group
 from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.layout import UNIFIED
 from crunw.errors import KernelError
@@ -36,6 +37,16 @@ def test_one_that_stays_is_an_error(directory: Path) -> None:
 def test_thawing_one_that_has_gone(directory: Path) -> None:
     """SIGKILL to the last process of a paused container, which needs no thawing on cgroup v2."""
     directory.rmdir()
+    Cgroup("v2", "/scope", {UNIFIED: str(directory)}).thaw()
+
+
+def test_thawing_one_that_is_going(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files say so while its directory can still be seen."""
+
+    def going(_directory: str, _frozen: bool) -> None:
+        raise OSError(errno.ENODEV, "No such device")
+
+    monkeypatch.setattr(freezer, "freeze_v2", going)
     Cgroup("v2", "/scope", {UNIFIED: str(directory)}).thaw()
 
 

@@ -273,8 +273,13 @@ class Cgroup:
 
 
 def _has_gone(directory: str, error: KernelError | OSError) -> bool:
-    """Whether an error is that the cgroup has been removed, as systemd removes an empty one."""
-    return error.errno in (errno.ENOENT, errno.ENODEV) and not is_directory(directory)
+    """Whether an error is that the cgroup has been removed, as systemd removes an empty one.
+
+    ENODEV is what an opened file says then; ENOENT may also mean that there is no such file.
+    """
+    return error.errno == errno.ENODEV or (
+        error.errno == errno.ENOENT and not is_directory(directory)
+    )
 
 
 def _kill(pid: int, number: int) -> None:
