@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC "CRWP"
-#define PLAN_VERSION 3u
+#define PLAN_VERSION 4u
 #define PLAN_MAX_BYTES (16u << 20)
 
 /* op, number, signature. Steps run in the order of the plan; the comment says what each does and
@@ -82,7 +82,7 @@
      * them up to date */                                                                          \
     X(ENGINE_COUNTERS, 75, "s")                                                                    \
     /* Host: s directory of a cached "module.so" that this node has compiled: WASM_LOAD loads it   \
-     * instead of interpreting the module; where that fails it reports REPORT_INTERPRETED */       \
+     * instead of interpreting the module; where that fails it reports NOTICE_INTERPRETED */       \
     X(ENGINE_ARTEFACT, 13, "s")                                                                    \
     /* Host: s cgroup v2 directory: FORK clones the process into it. Unlike a write to its         \
      * cgroup.procs that waits for no RCU grace period. A cgroup namespace must then be unshared   \
@@ -227,9 +227,16 @@ enum plan_report {
     REPORT_USERNS = 2, /* write the uid and gid maps of the process that reports, then go */
     REPORT_HOOKS = 3,
     REPORT_READY = 4,
-    REPORT_ERROR = 5,       /* s stage (the op's name, lower case), s operation, s path, u errno,
-                               s message ("" where errno says it all) */
-    REPORT_INTERPRETED = 6, /* s why what ENGINE_ARTEFACT names could not be used; no answer */
+    REPORT_ERROR = 5,  /* s stage (the op's name, lower case), s operation, s path, u errno,
+                          s message ("" where errno says it all) */
+    REPORT_NOTICE = 6, /* u NOTICE_*, s what works worse than asked for, s why; no answer */
+};
+
+/* After WAIT_START error and notices come on the FIFO "started", in as many records. */
+enum plan_notice {
+    NOTICE_WARNING = 0,     /* whoever started the container must know */
+    NOTICE_DETAIL = 1,      /* for who looks for a cause: shown with --debug */
+    NOTICE_INTERPRETED = 2, /* a warning: what ENGINE_ARTEFACT names could not be used */
 };
 
 #endif

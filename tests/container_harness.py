@@ -87,6 +87,13 @@ class Result:
         assert (self.status, self.err) == (0, ""), self
         return self.out
 
+    def notices(self) -> list[str]:
+        """What a command, which must have succeeded, has told that works worse than asked for."""
+        assert self.status == 0, self
+        lines = self.err.splitlines()
+        assert all(line.startswith("crunw: warning: ") for line in lines), self
+        return [line.removeprefix("crunw: warning: ") for line in lines]
+
     def error(self) -> str:
         """The one line of a command that must have failed, without the program's name."""
         assert self.status == 1, self

@@ -11,6 +11,7 @@ from crunw.plan.encode import Step, decode_fields, encode
 from crunw.plan.ops import (
     REPORT_ERROR,
     REPORT_HOOKS,
+    REPORT_NOTICE,
     REPORT_PID,
     REPORT_READY,
     REPORT_USERNS,
@@ -23,6 +24,7 @@ PAYLOADS = {
     REPORT_HOOKS: "",
     REPORT_READY: "",
     REPORT_ERROR: "sssus",
+    REPORT_NOTICE: "uss",
 }
 
 
@@ -34,6 +36,8 @@ class Result:
     pid: int = 0
     error: list = field(default_factory=list)
     """stage, operation, path, errno, message; empty without an error."""
+    notices: list[list] = field(default_factory=list)
+    """level, what, why."""
     output: str = ""
     status: int = -1
 
@@ -101,6 +105,8 @@ class Running:
             self._children.append(self.result.pid)
         elif kind == REPORT_ERROR:
             self.result.error = fields
+        elif kind == REPORT_NOTICE:
+            self.result.notices.append(fields)
         return kind
 
     def until(self, wanted: int) -> int | None:

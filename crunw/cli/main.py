@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from crunw import __version__
+from crunw import __version__, notices
 from crunw.cli.options import Option, Parsed, help_text, parse
 from crunw.errors import CrunwError, UsageError
 
@@ -57,6 +57,7 @@ def main() -> int:
     given = Parsed()
     try:
         given = parse(_GLOBALS, sys.argv[1:], interspersed=False)
+        notices.show_by(lambda level, text: _show(level, text, given), debug=given.flag("debug"))
         status = _dispatch(given)
         sys.stdout.flush()
         return status
@@ -118,9 +119,19 @@ def _report(message: str, status: int, given: Parsed) -> int:
     line = " ".join(message.split("\n"))
     sys.stdout.flush()
     sys.stderr.write(f"crunw: {line}\n")
+    _log("error", line, given)
+    return status
+
+
+def _show(level: str, text: str, given: Parsed) -> None:
+    """Print a notice (:mod:`crunw.notices`) where an error would be printed."""
+    sys.stderr.write(f"crunw: {level}: {text}\n")
+    _log(level, text, given)
+
+
+def _log(level: str, text: str, given: Parsed) -> None:
     path = given.text("log")
     if path:
-        from crunw.effects.log import append_error
+        from crunw.effects.log import append
 
-        append_error(path, given.text("log-format", "text"), line)
-    return status
+        append(path, given.text("log-format", "text"), level, text)

@@ -1,23 +1,28 @@
-"""``crunw report FD``: raise the error that a container's process has reported.
+"""``crunw report ID FD``: tell what a container's process has reported: notices, an error.
 
-The launcher's ``start`` calls it: errors are told here and nowhere else.
+The launcher's ``start`` calls it: errors and notices are told by Python and nowhere else.
 """
 
 from __future__ import annotations
 
-from crunw.effects.init import raise_report, read_all
+from crunw import notices
+from crunw.effects.init import follow_reports, read_all
+from crunw.effects.store import Container, default_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.cli.options import Option, Parsed
 
-USAGE = "FD"
-ABOUT = "Print the error report in an inherited descriptor."
+USAGE = "ID FD"
+ABOUT = "Print the reports in an inherited descriptor."
 INTERSPERSED = True
 OPTIONS: tuple[Option, ...] = ()
 
 
 def run(parsed: Parsed, given: Parsed) -> int:
-    """Raise the error."""
-    raise_report(read_all(int(parsed.arguments[0])))
-    return 1
+    """Tell the notices, raise the error."""
+    container_id, descriptor = parsed.arguments
+    container = Container(given.text("root") or default_root(), container_id)
+    notices.keep_in(container.notices_file())
+    follow_reports(read_all(int(descriptor)))
+    return 0

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import posix
 
+from crunw import notices
 from crunw.errors import CrunwError, InitError, KernelError
 from crunw.plan.encode import decode_fields, encode
 from crunw.plan.ops import (
+    NOTICE_DETAIL,
+    NOTICE_INTERPRETED,
     REPORT_ERROR,
     REPORT_HOOKS,
-    REPORT_INTERPRETED,
+    REPORT_NOTICE,
     REPORT_PID,
     REPORT_READY,
     REPORT_USERNS,
@@ -30,7 +33,7 @@ _PAYLOADS = {
     REPORT_HOOKS: "",
     REPORT_READY: "",
     REPORT_ERROR: "sssus",
-    REPORT_INTERPRETED: "s",
+    REPORT_NOTICE: "uss",
 }
 
 
@@ -123,14 +126,19 @@ class Init:
                 self.parent = 0
                 born(self.pid)
                 continue
-            if kind == REPORT_INTERPRETED:
-                self.interpreted = str(fields[0])
+            if kind == REPORT_NOTICE:
+                self._notice(fields)
                 continue
             if kind == REPORT_USERNS:
                 map_ids(self.parent)
             elif kind == REPORT_HOOKS:
                 hooks(self.pid)
             posix.write(self._answer, b"g")
+
+    def _notice(self, fields: list[int | str]) -> None:
+        if fields[0] == NOTICE_INTERPRETED:
+            self.interpreted = str(fields[2])
+        tell_notice(fields)
 
     def commit(self) -> None:
         """Let the process go on. If it isn't told, because this one died, it exits."""
@@ -145,7 +153,7 @@ class Init:
 
         For plans without ``wait_start``.
         """
-        raise_report(read_all(self._report))
+        follow_reports(read_all(self._report))
 
     def finish(self) -> None:
         """Wait for the end of a plan without ``fork``, which is done with its last step.
@@ -156,7 +164,7 @@ class Init:
         posix.close(self._report)
         posix.close(self._answer)
         _, status = posix.waitpid(self.parent, 0)
-        raise_report(report)
+        follow_reports(report)
         if status:
             raise CrunwError("crunw-init ended unexpectedly")
 
@@ -228,10 +236,26 @@ def parse_header(header: bytes) -> tuple[int, int]:
     return int.from_bytes(header[:4], "little"), int.from_bytes(header[4:8], "little")
 
 
-def raise_report(data: bytes) -> None:
-    """Raise the :class:`InitError` that ``data`` holds; nothing when it is empty."""
-    if data:
-        raise init_error(data[_HEADER:])
+def follow_reports(data: bytes) -> None:
+    """Tell the notices that ``data`` holds; raise the error, as :class:`InitError`."""
+    while len(data) >= _HEADER:
+        kind, length = parse_header(data)
+        payload, data = data[_HEADER : _HEADER + length], data[_HEADER + length :]
+        if len(payload) < length:
+            raise CrunwError("the container's process ended while it reported an error")
+        if kind == REPORT_ERROR:
+            raise init_error(payload)
+        if kind == REPORT_NOTICE:
+            tell_notice(decode_fields(_PAYLOADS[kind], payload))
+
+
+def tell_notice(fields: list[int | str]) -> None:
+    """Tell the notice of a report with these fields."""
+    level, what, why = fields
+    if level == NOTICE_DETAIL:
+        notices.detail(f"{what}: {why}")
+    else:
+        notices.degraded(str(what), str(why))
 
 
 def init_error(payload: bytes) -> InitError:

@@ -13,18 +13,18 @@ from crunw.spec.jsontext import dumps
 _CAUSES = tuple(os.strerror(number) for number in (errno.ENOENT, errno.EACCES, errno.EISDIR))
 
 
-def append_error(path: str, log_format: str, message: str) -> None:
+def append(path: str, log_format: str, level: str, message: str) -> None:
     """Append one line: ``level``, ``msg``, ``time``, as logrus writes them (text or json).
 
-    A log that can't be written is told on standard error; the error itself was printed there.
+    A log that can't be written is told on standard error; the message itself was printed there.
     """
     for cause in _CAUSES:
         message = message.replace(cause, cause.lower())
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     if log_format == "json":
-        line = dumps({"level": "error", "msg": message, "time": now})
+        line = dumps({"level": level, "msg": message, "time": now})
     else:
-        line = f"time={dumps(now)} level=error msg={dumps(message)}"
+        line = f"time={dumps(now)} level={level} msg={dumps(message)}"
     try:
         with open(path, "a", encoding="utf-8", errors="surrogateescape") as file:
             file.write(line + "\n")

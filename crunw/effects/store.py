@@ -3,6 +3,7 @@
 ``state.json``  the record; replaced by rename, so a reader never sees half of one
 ``fast``        what the launcher needs of the record
 ``config.json`` the specification as it was at ``create``
+``notices``     what works worse than was asked for, a line each (:mod:`crunw.notices`)
 ``counters``    what a module has used, while that is asked for (``struct plan_counters``)
 ``lock``        flock(2)ed by whoever changes the container
 ``start``       FIFO that the container's process waits on; removed by ``start``
@@ -15,6 +16,7 @@ import errno
 import posix
 from fcntl import LOCK_EX, LOCK_NB, flock
 
+from crunw import notices
 from crunw.errors import KernelError, StateError
 from crunw.files import environment, exists, is_directory, make_directories, parent
 from crunw.paths import is_rootless
@@ -181,6 +183,17 @@ class Container:
     def counters(self) -> str:
         """Return the path of the module's counters."""
         return f"{self.directory}/counters"
+
+    def notices_file(self) -> str:
+        """Return the path of the container's notices, for :func:`crunw.notices.keep_in`."""
+        return f"{self.directory}/notices"
+
+    def notices(self) -> list[str]:
+        """What works worse than was asked for, the oldest first. Raises :class:`KernelError`."""
+        try:
+            return notices.kept(self.notices_file())
+        except OSError as error:
+            raise KernelError("read", self.notices_file(), error) from error
 
     def start_fifo(self) -> str:
         """The FIFO the container's process waits on. It exists until the container is started."""

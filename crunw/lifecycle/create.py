@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 import time
 
+from crunw import notices
 from crunw.effects import fast, hooks, processes
 from crunw.effects.init import Init
 from crunw.effects.rootfs import Root
@@ -95,6 +96,7 @@ class Creation:
         if self.container.exists():  # before its processes are found in the cgroup of this id
             raise self.container.taken()
         self.container.make()
+        notices.keep_in(self.container.notices_file())
         try:
             self.container.make_fifos()
             listener_fd = connect_listener(self.spec)

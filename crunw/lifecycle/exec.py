@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from crunw import status
+from crunw import notices, status
 from crunw.effects import foreground, processes
 from crunw.effects.init import Init, nothing
 from crunw.effects.rootfs import Root
@@ -62,6 +62,7 @@ def execute(request: Request) -> int:
     container = Container(request.root, request.id)
     record = container.read()
     now = current(container, record)
+    notices.keep_in(container.notices_file())
     if now != status.PAUSED or not request.ignore_paused:
         status.check("exec", request.id, now)
     spec = load(container.directory)

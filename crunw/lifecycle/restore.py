@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from crunw import status
+from crunw import notices, status
 from crunw.effects import foreground
 from crunw.effects.criu import wire
 from crunw.effects.criu.service import Service, search_path
@@ -104,6 +104,7 @@ class Restoration(Creation):
         self.console_fd = console_fd
         self._take_id()
         self.container.make()
+        notices.keep_in(self.container.notices_file())
         joined: dict[str, int] = {}
         try:
             cgroup, writes = plan_cgroup(self.spec, self.request, self.host)

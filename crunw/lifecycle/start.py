@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posix
 
-from crunw import status
+from crunw import notices, status
 from crunw.effects import hooks
-from crunw.effects.init import raise_report, read_all
+from crunw.effects.init import follow_reports, read_all
 from crunw.effects.store import Container
 from crunw.errors import CrunwError, KernelError, StateError
 from crunw.lifecycle.state import current, hook_state
@@ -22,6 +22,7 @@ def start(root: str, container_id: str) -> None:
     container.lock()
     record = container.read()
     status.check("start", container_id, current(container, record))
+    notices.keep_in(container.notices_file())
     release(container)
     run_poststart(container, record)
 
@@ -34,7 +35,7 @@ def release(container: Container) -> None:
     posix.close(go)
     posix.unlink(container.start_fifo())
     posix.set_blocking(started, True)
-    raise_report(read_all(started))
+    follow_reports(read_all(started))
     posix.close(started)
     posix.unlink(container.started_fifo())
 

@@ -29,19 +29,19 @@ def current(container: Container, record: Record) -> str:
 
 
 def document(container: Container, record: Record, now: str) -> Record:
-    """Return the state document (runtime.md "State"), with the fields that runc and crun add."""
-    pid = record.get("pid", 0) if now != status.STOPPED else 0
-    return {
-        "ociVersion": OCI_VERSION,
-        "id": container.id,
-        "pid": pid,
-        "status": now,
-        "bundle": record.get("bundle", ""),
+    """Return the state document (runtime.md "State"), with the fields that runc and crun add.
+
+    ``notices``, where there are any, are crunw's own.
+    """
+    state = {
+        **spec_state(container, record, now),
         "rootfs": record.get("rootfs", ""),
         "created": record.get("created", ""),
         "owner": record.get("owner", ""),
-        "annotations": record.get("annotations", {}),
     }
+    if notices := container.notices():
+        state["notices"] = notices
+    return state
 
 
 def state_text(container: Container, record: Record, now: str) -> str:
@@ -51,10 +51,14 @@ def state_text(container: Container, record: Record, now: str) -> str:
 
 def spec_state(container: Container, record: Record, now: str) -> Record:
     """Return the state with the specification's fields alone."""
-    state = document(container, record, now)
-    for extra in ("rootfs", "created", "owner"):
-        del state[extra]
-    return state
+    return {
+        "ociVersion": OCI_VERSION,
+        "id": container.id,
+        "pid": record.get("pid", 0) if now != status.STOPPED else 0,
+        "status": now,
+        "bundle": record.get("bundle", ""),
+        "annotations": record.get("annotations", {}),
+    }
 
 
 def hook_state(container: Container, record: Record, now: str) -> str:

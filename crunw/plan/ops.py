@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 3
+VERSION = 4
 MAGIC = b"CRWP"
 
 OPS: dict[str, tuple[int, str]] = {
@@ -82,4 +82,8 @@ REPORT_USERNS = 2
 REPORT_HOOKS = 3
 REPORT_READY = 4
 REPORT_ERROR = 5
-REPORT_INTERPRETED = 6
+REPORT_NOTICE = 6
+
+NOTICE_WARNING = 0
+NOTICE_DETAIL = 1
+NOTICE_INTERPRETED = 2

@@ -114,8 +114,10 @@ int close_unnamed(struct init *init, struct plan plan);
 int report_pid(struct init *init, pid_t pid);
 /* A report without fields, then wait for the answer. Exits when the runtime is gone. */
 int report_and_wait(struct init *init, enum plan_report type);
-/* REPORT_INTERPRETED. */
-int report_interpreted(struct init *init, const char *why);
+/* REPORT_NOTICE: `what` works, but worse than the plan asks for; the rest says why, and ends with
+ * what can be done about it, in parentheses. Any step may tell, also after READY. */
+void report_notice(struct init *init, enum plan_notice level, const char *what, const char *format,
+                   ...) __attribute__((format(printf, 4, 5)));
 /* REPORT_ERROR with init->error: on started_fd once there is one, else on report_fd. `step` is NULL
  * for an error before the first one. */
 void report_error(struct init *init, const struct step *step);

@@ -99,15 +99,34 @@ int report_and_wait(struct init *init, enum plan_report type) {
     return 0;
 }
 
-int report_interpreted(struct init *init, const char *why) {
+/* Where errors and notices go: to `create`, or to `start`; -1: there is no one to tell. */
+static int listener(const struct init *init) {
+    return init->started_fd >= 0 ? init->started_fd : init->report_fd;
+}
+
+void report_notice(struct init *init, enum plan_notice level, const char *what, const char *format,
+                   ...) {
+    char subject[sizeof init->error.operation];
+    char why[sizeof init->error.path];
+    int descriptor = listener(init);
+    if (descriptor < 0)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    snprintf(subject, sizeof subject, "%s", what);
     struct record record;
-    begin(&record, REPORT_INTERPRETED);
+    struct error unheard; /* who does not listen has ended: the next wait for it sees that */
+    begin(&record, REPORT_NOTICE);
+    put_u64(&record, level);
+    put_string(&record, subject);
     put_string(&record, why);
-    return end(&record, &init->error, init->report_fd);
+    end(&record, &unheard, descriptor);
 }
 
 void report_error(struct init *init, const struct step *step) {
-    int descriptor = init->started_fd >= 0 ? init->started_fd : init->report_fd;
+    int descriptor = listener(init);
     if (descriptor < 0)
         return;
     char stage[32] = "";

@@ -103,7 +103,8 @@ static struct engine_module *load_compiled(struct init *init) {
         module = engine_load_compiled(init->engine, path, &init->limits, &error);
     sys_close(&init->artefact_fd);
     if (!module)
-        report_interpreted(init, error.message);
+        report_notice(init, NOTICE_INTERPRETED, "compiled code", "%s (the module is interpreted)",
+                      error.message);
     return module;
 }
 

@@ -141,11 +141,11 @@ int main(int argc, char **argv) {
         if (report < 0) {
             return status;
         }
-        /* The caller's global options, then the internal verb that prints the report. */
+        /* The caller's global options, then the internal verb that prints the reports. */
         snprintf(number, sizeof(number), "%d", report);
         argv[command.verb_index] = report_verb;
-        argv[command.verb_index + 1] = number;
-        argc = command.verb_index + 2;
+        argv[command.verb_index + 2] = number; /* behind the id: where the list ends */
+        argc = command.verb_index + 3;
     }
     run_python(creates, argc > 1 ? argc - 1 : 0, argv + 1);
 }

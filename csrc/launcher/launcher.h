@@ -77,7 +77,7 @@ bool process_alive(const struct record *record);
 bool verb_state(const struct command *command, int directory, int *status);
 bool verb_kill(const struct command *command, int directory, int *status);
 bool verb_delete(const struct command *command, int directory, int *status);
-/* *report: an inherited descriptor with the error report of the container's process, -1 for none;
+/* *report: an inherited descriptor with what the container's process has reported, -1 for nothing;
  * Python is to print it. */
 bool verb_start(const struct command *command, int directory, int *status, int *report);
 

@@ -17,7 +17,7 @@
 
 /* Everything that a state directory holds; the lock goes last: who waits for it finds it gone. */
 static const char *const files[] = {"start", "started",  "config.json", "state.json",
-                                    "fast",  "counters", "lock"};
+                                    "fast",  "counters", "notices",     "lock"};
 
 static bool exists(int directory, const char *name) {
     return faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -67,7 +67,7 @@ bool verb_state(const struct command *command, int directory, int *status) {
     static struct record record;
     char *text;
     (void)command;
-    if (!record_read(&record, directory))
+    if (exists(directory, "notices") || !record_read(&record, directory))
         return false;
     const char *now = current(&record, directory);
     uint64_t pid = strcmp(now, "stopped") == 0 ? 0 : record.pid;

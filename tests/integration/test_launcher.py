@@ -123,3 +123,21 @@ def test_a_damaged_record_is_left_to_python(container: list[str], tmp_path: Path
     for damaged in (b"", whole[:40], whole[:-1], b"CRWF" + bytes(4) + whole[8:], whole * 200):
         fast.write_bytes(damaged)
         assert crunw(root, "state", name).stdout == expected
+
+
+def test_notices_are_shown_by_state_and_list(container: list[str], tmp_path: Path) -> None:
+    """The fast record has none of them: the launcher leaves a container with notices to Python."""
+    root, name = container
+    assert "notices" not in json.loads(crunw(root, "state", name).stdout)
+    (tmp_path / "root" / name / "notices").write_text("a: worse\nb: also\n")
+    state = crunw(root, "state", name)
+    assert state.stdout == python_only(root, "state", name).stdout
+    assert json.loads(state.stdout)["notices"] == ["a: worse", "b: also"]
+    (listed,) = json.loads(crunw(root, "list", "--format", "json").stdout)
+    assert listed["notices"] == ["a: worse", "b: also"]
+    assert crunw(root, "start", name).returncode == 0
+    assert crunw(root, "kill", name, "KILL").returncode == 0
+    while json.loads(crunw(root, "state", name).stdout)["status"] != "stopped":
+        time.sleep(0.01)
+    assert in_launcher(root, "delete", name)
+    assert not (tmp_path / "root" / name).exists()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from crunw.plan import ops
 from crunw.plan.encode import Step, decode_fields, encode
 from crunw.plan.render import documents, lines
 
@@ -56,7 +57,7 @@ class Reader:
 def decode(plan: bytes) -> list[tuple[str, list[Any]]]:
     reader = Reader(plan)
     assert reader.take(4) == b"CRWP"
-    assert reader.number("<I") == 3
+    assert reader.number("<I") == ops.VERSION
     count = reader.number("<I")
     assert reader.number("<I") == len(reader.data) - 4
     assert reader.number("<I") == 0

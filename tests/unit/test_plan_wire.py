@@ -23,7 +23,7 @@ def test_numbers_are_unique():
     assert len(set(numbers)) == len(numbers)
 
 
-@pytest.mark.parametrize("prefix", ["MOUNT", "REPORT"])
+@pytest.mark.parametrize("prefix", ["MOUNT", "NOTICE", "REPORT"])
 def test_same_constants(prefix):
     declared = dict(re.findall(rf"\b({prefix}_\w+)(?: =)? (\d+)u?\b", HEADER))
     known = {name: str(value) for name, value in vars(ops).items() if name.startswith(prefix + "_")}
@@ -42,7 +42,7 @@ def test_layout():
     payload = b"\x02\0\0\0" + b"\x01\0\0\0a\0" + b"\0\0\0\0\0" + b"\0\0\0\0"
     process = b"\x3c\0\0\0" + len(payload).to_bytes(4, "little") + payload
     body = umask + process
-    header = b"CRWP\x03\0\0\0\x02\0\0\0" + len(body).to_bytes(4, "little")
+    header = b"CRWP\x04\0\0\0\x02\0\0\0" + len(body).to_bytes(4, "little")
     assert plan == header + bytes(4) + body
 
 

@@ -1,0 +1,116 @@
+"""What works, but worse than was asked for: told as it happens, and kept with the container.
+
+Any layer may call :func:`degraded`; ``crunw.cli.main`` says where it is shown. Who needs to know
+only when looking for a cause calls :func:`detail`, which costs nothing without ``--debug``.
+"""
+
+from __future__ import annotations
+
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WARNING = "warning"
+DEBUG = "debug"
+
+_MAX_LENGTH = 1000  # characters of a notice
+_MAX_KEPT = 65536  # bytes of a container's notices: each `exec` may add to them
+
+
+class _Channel:
+    """Where notices go: this process has one."""
+
+    __slots__ = ("debug", "file", "said", "show")
+
+    def __init__(self) -> None:
+        self.said: list[str] = []  # each once
+        self.show: Callable[[str, str], None] | None = None
+        self.debug = False
+        self.file = ""  # the container's; "" while there is none
+
+
+_channel = _Channel()
+
+
+def degraded(what: str, why: str) -> None:
+    """Tell that ``what`` (a field, a path, a part of the container) works, but worse, and ``why``.
+
+    Ends with what can be done about it, in parentheses, where there is something.
+    """
+    text = one_line(f"{what}: {why}")
+    if text in _channel.said:
+        return
+    _channel.said.append(text)
+    if _channel.show:
+        _channel.show(WARNING, text)
+    _keep(text)
+
+
+def detail(text: str) -> None:
+    """Tell with ``--debug`` what an administrator may want to know."""
+    if _channel.debug and _channel.show:
+        _channel.show(DEBUG, one_line(text))
+
+
+def show_by(show: Callable[[str, str], None], *, debug: bool) -> None:
+    """From now on call ``show(level, text)`` for each notice, with ``debug`` for details too."""
+    _channel.show = show
+    _channel.debug = debug
+
+
+def keep_in(path: str) -> None:
+    """Keep the notices of this process in a container's file, those told already too."""
+    _channel.file = path
+    for text in _channel.said:
+        _keep(text)
+
+
+def said() -> list[str]:
+    """What this process has told."""
+    return list(_channel.said)
+
+
+def kept(path: str) -> list[str]:
+    """The notices in a container's file, the oldest first. Raises OSError but for a missing one."""
+    try:
+        descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW)
+    except FileNotFoundError:
+        return []
+    try:
+        data = posix.read(descriptor, _MAX_KEPT)
+    finally:
+        posix.close(descriptor)
+    return data.decode("utf-8", "surrogateescape").splitlines()
+
+
+def one_line(text: str) -> str:
+    """``text`` without line breaks, cut where it is very long."""
+    text = " ".join(text.splitlines())
+    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}…"
+
+
+def _keep(text: str) -> None:
+    if not _channel.file:
+        return
+    try:
+        _append(_channel.file, text)
+    except FileNotFoundError:
+        pass  # the container has been deleted
+    except OSError as error:
+        path, _channel.file = _channel.file, ""
+        degraded("notices", f"can't be kept in {path}: {error.strerror}")
+
+
+def _append(path: str, text: str) -> None:
+    present = kept(path)
+    line = f"{text}\n".encode("utf-8", "surrogateescape")
+    if text in present or sum(map(len, present)) + len(line) > _MAX_KEPT // 2:
+        return
+    flags = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC | posix.O_NOFOLLOW
+    descriptor = posix.open(path, flags, 0o600)
+    try:
+        posix.write(descriptor, line)
+    finally:
+        posix.close(descriptor)
