@@ -207,8 +207,12 @@ def _bind(
         steps = [Step("bind_idmapped", source, target, options.flags, *maps, recursive)]
     else:
         steps = [Step("mount", source, target, "", options.flags, "", 0)]
+    return steps + _cleared(target, options)
+
+
+def _cleared(target: str, options: Options) -> list[Step]:
     cleared = sum(bit for flag, bit in flags.ATTRIBUTES.items() if options.cleared & flag)
-    return [*steps, Step("mount_setattr", target, 0, cleared, 0)] if cleared else steps
+    return [Step("mount_setattr", target, 0, cleared, 0)] if cleared else []
 
 
 def _filesystem(
@@ -225,6 +229,8 @@ def _filesystem(
     source = mount.get("source", "") or kind
     extra = MOUNT_COPY_UP if options.copy_up and kind == "tmpfs" else 0
     steps = [Step("mount", source, target, kind, bits, data, extra)]
+    if bits & flags.MS_REMOUNT:  # of what may have been mounted with the flags
+        steps += _cleared(target, options)
     if label and kind == "mqueue":  # takes a label, but not as an option
         steps.append(Step("relabel", target, label))
     return steps
@@ -292,6 +298,10 @@ def _is_bind_of_dev(mount: Mount) -> bool:
     return clean(mount["destination"]) == "/dev" and _is_bind(mount)
 
 
+def _is_below(path: str, directory: str) -> bool:
+    return path != directory and path.startswith(directory.rstrip("/") + "/")
+
+
 def _read_only_late(spec: Spec) -> list[str]:
     """The file systems that are made read-only when all is in them: /dev, for the devices, and each
     tmpfs that another mount, or the working directory, may want a directory in. As in runc.
@@ -307,7 +317,7 @@ def _read_only_late(spec: Spec) -> list[str]:
             (path == "/dev" or mount.get("type") == "tmpfs")
             and not _is_bind(mount)
             and path not in later  # what is mounted over it would become read-only in its place
-            and (path == "/dev" or any(each.startswith(f"{path}/") for each in [*later, cwd]))
+            and (path == "/dev" or any(_is_below(each, path) for each in [*later, cwd]))
             and Options(mount.get("options", [])).flags & flags.MS_RDONLY
         ):
             paths.append(path)

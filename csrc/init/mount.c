@@ -64,12 +64,41 @@ int mount_propagate(struct error *error, int mounted, unsigned long flags, const
     return sys_mount_setattr(error, mounted, "", AT_EMPTY_PATH | scope, &attributes, name);
 }
 
+/* A mount on the root covers it: from then on paths, and the change of root, start at what was
+ * mounted last. ".." of the root is the root, but seen from above all that is mounted on it. */
+static int follow_root(struct init *init) {
+    if (init->in_running)
+        return 0;
+    int above = sys_openat2(&init->error, init->root_fd, "..", O_PATH | O_DIRECTORY, 0,
+                            RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    if (above < 0)
+        return -1;
+    sys_close(&init->root_fd);
+    init->root_fd = above;
+    return 0;
+}
+
+/* The processes of a running container would keep the root that they have. */
+static int refuse_root(struct init *init, int target, const char *name) {
+    struct error *error = &init->error;
+    struct statx root;
+    struct statx found;
+    if (sys_statx(error, init->root_fd, STATX_INO | STATX_MNT_ID, &root, "/") < 0 ||
+        sys_statx(error, target, STATX_INO | STATX_MNT_ID, &found, name) < 0)
+        return -1;
+    if (root.stx_ino != found.stx_ino || root.stx_mnt_id != found.stx_mnt_id)
+        return 0;
+    return error_set(error, "mount", name, EBUSY, "the path leads to the root directory");
+}
+
 /* Open the target; what is missing is created. crunw.plan judges a mount inside procfs by its path
  * (CVE-2019-19921), so on procfs the path must be the plain truth: no link may have led there. */
 static int open_target(struct init *init, const struct request *request, mode_t type) {
     struct error *error = &init->error;
     struct statfs below;
     int target = path_make(init, request->target, type, 0);
+    if (target >= 0 && init->in_running && refuse_root(init, target, request->target) < 0)
+        sys_close(&target);
     if (target < 0 || sys_fstatfs(error, target, &below, request->target) < 0 ||
         below.f_type != PROC_SUPER_MAGIC)
         return target;
@@ -239,6 +268,19 @@ static int mount_tmpfs(struct init *init, struct request *request) {
     return result;
 }
 
+static int mount_kind(struct init *init, struct request *request) {
+    const char *type = request->filesystem.type;
+    if (request->filesystem.flags & MS_REMOUNT)
+        return remount(init, request);
+    if (request->filesystem.flags & MS_BIND)
+        return bind(init, request);
+    if (strcmp(type, "tmpfs") == 0)
+        return mount_tmpfs(init, request);
+    bool plain = strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0;
+    int target = plain ? open_plain_target(init, request) : open_target(init, request, S_IFDIR);
+    return target < 0 ? -1 : mount_on(init, request, target);
+}
+
 int run_mount(struct init *init, struct step *step) {
     struct request request = {.filesystem.source = step_string(step)};
     request.target = step_string(step);
@@ -246,16 +288,7 @@ int run_mount(struct init *init, struct step *step) {
     request.filesystem.flags = step_u64(step);
     request.filesystem.data = step_string(step);
     request.bits = step_u64(step);
-    const char *type = request.filesystem.type;
-    if (request.filesystem.flags & MS_REMOUNT)
-        return remount(init, &request);
-    if (request.filesystem.flags & MS_BIND)
-        return bind(init, &request);
-    if (strcmp(type, "tmpfs") == 0)
-        return mount_tmpfs(init, &request);
-    bool plain = strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0;
-    int target = plain ? open_plain_target(init, &request) : open_target(init, &request, S_IFDIR);
-    return target < 0 ? -1 : mount_on(init, &request, target);
+    return mount_kind(init, &request) < 0 ? -1 : follow_root(init);
 }
 
 int run_bind_idmapped(struct init *init, struct step *step) {
@@ -268,7 +301,7 @@ int run_bind_idmapped(struct init *init, struct step *step) {
     idmap.recursive = step_u64(step) != 0;
     bool recursive = request.filesystem.flags & MS_REC;
     int tree = host_tree_idmapped(init, request.filesystem.source, recursive, &idmap);
-    return tree < 0 ? -1 : place(init, &request, tree);
+    return tree < 0 || place(init, &request, tree) < 0 ? -1 : follow_root(init);
 }
 
 int run_relabel(struct init *init, struct step *step) {

@@ -59,6 +59,11 @@ int sys_fstat(struct error *error, int descriptor, struct stat *status, const ch
     return check(fstat(descriptor, status), error, "fstat", name);
 }
 
+int sys_statx(struct error *error, int descriptor, unsigned mask, struct statx *status,
+              const char *name) {
+    return check(statx(descriptor, "", AT_EMPTY_PATH, mask, status), error, "statx", name);
+}
+
 ssize_t sys_read(struct error *error, int descriptor, void *buffer, size_t size, const char *name) {
     size_t done = 0;
     while (done < size) {

@@ -23,6 +23,8 @@ int sys_cloexec(struct error *error, int descriptor);
 /* dup3 to a number chosen by the caller, without O_CLOEXEC (for 0, 1 and 2). */
 int sys_dup_to(struct error *error, int descriptor, int number);
 int sys_fstat(struct error *error, int descriptor, struct stat *status, const char *name);
+int sys_statx(struct error *error, int descriptor, unsigned mask, struct statx *status,
+              const char *name);
 /* Read until `size` bytes or end of file; the number of bytes read. */
 ssize_t sys_read(struct error *error, int descriptor, void *buffer, size_t size, const char *name);
 int sys_write_all(struct error *error, int descriptor, const void *data, size_t size,
