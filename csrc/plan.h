@@ -159,7 +159,7 @@
     /* s path, u nonzero: create if missing */                                                     \
     X(CWD, 53, "su")                                                                               \
     /* u uid, u gid, U additional groups, u bounding, u effective, u permitted, u inheritable,     \
-     * u ambient capability masks, u keep: nonzero leaves all capabilities as they are */          \
+     * u ambient capability masks, u CREDENTIALS_* bits (below) */                                 \
     X(CREDENTIALS, 54, "uuUuuuuuu")                                                                \
     /* u mask */                                                                                   \
     X(UMASK, 55, "u")                                                                              \
@@ -186,7 +186,7 @@
     /* execve what EXEC_FIND found. Last step of a native plan. */                                 \
     X(EXEC, 64, "")                                                                                \
     /* s path in the container, S preopens "guest:host", s function to run ("": _start): parse,    \
-     * validate and instantiate */                                                                 \
+     * validate and instantiate. After PROCESS and CREDENTIALS_EXECUTED. */                        \
     X(WASM_LOAD, 70, "sSs")                                                                        \
     /* run the function; exit with the program's status. Last step of a Wasm plan. */              \
     X(WASM_RUN, 71, "")                                                                            \
@@ -212,6 +212,13 @@ struct plan_counters {
 /* MOUNT: bits of the last field. */
 #define MOUNT_COPY_UP 1u  /* tmpcopyup: the directory's content is copied into the new tmpfs */
 #define MOUNT_OPTIONAL 2u /* a source that does not exist is skipped */
+
+/* CREDENTIALS: bits of the last field. */
+#define CREDENTIALS_KEEP 1u /* all capabilities stay as they are */
+/* What execve would make of the capabilities is made of them now, as WASM_LOAD demands: a module is
+ * not executed. */
+#define CREDENTIALS_EXECUTED 2u
+#define CREDENTIALS_NO_NEW_PRIVS 4u /* with CREDENTIALS_EXECUTED: under no_new_privs */
 
 /* What crunw-init tells the runtime, on the descriptor it was given for it:
  *

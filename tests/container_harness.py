@@ -133,13 +133,14 @@ class Spawned(subprocess.Popen[str]):
 class Runtime:
     """``crunw`` with a ``--root`` of its own: call it with the arguments."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, program: str | Path = "crunw") -> None:
         self.root = root
+        self.program = str(program)
         self.options = OPTIONS
         self._processes: list[Spawned] = []
 
     def command(self, *words: str | Path) -> list[str]:
-        return ["crunw", "--root", str(self.root), *self.options, *map(str, words)]
+        return [self.program, "--root", str(self.root), *self.options, *map(str, words)]
 
     def __call__(self, *words: str | Path, stdin: str = "", **options: Any) -> Result:
         # Files, not pipes: a container that runs on would keep a pipe open.

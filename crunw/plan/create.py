@@ -248,16 +248,16 @@ def program_steps(
         cwd,
     ]
     sealed = [*seal_steps(process, host), process_step(process, host)]
-    late = seccomp_steps(host) if process.get("noNewPrivileges") else []
     wait = [Step("ready")]
     if host.start:
         wait.append(Step("wait_start"))
     if host.workload.kind == "wasm":
         program = host.workload.path or process["args"][0]
         opened = wasm.preopens(process["cwd"], directories, host.wasm)
-        steps += [*wasm.read_only_steps(opened), *sealed, *late]
+        steps += [*wasm.read_only_steps(opened), *sealed]
         load = wasm.load_steps(program, opened, host.wasm)
         return [*steps, *load, *wait, *hooks, Step("wasm_run")]
+    late = seccomp_steps(host) if process.get("noNewPrivileges") else []
     return [*steps, *sealed, Step("exec_find"), *wait, *late, *hooks, Step("exec")]
 
 

@@ -74,6 +74,10 @@ OPS: dict[str, tuple[int, str]] = {
     "engine_counters": (75, "s"),
 }
 
+CREDENTIALS_KEEP = 1
+CREDENTIALS_EXECUTED = 2
+CREDENTIALS_NO_NEW_PRIVS = 4
+
 MOUNT_COPY_UP = 1
 MOUNT_OPTIONAL = 2
 

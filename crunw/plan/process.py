@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crunw.plan import flags
+from crunw.plan import flags, ops
 from crunw.plan.encode import Step
 
 TYPE_CHECKING = False
@@ -53,17 +53,20 @@ def seal_steps(process: Process, host: Host) -> list[Step]:
     """Umask, credentials, the labels of what runs a module, no_new_privs.
 
     Without no_new_privs, loading a seccomp filter needs CAP_SYS_ADMIN, so it comes before the
-    credentials; with it, :func:`seccomp_steps` loads it as late as possible.
+    credentials; with it, :func:`seccomp_steps` loads it as late as possible. A module executes
+    nothing, so no_new_privs takes nothing from it: under a filter it always has it.
     """
-    steps = [Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK))]
-    if not process.get("noNewPrivileges"):
-        steps += seccomp_steps(host)
-    steps.append(credentials(process))
+    umask = Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK))
+    no_new_privs = [Step("no_new_privs")] if process.get("noNewPrivileges") else []
     if host.workload.kind == "wasm":
-        steps += label_steps(process, now=True)
-    if process.get("noNewPrivileges"):
-        steps.append(Step("no_new_privs"))
-    return steps
+        how = ops.CREDENTIALS_EXECUTED | (ops.CREDENTIALS_NO_NEW_PRIVS if no_new_privs else 0)
+        filter_ = seccomp_steps(host)
+        if filter_:
+            no_new_privs = [Step("no_new_privs")]
+        labels = label_steps(process, now=True)
+        return [umask, credentials(process, how), *labels, *no_new_privs, *filter_]
+    early = [] if no_new_privs else seccomp_steps(host)
+    return [umask, *early, credentials(process), *no_new_privs]
 
 
 def seccomp_steps(host: Host) -> list[Step]:
@@ -81,8 +84,11 @@ def seccomp_steps(host: Host) -> list[Step]:
     ]
 
 
-def credentials(process: Process) -> Step:
-    """User, groups and the five capability sets (no ``capabilities``: all sets empty)."""
+def credentials(process: Process, how: int = 0) -> Step:
+    """User, groups and the five capability sets (no ``capabilities``: all sets empty).
+
+    ``how``: ``CREDENTIALS_*`` bits.
+    """
     user = process.get("user", {})
     sets = process.get("capabilities") or {}
     masks = (
@@ -93,7 +99,7 @@ def credentials(process: Process) -> Step:
         _mask(sets.get("ambient", ())),
     )
     groups = list(user.get("additionalGids", ()))
-    return Step("credentials", user.get("uid", 0), user.get("gid", 0), groups, *masks, 0)
+    return Step("credentials", user.get("uid", 0), user.get("gid", 0), groups, *masks, how)
 
 
 def process_step(process: Process, host: Host) -> Step:

@@ -55,7 +55,7 @@ _NAMES: dict[str, str] = {
     "rlimit": "resource soft hard",
     "personality": "domain",
     "cwd": "path create",
-    "credentials": "uid gid groups bounding effective permitted inheritable ambient keep",
+    "credentials": "uid gid groups bounding effective permitted inheritable ambient how",
     "umask": "mask",
     "seccomp": "program flags listener state",
     "lsm_label": "module label now",

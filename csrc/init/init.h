@@ -75,6 +75,7 @@ struct init {
     int root_fd;      /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
     int proc_fd;      /* /proc of the host, O_PATH; closed, as root_fd, by PROCESS */
     bool credentials_done;
+    bool executed;          /* CREDENTIALS has done to them what execve would do */
     bool in_user_namespace; /* one that the plan names */
     const char *late_cwd;   /* CWD that only the user may enter: CREDENTIALS enters it */
     char *home;             /* HOME: "HOME=…" for an environment without */

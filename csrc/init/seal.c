@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #include "sys.h"
+
+#define CAPABILITIES_MAX 64
 
 /* Capability sets as masks (capabilities(7)). */
 struct capabilities {
@@ -54,18 +57,42 @@ static int capset_all(struct error *error, const struct capabilities *want) {
     return syscall(SYS_capset, &header, data) < 0 ? error_errno(error, "capset", "") : 0;
 }
 
-/* Drop every capability outside of `keep` from the bounding set; the kernel says EINVAL past the
- * last one that it knows. */
-static int drop_bounding(struct error *error, uint64_t keep) {
-    for (unsigned capability = 0; capability < 64; capability++) {
-        int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
-        if (held < 0)
+/* A set that the kernel tells one capability at a time: the mask of those for which prctl(option,
+ * second, capability) says 1. It says EINVAL past the last one that it knows, and to nothing else.
+ */
+static int read_set(struct error *error, const char *operation, bool ambient, uint64_t *set) {
+    *set = 0;
+    for (unsigned capability = 0; capability < CAPABILITIES_MAX; capability++) {
+        int held = ambient ? prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, capability, 0, 0)
+                           : prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+        if (held < 0 && errno == EINVAL && capability > 0)
             return 0;
-        if (held == 0 || (keep >> capability & 1) != 0)
+        if (held < 0)
+            return error_errno(error, operation, "");
+        *set |= (uint64_t)held << capability;
+    }
+    return 0;
+}
+
+static int read_bounding(struct error *error, uint64_t *set) {
+    return read_set(error, "prctl(PR_CAPBSET_READ)", false, set);
+}
+
+static int read_ambient(struct error *error, uint64_t *set) {
+    return read_set(error, "prctl(PR_CAP_AMBIENT_IS_SET)", true, set);
+}
+
+/* Drop every capability outside of `keep` from the bounding set, of which `held` is left. */
+static int drop_bounding(struct error *error, uint64_t keep, uint64_t *held) {
+    if (read_bounding(error, held) < 0)
+        return -1;
+    for (unsigned capability = 0; capability < CAPABILITIES_MAX; capability++) {
+        if ((*held & ~keep & UINT64_C(1) << capability) == 0)
             continue;
         if (sys_prctl(error, "prctl(PR_CAPBSET_DROP)", PR_CAPBSET_DROP, capability, 0) < 0)
             return -1;
     }
+    *held &= keep;
     return 0;
 }
 
@@ -73,7 +100,7 @@ static int raise_ambient(struct error *error, uint64_t capabilities) {
     if (sys_prctl(error, "prctl(PR_CAP_AMBIENT_CLEAR_ALL)", PR_CAP_AMBIENT,
                   PR_CAP_AMBIENT_CLEAR_ALL, 0) < 0)
         return -1;
-    for (unsigned capability = 0; capability < 64; capability++) {
+    for (unsigned capability = 0; capability < CAPABILITIES_MAX; capability++) {
         if ((capabilities >> capability & 1) == 0)
             continue;
         if (sys_prctl(error, "prctl(PR_CAP_AMBIENT_RAISE)", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE,
@@ -136,6 +163,58 @@ static struct capabilities within(struct capabilities want, struct capabilities 
     return want;
 }
 
+/* What execve(2) of a file without capabilities of its own would leave of the sets
+ * (capabilities(7), "Transformation of capabilities during execve()" and "Capabilities and
+ * execution of programs by root"). */
+static struct capabilities executed(struct capabilities sets, uint64_t uid, unsigned securebits,
+                                    bool no_new_privs) {
+#ifndef CRUNW_WEAKEN_EXECUTED
+    uint64_t permitted = 0;
+    if (uid == 0 && (securebits & SECBIT_NOROOT) == 0)
+        permitted = sets.bounding | sets.inheritable;
+    if (no_new_privs)
+        permitted &= sets.permitted;
+    sets.permitted = permitted | sets.ambient;
+    sets.effective = sets.permitted;
+#else
+    (void)uid, (void)securebits, (void)no_new_privs;
+#endif
+    return sets;
+}
+
+/* No_new_privs may be this process's already: its caller's. */
+static int as_executed(struct error *error, struct capabilities *sets, uint64_t uid,
+                       bool no_new_privs, uint64_t have) {
+    int securebits = sys_prctl(error, "prctl(PR_GET_SECUREBITS)", PR_GET_SECUREBITS, 0, 0);
+    int inherited = sys_prctl(error, "prctl(PR_GET_NO_NEW_PRIVS)", PR_GET_NO_NEW_PRIVS, 0, 0);
+    if (securebits < 0 || inherited < 0)
+        return -1;
+    *sets = executed(*sets, uid, (unsigned)securebits, no_new_privs || inherited != 0);
+    sets->permitted &= have; /* execve could give more to root */
+    sets->effective &= have;
+    return 0;
+}
+
+/* Ask the kernel who this process has become. */
+static int verify(struct error *error, uid_t uid, gid_t gid, const struct capabilities *want) {
+    struct capabilities left = {0};
+    uid_t uids[3];
+    gid_t gids[3];
+    if (getresuid(&uids[0], &uids[1], &uids[2]) < 0 || getresgid(&gids[0], &gids[1], &gids[2]) < 0)
+        return error_errno(error, "getresuid", "");
+    for (size_t i = 0; i < 3; i++)
+        if (uids[i] != uid || gids[i] != gid)
+            return error_set(error, "setresuid", "", EPERM, "another user is left than was set");
+    if (capget_all(error, &left) < 0 || read_bounding(error, &left.bounding) < 0 ||
+        read_ambient(error, &left.ambient) < 0)
+        return -1;
+    if (left.bounding == want->bounding && left.effective == want->effective &&
+        left.permitted == want->permitted && left.inheritable == want->inheritable &&
+        left.ambient == want->ambient)
+        return 0;
+    return error_set(error, "capset", "", EPERM, "other capabilities are left than were set");
+}
+
 static int change_user(struct init *init, uint64_t uid, uint64_t gid, const uint64_t *groups,
                        size_t count) {
     if (set_groups(init, groups, count) < 0 || set_ids(&init->error, uid, gid) < 0)
@@ -147,13 +226,16 @@ static int change_user(struct init *init, uint64_t uid, uint64_t gid, const uint
 
 static int change_user_and_capabilities(struct init *init, uint64_t uid, uint64_t gid,
                                         const uint64_t *groups, size_t count,
-                                        struct capabilities want) {
+                                        struct capabilities want, uint64_t how) {
     struct error *error = &init->error;
     struct capabilities have = {0};
     if (capget_all(error, &have) < 0)
         return -1;
     want = within(want, have);
-    if (drop_bounding(error, want.bounding) < 0)
+    if (drop_bounding(error, want.bounding, &want.bounding) < 0)
+        return -1;
+    if ((how & CREDENTIALS_EXECUTED) != 0 &&
+        as_executed(error, &want, uid, (how & CREDENTIALS_NO_NEW_PRIVS) != 0, have.permitted) < 0)
         return -1;
     if (sys_prctl(error, "prctl(PR_SET_KEEPCAPS)", PR_SET_KEEPCAPS, 1, 0) < 0)
         return -1;
@@ -161,9 +243,10 @@ static int change_user_and_capabilities(struct init *init, uint64_t uid, uint64_
         return -1;
     if (sys_prctl(error, "prctl(PR_SET_KEEPCAPS)", PR_SET_KEEPCAPS, 0, 0) < 0)
         return -1;
-    if (capset_all(error, &want) < 0)
+    if (capset_all(error, &want) < 0 || raise_ambient(error, want.ambient) < 0)
         return -1;
-    return raise_ambient(error, want.ambient);
+    init->executed = (how & CREDENTIALS_EXECUTED) != 0;
+    return verify(error, (uid_t)uid, (gid_t)gid, &want);
 }
 
 /* The user must be able to open its terminal and its pipes again, as /dev/tty or /dev/stdout. A
@@ -189,10 +272,11 @@ int run_credentials(struct init *init, struct step *step) {
     want.permitted = step_u64(step);
     want.inheritable = step_u64(step);
     want.ambient = step_u64(step);
-    bool keep = step_u64(step) != 0;
+    uint64_t how = step_u64(step);
     give_standard_streams((uid_t)uid);
-    int result = keep ? change_user(init, uid, gid, groups, count)
-                      : change_user_and_capabilities(init, uid, gid, groups, count, want);
+    int result = (how & CREDENTIALS_KEEP) != 0
+                     ? change_user(init, uid, gid, groups, count)
+                     : change_user_and_capabilities(init, uid, gid, groups, count, want, how);
     free(groups);
     if (result == 0 && init->late_cwd != NULL)
         return change_directory(&init->error, init->late_cwd);

@@ -145,6 +145,8 @@ int run_wasm_load(struct init *init, struct step *step) {
     const char *path = step_string(step);
     strings preopens = step_strings(step);
     const char *function = step_string(step);
+    if (!init->executed)
+        return error_set(&init->error, "load", path, EPERM, "the plan leaves capabilities to it");
     if (load(init, path, preopens, function) != 0)
         return -1;
     /* What parsing has left on the heap would stay for the container's life. */

@@ -12,6 +12,7 @@ from typing import Any
 
 import aot_harness
 import pytest
+import weakened_harness
 from container_harness import (
     LIBC,
     PR_SET_CHILD_SUBREAPER,
@@ -80,6 +81,17 @@ def crunw(tmp_path: Path, leaks: None) -> Iterator[Runtime]:
     yield runtime
     runtime.close()
     assert not root.exists() or os.listdir(root) == []
+
+
+@pytest.fixture
+def weakened(tmp_path_factory: pytest.TempPathFactory, crunw: Runtime) -> Callable[[str], Runtime]:
+    """``weakened(DEFENCE)``: the runtime without it, on the same containers as ``crunw``."""
+
+    def make(defence: str) -> Runtime:
+        prefix = tmp_path_factory.mktemp(f"without-{defence}")
+        return Runtime(crunw.root, weakened_harness.install(defence, prefix))
+
+    return make
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 import struct
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from init_harness import PROGRAM, Running, after_fork, perform, shell
 
 from crunw.plan.encode import Step
 from crunw.plan.flags import CAPABILITIES
-from crunw.plan.ops import REPORT_PID
+from crunw.plan.ops import CREDENTIALS_EXECUTED, REPORT_PID
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -180,6 +181,61 @@ def test_seccomp_filter_that_does_not_load(filter_, problem):
 def test_seccomp_without_the_right():
     error = after_fork(user(), Step("seccomp", on_call(UNAME, ERRNO), 0, 0, [])).error
     assert error[3] == errno.EACCES
+
+
+PRCTL, CAPGET, CAPSET, SETRESUID = {
+    "x86_64": (157, 125, 126, 117), "aarch64": (167, 90, 91, 147)
+}[os.uname().machine]  # fmt: skip
+PR_CAPBSET_READ, PR_CAP_AMBIENT, PR_GET_SECUREBITS = 23, 47, 27
+
+
+def on_prctl(option: int, action: int) -> bytes:
+    """The same for one operation of prctl(2)."""
+    code = [
+        (0x20, 0, 0, 0), (0x15, 0, 3, PRCTL),
+        (0x20, 0, 0, 16), (0x15, 0, 1, option),
+        (0x06, 0, 0, action), (0x06, 0, 0, ALLOW),
+    ]  # fmt: skip
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
+
+
+@pytest.mark.parametrize("problem", [errno.EPERM, errno.EINVAL, errno.ENOSYS])
+@pytest.mark.parametrize(
+    ("filter_", "operation"),
+    [
+        (partial(on_prctl, PR_CAPBSET_READ), "prctl(PR_CAPBSET_READ)"),
+        (partial(on_prctl, PR_GET_SECUREBITS), "prctl(PR_GET_SECUREBITS)"),
+        (partial(on_prctl, PR_CAP_AMBIENT), "prctl(PR_CAP_AMBIENT_CLEAR_ALL)"),
+        (partial(on_call, CAPGET), "capget"),
+    ],
+    ids=["bounding", "securebits", "ambient", "capget"],
+)
+def test_what_can_not_be_known_of_capabilities_is_an_error(filter_, operation, problem):
+    """A filter may forbid to ask: then nobody knows what would be left."""
+    sets = dict.fromkeys(("bounding", "effective", "permitted"), mask("KILL"))
+    steps = (
+        Step("seccomp", filter_(ERRNO | problem), 0, 0, []),
+        user(**sets, keep=CREDENTIALS_EXECUTED),
+    )
+    result = after_fork(*steps, script="grep CapBnd: /proc/self/status")
+    assert result.error[:4] == ["credentials", operation, "", problem]
+    assert result.output == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (CAPSET, "other capabilities are left than were set"),
+        (SETRESUID, "another user is left than was set"),
+    ],
+)
+def test_what_is_left_is_read_back(number, message):
+    """A filter can make a call do nothing and say that it has succeeded."""
+    steps = (Step("seccomp", on_call(number, ERRNO), 0, 0, []), user(1000, 1000))
+    result = after_fork(*steps, script="id")
+    assert result.error[0] == "credentials"
+    assert result.error[3:] == [errno.EPERM, message]
+    assert result.output == ""
 
 
 def test_seccomp_listener_is_sent():

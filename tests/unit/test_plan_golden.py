@@ -17,6 +17,7 @@ from crunw.plan.create import create_plan
 from crunw.plan.encode import Step, encode
 from crunw.plan.exec import exec_plan
 from crunw.plan.host import CgroupMount, Host
+from crunw.plan.ops import CREDENTIALS_EXECUTED, CREDENTIALS_NO_NEW_PRIVS
 from crunw.plan.render import documents
 from crunw.plan.wasm import settings
 from crunw.spec.example import example
@@ -573,13 +574,25 @@ def test_a_filter_is_loaded_when_it_can_be(name: str) -> None:
     found = ops(steps)
     if "seccomp" not in found:
         assert not CASES[name].host.get("seccomp_program")
-    elif "no_new_privs" not in found:
-        assert in_order(steps, "cwd", "seccomp", "credentials")
     elif "wasm_load" in found:
         assert in_order(steps, "credentials", "no_new_privs", "seccomp", "wasm_load", "wasm_run")
+    elif "no_new_privs" not in found:
+        assert in_order(steps, "cwd", "seccomp", "credentials")
     else:
         assert in_order(steps, "no_new_privs", "exec_find", "ready", "seccomp", "exec")
         assert "wait_start" not in found or in_order(steps, "wait_start", "seccomp")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_module_is_loaded_with_what_execve_would_leave(name: str) -> None:
+    steps = plan(name)
+    [how] = field_of(steps, "credentials", "how")
+    if "wasm_load" not in ops(steps):
+        assert how == 0
+        return
+    case = CASES[name]
+    configured = (case.process or case.spec()["process"]).get("noNewPrivileges")
+    assert how == CREDENTIALS_EXECUTED | (CREDENTIALS_NO_NEW_PRIVS if configured else 0)
 
 
 @pytest.mark.parametrize("name", CASES)

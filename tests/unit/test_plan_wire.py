@@ -23,7 +23,7 @@ def test_numbers_are_unique():
     assert len(set(numbers)) == len(numbers)
 
 
-@pytest.mark.parametrize("prefix", ["MOUNT", "NOTICE", "REPORT"])
+@pytest.mark.parametrize("prefix", ["CREDENTIALS", "MOUNT", "NOTICE", "REPORT"])
 def test_same_constants(prefix):
     declared = dict(re.findall(rf"\b({prefix}_\w+)(?: =)? (\d+)u?\b", HEADER))
     known = {name: str(value) for name, value in vars(ops).items() if name.startswith(prefix + "_")}
