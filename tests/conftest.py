@@ -5,6 +5,7 @@ an ordinary user, those in ``rootless-skips.toml`` and those that need root to b
 from __future__ import annotations
 
 import os
+import signal
 import tomllib
 from collections.abc import Generator
 from fnmatch import fnmatch
@@ -39,6 +40,17 @@ def fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
     if not any(fnmatch(report.nodeid, pattern) for pattern in (*ALLOWED_SKIPS, *ROOTLESS_SKIPS)):
         report.outcome = "failed"
         report.longrepr = f"CRUNW_MUST_WORK=1, but {reason}"
+
+
+def pytest_configure() -> None:
+    """Begin as a login shell's program, whatever starts the tests ignores or blocks."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN and number not in (
+            signal.SIGPIPE, signal.SIGXFSZ,  # ignored by the interpreter, not by its children
+        ):  # fmt: skip
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

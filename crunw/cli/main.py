@@ -61,14 +61,13 @@ def main() -> int:
         status = _dispatch(given)
         sys.stdout.flush()
         return status
-    except CrunwError as error:
-        return _report(str(error), error.exit_code, given)
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # noqa: BLE001 - a defect: one line for the engine, with its place
-        return _report(_defect(error), 1, given)
+    except Exception as error:  # noqa: BLE001 - one line for the engine, whatever it is
+        status = error.exit_code if isinstance(error, CrunwError) else 1
+        return _report(_text(error), status, given)
 
 
 def _dispatch(given: Parsed) -> int:
@@ -104,6 +103,29 @@ def _overview() -> str:
     return f"{text}\nverbs (crunw VERB --help tells more):\n{verbs}"
 
 
+def _text(error: Exception) -> str:
+    """Return the one line to tell of an error."""
+    if isinstance(error, CrunwError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory; is there a limit of the address space (ulimit -v)?"
+    if isinstance(error, OSError):
+        return _surroundings(error) or _defect(error)
+    return _defect(error)
+
+
+def _surroundings(error: OSError) -> str:
+    """What the caller's surroundings refuse to whatever is tried; "" for anything else."""
+    import errno
+
+    if error.errno == errno.ENOENT and error.filename is None:  # of getcwd(2) alone
+        return "the working directory has been removed; name directories by absolute paths"
+    shortages = ("EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "EDQUOT", "EFBIG", "EAGAIN")
+    if error.errno not in [getattr(errno, name) for name in shortages]:
+        return ""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+
+
 def _defect(error: Exception) -> str:
     """Name the error and the place that raised it."""
     place = error.__traceback__
@@ -117,16 +139,25 @@ def _defect(error: Exception) -> str:
 def _report(message: str, status: int, given: Parsed) -> int:
     """Print the error to the caller, and to ``--log`` where engines look for it."""
     line = " ".join(message.split("\n"))
-    sys.stdout.flush()
-    sys.stderr.write(f"crunw: {line}\n")
+    _print(f"crunw: {line}\n")
     _log("error", line, given)
     return status
 
 
 def _show(level: str, text: str, given: Parsed) -> None:
     """Print a notice (:mod:`crunw.notices`) where an error would be printed."""
-    sys.stderr.write(f"crunw: {level}: {text}\n")
+    _print(f"crunw: {level}: {text}\n")
     _log(level, text, given)
+
+
+def _print(line: str) -> None:
+    """Write to standard error. Where that fails, the exit status and the log tell."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.write(line)
+        sys.stderr.flush()
+    except OSError:
+        pass
 
 
 def _log(level: str, text: str, given: Parsed) -> None:

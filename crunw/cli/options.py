@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_MOST_DIGITS = 18  # of a number that is one; the interpreter takes a while for a million of them
+
 
 class Option:
     """``--name`` (and ``-short``). ``value`` names its argument in the help, ``""``: a switch.
@@ -54,12 +56,13 @@ class Parsed:
 
     def number(self, name: str, default: int = 0) -> int:
         """The value as a non-negative integer. Raises :class:`UsageError`."""
-        text = self.text(name)
-        if not text:
+        if name not in self._values:
             return default
-        if not text.isdecimal():
+        text = self.text(name)
+        digits = text.removeprefix("+")
+        if not digits.isdecimal() or len(digits) > _MOST_DIGITS:
             raise UsageError(f"--{name}: {text!r} is not a number")
-        return int(text)
+        return int(digits)
 
 
 def parse(options: Sequence[Option], words: list[str], *, interspersed: bool) -> Parsed:

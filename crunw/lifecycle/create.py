@@ -11,12 +11,13 @@ from crunw.effects.init import Init
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
 from crunw.errors import SpecError
-from crunw.files import absolute, is_directory
+from crunw.files import absolute, environment, is_directory
 from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.descriptors import (
     connect_console,
     connect_listener,
     listener_state,
+    passed,
     socket_activation,
 )
 from crunw.lifecycle.resources import plan_cgroup
@@ -46,6 +47,7 @@ class Request:
         "bundle",
         "console_socket",
         "id",
+        "inherited",
         "listen_fds",
         "no_new_keyring",
         "no_pivot",
@@ -63,13 +65,19 @@ class Request:
         self.pid_file = ""
         self.preserve_fds = 0
         self.listen_fds = socket_activation()
+        self.inherited = range(0)
         self.no_pivot = False
         self.no_new_keyring = False
         self.cgroup_manager = "cgroupfs"
 
+    def look_at_descriptors(self) -> None:
+        """See that those to pass on are there, before any is opened. Raises :class:`UsageError`."""
+        self.inherited = passed(self.listen_fds, self.preserve_fds)
+
 
 def create(request: Request) -> None:
     """Create the container. Raises :class:`CrunwError`; then nothing is left of it."""
+    request.look_at_descriptors()
     spec = load(request.bundle)
     console = connect_console(spec["process"], request.console_socket)
     creation = Creation(request, spec)
@@ -161,8 +169,7 @@ class Creation:
 
     def _inherited(self, *sockets: int) -> list[int]:
         """The descriptors that the plan names: sockets that there are, what is preserved."""
-        preserved = self.request.preserve_fds + self.request.listen_fds
-        return [*(fd for fd in sockets if fd >= 0), *range(3, 3 + preserved)]
+        return [*(fd for fd in sockets if fd >= 0), *self.request.inherited]
 
     def _tell_state(self, host: Host) -> None:
         """For hooks and the seccomp listener, which ``crunw-init`` tells the state itself."""
@@ -256,6 +263,7 @@ def find_host(spec: Spec, request: Request) -> Host:
     host = Host(id=request.id, bundle=request.bundle, rootfs=rootfs, workload=workload)
     host.preserve_fds = request.preserve_fds + request.listen_fds
     host.listen_fds = request.listen_fds
+    host.listen_names = environment("LISTEN_FDNAMES") if request.listen_fds else ""
     host.no_pivot = request.no_pivot
     host.no_new_keyring = request.no_new_keyring
     host.rootless = posix.geteuid() != 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from crunw.errors import CrunwError, KernelError
+from crunw.errors import CrunwError, KernelError, UsageError
 from crunw.files import environment
 from crunw.lifecycle.state import OCI_VERSION, spec_state
 from crunw.spec.jsontext import dumps
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from crunw.plan.host import Host
     from crunw.spec.model import Process, Seccomp, Spec
 
+_FIRST = 3
+_MOST_DIGITS = 9  # no process has more descriptors
 _PID = 2**53  # in a document, for the pid that only crunw-init knows
 
 
@@ -73,7 +75,24 @@ def socket_activation() -> int:
     if environment("LISTEN_PID") != str(posix.getpid()):
         return 0
     count = environment("LISTEN_FDS")
-    return int(count) if count.isdecimal() else 0
+    return int(count[:_MOST_DIGITS]) if count.isdecimal() else 0
+
+
+def passed(listen: int, preserve: int) -> range:
+    """The descriptors that a program is to inherit: ``listen`` sockets of systemd's from 3 on, then
+    ``preserve`` others. Call it before any is opened here: a number that nobody has opened would
+    become one of crunw's own. Raises :class:`UsageError`.
+    """
+    numbers = range(_FIRST, _FIRST + listen + preserve)
+    for number in numbers:
+        try:
+            posix.get_inheritable(number)
+        except OSError:
+            asked = "LISTEN_FDS" if number < _FIRST + listen else "--preserve-fds"
+            raise UsageError(
+                f"{asked}: descriptor {number} of {numbers[0]} to {numbers[-1]} is not open"
+            ) from None
+    return numbers
 
 
 def send_descriptor(connection_fd: int, descriptor: int) -> None:

@@ -12,7 +12,7 @@ from crunw.effects.store import Container, write_file
 from crunw.errors import StateError
 from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.create import seccomp_filter, use_engine
-from crunw.lifecycle.descriptors import connect_listener, listener_state, open_console
+from crunw.lifecycle.descriptors import connect_listener, listener_state, open_console, passed
 from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path
 from crunw.plan.exec import exec_plan
@@ -59,6 +59,7 @@ class Request:
 
 def execute(request: Request) -> int:
     """Run the process; return its exit status (0 at once with ``detach``)."""
+    preserved = passed(0, request.preserve_fds)
     container = Container(request.root, request.id)
     record = container.read()
     now = current(container, record)
@@ -76,7 +77,7 @@ def execute(request: Request) -> int:
         foreground.hold_signals()
     listener_fd = connect_listener(spec)
     inherited = [pidfd, *(fd for fd in (console_fd, listener_fd) if fd >= 0)]
-    inherited += range(3, 3 + request.preserve_fds)
+    inherited += preserved
     init = Init(init_path(), inherited)
     try:
         host = _gather_host(container, record, spec, process)

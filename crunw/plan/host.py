@@ -40,6 +40,7 @@ class Host:
         "engine_stub",
         "id",
         "listen_fds",
+        "listen_names",
         "net_devices",
         "no_new_keyring",
         "no_pivot",
@@ -78,6 +79,7 @@ class Host:
         self.start = ""  # directory of the FIFOs for `start`; "": run at once
         self.preserve_fds = 0
         self.listen_fds = 0  # how many of them are sockets of systemd's socket activation
+        self.listen_names = ""  # their names, separated by colons
         # Devices that move in, by their name there: family, prefix length, flags, scope, attributes
         self.net_devices: dict[str, list[tuple[int, int, int, int, bytes]]] = {}
         self.no_pivot = False

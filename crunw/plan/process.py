@@ -104,14 +104,15 @@ def credentials(process: Process, how: int = 0) -> Step:
 
 def process_step(process: Process, host: Host) -> Step:
     """The program's arguments and its environment, with that of socket activation
-    (sd_listen_fds(3)): the program is the first process of its container.
+    (sd_listen_fds(3)): the program is the first process of its container. Names of the sockets that
+    the specification has take the place of the caller's.
     """
-    environment = distinct(process.get("env", ()))
+    environment = process.get("env", ())
     if host.listen_fds:
-        names = ("LISTEN_FDS=", "LISTEN_PID=", "LISTEN_FDNAMES=")
-        environment = [entry for entry in environment if not entry.startswith(names)]
-        environment += [f"LISTEN_FDS={host.listen_fds}", "LISTEN_PID=1"]
-    return Step("process", list(process["args"]), environment)
+        names = [f"LISTEN_FDNAMES={host.listen_names}"] if host.listen_names else []
+        counted = [f"LISTEN_FDS={host.listen_fds}", "LISTEN_PID=1"]
+        environment = [*names, *environment, *counted]
+    return Step("process", list(process["args"]), distinct(environment))
 
 
 def distinct(environment: Iterable[str]) -> list[str]:

@@ -47,11 +47,20 @@ static int parse_globals(struct command *command, int argc, char **argv) {
     return at;
 }
 
+/* Any of the words, and one too many, that ask for descriptors of the caller. */
+static bool passes_descriptors(int count, char **words) {
+    for (int at = 0; at < count; at++)
+        if (strstr(words[at], "-preserve-fds") != NULL)
+            return true;
+    return getenv("LISTEN_FDS") != NULL;
+}
+
 bool command_creates(int argc, char **argv) {
     static const char *const verbs[] = {"create", "run", NULL};
     struct command ignored = {0};
     int at = parse_globals(&ignored, argc, argv);
-    return at > 0 && at + 1 < argc && is_one_of(argv[at], strlen(argv[at]), verbs);
+    return at > 0 && at + 1 < argc && is_one_of(argv[at], strlen(argv[at]), verbs) &&
+           !passes_descriptors(argc - at, argv + at);
 }
 
 static bool plain(const char *word) {

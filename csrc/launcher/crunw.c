@@ -54,7 +54,8 @@ static void find_program(char directory[static PATH_MAX]) {
         die("readlink /proc/self/exe: %s", strerror(errno));
     }
     directory[length] = '\0';
-    *strrchr(directory, '/') = '\0';
+    char *end = strrchr(directory, '/');
+    *end = '\0';
 }
 
 /* The directory that holds the package: below the parent of the program's directory. */
@@ -136,6 +137,7 @@ int main(int argc, char **argv) {
     char report_verb[] = "report";
     int status = EXIT_FAILURE;
     int report = -1;
+    prepare_process();
     bool creates = command_creates(argc, argv);
     if (command_parse(&command, argc, argv) && do_verb(&command, &status, &report)) {
         if (report < 0) {

@@ -32,10 +32,14 @@ struct command {
     bool force;         /* delete */
 };
 
+/* Before all else: closed standard streams, signals, umask, too few descriptors. */
+void prepare_process(void);
+
 /* False: not one of those forms. */
 bool command_parse(struct command *command, int argc, char **argv);
 
-/* Whether the verb is one that makes a container. */
+/* Whether the verb is one that makes a container, and passes it no descriptors: those are looked at
+ * before any is opened here. */
 bool command_creates(int argc, char **argv);
 
 /* Starts `program`, crunw-init; false: there is none. `word` tells Python: its pid and this side's
