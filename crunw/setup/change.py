@@ -8,7 +8,7 @@ import tempfile
 from contextlib import suppress
 from typing import NamedTuple
 
-from crunw.errors import KernelError
+from crunw.errors import CrunwError, KernelError
 
 
 class Change(NamedTuple):
@@ -42,7 +42,7 @@ class Change(NamedTuple):
 
 
 def read(path: str) -> str | None:
-    """The text of a file; None when there is no such file. Raises :class:`KernelError`."""
+    """The text of a file; None when there is no such file. Raises :class:`CrunwError`."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             return file.read()
@@ -50,6 +50,8 @@ def read(path: str) -> str | None:
         return None
     except OSError as error:
         raise KernelError("read", path, error) from None
+    except UnicodeDecodeError:
+        raise CrunwError(f"{path}: is not UTF-8 text") from None
 
 
 def _replace(path: str, text: str) -> None:

@@ -7,11 +7,14 @@ replace all settings of the plugin before containerd 2.2.
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 import tomllib
 from typing import Any
 
 from crunw.errors import CrunwError
+from crunw.setup import tomltext
 from crunw.setup.change import Change, read
 
 # The name of the plugin that has the runtimes, by the version of the configuration.
@@ -22,6 +25,7 @@ _PLUGINS = {
 }
 _BEGIN = "# >>> crunw install containerd"
 _BEGIN_NEW = f"{_BEGIN}: this file is new"
+_ANNOTATIONS = ["run.oci.*", "module.wasm.image/*"]
 _NEW_FILE = "version = 2\n"
 _END = "# <<< crunw install containerd"
 _DEFAULT = 'default_runtime_name = "crunw"'
@@ -31,15 +35,94 @@ _REPLACED = f"{_INSERTED}, before: "
 
 def containerd(etc: str, program: str, *, default: bool, uninstall: bool) -> list[Change]:
     """Raises :class:`CrunwError` when the file can't be understood, or has a runtime ``crunw``."""
-    path = f"{etc}/containerd/config.toml"
+    path, plugin = _place(etc)
     before = read(path)
     text = _NEW_FILE if before is None else _without(before)
     fresh = before is None or _BEGIN_NEW in before
     if uninstall:
         return [Change(path, before, None if fresh and text == _NEW_FILE else text)]
-    after = _with(text, program, default=default, begin=_BEGIN_NEW if fresh else _BEGIN)
-    _check(path, text, after, program, default=default)
+    default = default or _is_default(path, before, plugin)
+    runtime = _runtime(path, before, text, (plugin, program))
+    begin = _BEGIN_NEW if fresh else _BEGIN
+    block = _block(before or "")
+    after = _with(text, (plugin, program), runtime, default=default, begin=begin, block=block)
+    _check(path, text, after, (plugin, program), runtime, default=default)
     return [Change(path, before, after)]
+
+
+def _place(etc: str) -> tuple[str, tomltext.Path]:
+    """The file that configures the CRI plugin, and where in it the plugin's settings are.
+
+    A file that config.toml imports replaces the plugin's settings if it has any.
+    """
+    path = f"{etc}/containerd/config.toml"
+    settings = tomltext.parse(path, read(path) or "")
+    version = settings.get("version", 1) if settings else 2
+    if version not in _PLUGINS:
+        raise CrunwError(f"{path}: unknown version {version}")
+    plugin = _PLUGINS[version]
+    found = path
+    for imported in imports(path, settings):
+        if tomltext.lookup(tomltext.parse(imported, read(imported) or ""), plugin) is not None:
+            found = imported
+    return found, plugin
+
+
+def disabled(etc: str) -> str:
+    """The path of config.toml if it switches the CRI plugin off; else ``""``."""
+    path = f"{etc}/containerd/config.toml"
+    names = tomltext.parse(path, read(path) or "").get("disabled_plugins", [])
+    return path if any(".".join(plugin[1:]) in names for plugin in _PLUGINS.values()) else ""
+
+
+def imports(path: str, settings: dict[str, Any]) -> list[str]:
+    """The files that a configuration imports, in containerd's order."""
+    listed = settings.get("imports")
+    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+    directory = os.path.dirname(path)
+    return [
+        file
+        for name in names
+        for file in (
+            sorted(glob.glob(os.path.join(directory, name)))
+            if "*" in name
+            else [os.path.join(directory, name)]
+        )
+    ]
+
+
+def _is_default(path: str, before: str | None, plugin: tomltext.Path) -> bool:
+    """Whether an earlier ``--default`` is in the file."""
+    key = (*plugin, "containerd", "default_runtime_name")
+    return bool(tomltext.lookup(tomltext.parse(path, before or ""), key) == "crunw")
+
+
+def _runtime(
+    path: str, before: str | None, text: str, what: tuple[tomltext.Path, str]
+) -> dict[str, Any]:
+    """The settings of the runtime: crunw's, and what somebody has added to them.
+
+    Whether systemd makes the cgroups is a matter of the node: as for the default runtime.
+    """
+    plugin, program = what
+    place = (*plugin, "containerd")
+    table = tomltext.lookup(tomltext.parse(path, text), place) or {}
+    name = table.get("default_runtime_name", "runc")
+    systemd = tomltext.lookup(table, ("runtimes", name, "options", "SystemdCgroup"))
+    options: dict[str, Any] = {} if systemd is None else {"SystemdCgroup": systemd}
+    settings = tomltext.parse(path, before or "")
+    earlier: dict[str, Any] = tomltext.lookup(settings, (*place, "runtimes", "crunw")) or {}
+    options |= earlier.pop("options", {}) | {"BinaryName": program}
+    for key in ("pod_annotations", "container_annotations"):
+        more = [one for one in earlier.get(key, []) if one not in _ANNOTATIONS]
+        earlier[key] = [*_ANNOTATIONS, *more]
+    return earlier | {"runtime_type": "io.containerd.runc.v2", "options": options}
+
+
+def _block(text: str) -> str:
+    """The lines between the marks of an earlier installation."""
+    found = re.search(f"^{_BEGIN}.*?\n(.*?)^{_END}", text, re.DOTALL | re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _without(text: str) -> str:
@@ -53,26 +136,33 @@ def _without(text: str) -> str:
     return re.sub(rf"^[ \t]*{re.escape(_INSERTED)}\n", "", text, flags=re.MULTILINE)
 
 
-def _with(text: str, program: str, *, default: bool, begin: str) -> str:
-    settings = _parse(text)
-    plugin = _plugin(settings)
-    table = ".".join(f'"{name}"' if "." in name else name for name in (*plugin, "containerd"))
-    lines = [begin] if settings else [begin, "version = 2"]
+def _with(
+    text: str,
+    what: tuple[tomltext.Path, str],
+    runtime: dict[str, Any],
+    *,
+    default: bool,
+    begin: str,
+    block: str,
+) -> str:
+    """The text with the default's name set and a block at its end, made of an earlier ``block``."""
+    plugin, _program = what
+    table = (*plugin, "containerd")
+    tree: dict[str, Any] = {"runtimes": {"crunw": runtime}}
     if default:
-        edited = _make_default(text, (*plugin, "containerd"))
+        edited = _make_default(text, table)
         if edited == text:
-            lines += [f"[{table}]", f"  {_DEFAULT}"]
+            tree = {"default_runtime_name": "crunw"} | tree
+        else:
+            block = tomltext.remove(block, (*table, "default_runtime_name"))
         text = edited
-    lines += [
-        f"[{table}.runtimes.crunw]",
-        '  runtime_type = "io.containerd.runc.v2"',
-        '  pod_annotations = ["run.oci.*", "module.wasm.image/*"]',
-        '  container_annotations = ["run.oci.*", "module.wasm.image/*"]',
-        f"[{table}.runtimes.crunw.options]",
-        f'  BinaryName = "{program}"',
-        _END,
-    ]
-    block = "\n".join(lines)
+    for name in reversed(table):
+        tree = {name: tree}
+    if tomllib.loads(text):
+        block = tomltext.remove(block, ("version",))
+    elif not block:
+        block = "version = 2\n"
+    block = f"{begin}\n{tomltext.merge(block, tree)}{_END}"
     return f"{text}\n{block}" if text and not text.endswith("\n") else f"{text}{block}\n"
 
 
@@ -109,36 +199,23 @@ def _path(header: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _parse(text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CrunwError(f"containerd/config.toml: {error}") from None
-
-
-def _plugin(settings: dict[str, Any]) -> tuple[str, ...]:
-    version = settings.get("version", 1) if settings else 2
-    if version not in _PLUGINS:
-        raise CrunwError(f"containerd/config.toml: unknown version {version}")
-    return _PLUGINS[version]
-
-
-def _check(path: str, original: str, after: str, program: str, *, default: bool) -> None:
+def _check(
+    path: str,
+    original: str,
+    after: str,
+    what: tuple[tomltext.Path, str],
+    runtime: dict[str, Any],
+    *,
+    default: bool,
+) -> None:
     """The edited text must mean what it should: the old settings, and crunw."""
-    settings = _parse(original)
-    plugin = _plugin(settings)
-    table = settings = settings or {"version": 2}
+    plugin, _program = what
+    table = settings = tomllib.loads(original) or {"version": 2}
     for name in (*plugin, "containerd"):
         table = table.setdefault(name, {})
     if "crunw" in table.setdefault("runtimes", {}):
-        raise CrunwError(f"{path}: has a runtime crunw, which crunw install has not made")
-    annotations = ["run.oci.*", "module.wasm.image/*"]
-    table["runtimes"]["crunw"] = {
-        "runtime_type": "io.containerd.runc.v2",
-        "pod_annotations": annotations,
-        "container_annotations": annotations,
-        "options": {"BinaryName": program},
-    }
+        raise CrunwError(f"{path}: already defines a runtime crunw, not made by crunw install")
+    table["runtimes"]["crunw"] = runtime
     if default:
         table["default_runtime_name"] = "crunw"
     try:

@@ -20,14 +20,17 @@ def docker(etc: str, program: str, *, default: bool, uninstall: bool) -> list[Ch
     before, saved = read(path), read(saved_path)
     settings = _parse(path, before)
     earlier = _parse(saved_path, saved)
-    installed = "crunw" in settings.get("runtimes", {})
+    runtime = settings.get("runtimes", {}).get("crunw")
+    installed = runtime is not None
+    added = runtime if isinstance(runtime, dict) else {}
+    default = default or settings.get("default-runtime") == "crunw"
     _remove(settings, earlier)
     if uninstall:
         after = _text(settings) if settings else None
         after = saved if settings == earlier else after
         return [Change(path, before, after), Change(saved_path, saved, None)]
     keep = Change(saved_path, saved, saved if installed else before)
-    settings.setdefault("runtimes", {})["crunw"] = {"path": program}
+    settings.setdefault("runtimes", {})["crunw"] = added | {"path": program}
     if default:
         settings["default-runtime"] = "crunw"
     return [keep, Change(path, before, _text(settings))]
@@ -55,7 +58,7 @@ def _parse(path: str, text: str | None) -> dict[str, Any]:
     try:
         settings = json.loads(text) if text and text.strip() else {}
     except json.JSONDecodeError as error:
-        raise CrunwError(f"{path}: {error}") from None
+        raise CrunwError(f"{path}: is not valid JSON: {error}") from None
     if not isinstance(settings, dict) or not isinstance(settings.get("runtimes", {}), dict):
-        raise CrunwError(f"{path}: is no JSON object")
+        raise CrunwError(f"{path}: is not a JSON object of settings")
     return settings

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crunw.setup.containerd import containerd
+from crunw.setup.containerd import containerd, disabled
 from crunw.setup.docker import docker
-from crunw.setup.dropins import crio, kubernetes, podman
+from crunw.setup.dropins import LATER_DEFAULT, crio, kubernetes, later_default, podman
 
 # Each: (etc, program, default=, uninstall=) → the changes of files below etc.
 ENGINES = {
@@ -21,3 +21,18 @@ NEXT_STEP = {
     "docker": ("systemctl reload docker", "systemctl restart docker"),
     "kubernetes": ("kubectl apply -f {path}", "kubectl delete runtimeclass crunw"),
 }
+# Added where another runtime than before answers for containers.
+DRAIN = {
+    "crio": "drain the node first: CRI-O loses containers that run under another runtime",
+}
+
+
+def warnings(engine: str, etc: str, *, default: bool) -> list[tuple[str, str]]:
+    """The files that keep the engine from doing as it is told now, and why."""
+    found = []
+    if default and engine in LATER_DEFAULT and (path := later_default(engine, etc)):
+        found.append((path, "is read later and sets another default runtime (remove that line)"))
+    if engine == "containerd" and (path := disabled(etc)):
+        why = "disabled_plugins has the CRI plugin: only ctr can use crunw (remove it from there)"
+        found.append((path, why))
+    return found

@@ -9,6 +9,7 @@ import pytest
 
 from crunw.errors import CrunwError
 from crunw.setup.containerd import containerd
+from crunw.setup.engines import warnings
 
 PROGRAM = "/opt/crunw/bin/crunw"
 V2 = """# the administrator's
@@ -92,8 +93,9 @@ def test_edit_and_back(tmp_path, config, name, default):
     installed = config.read_bytes()
     apply(tmp_path, default=default)
     assert config.read_bytes() == installed
-    apply(tmp_path, default=not default)
-    assert (runtimes(config).get("default_runtime_name") == "crunw") is not default
+    apply(tmp_path, default=True)
+    apply(tmp_path)
+    assert runtimes(config)["default_runtime_name"] == "crunw"
     apply(tmp_path, uninstall=True)
     assert config.read_bytes() == text.encode()
 
@@ -130,6 +132,64 @@ def test_what_came_later_stays(tmp_path, config):
     assert config.read_text() == 'version = 2\n[debug]\nlevel = "debug"\n'
 
 
+def test_what_somebody_adds_to_the_runtime_stays(tmp_path, config):
+    config.write_text(V2)
+    apply(tmp_path)
+    text = config.read_text()
+    added = text.replace(
+        f'BinaryName = "{PROGRAM}"\n',
+        'BinaryName = "/old"\n  SystemdCgroup = true # as the kubelet\n',
+    ).replace('"run.oci.*", ', '"run.oci.*", "own/*", ', 1)
+    config.write_text(added)
+    apply(tmp_path, default=True)
+    crunw = runtimes(config)["runtimes"]["crunw"]
+    assert crunw["options"] == {"BinaryName": PROGRAM, "SystemdCgroup": True}
+    assert crunw["pod_annotations"] == ["run.oci.*", "module.wasm.image/*", "own/*"]
+    assert "SystemdCgroup = true # as the kubelet\n" in config.read_text()
+    apply(tmp_path, uninstall=True)
+    assert config.read_text() == V2
+
+
+def test_cgroup_manager_of_the_default_runtime(tmp_path, config):
+    name = "io.containerd.grpc.v1.cri"
+    options = f'[plugins."{name}".containerd.runtimes.runc.options]\nSystemdCgroup = true\n'
+    config.write_text(V2 + options)
+    apply(tmp_path)
+    assert runtimes(config)["runtimes"]["crunw"]["options"]["SystemdCgroup"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "off"),
+    [
+        ('disabled_plugins = ["cri"]\n', True),
+        ('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n', True),
+        ('version = 2\ndisabled_plugins = ["io.containerd.internal.v1.opt"]\n', False),
+    ],
+)
+def test_plugin_that_is_off(tmp_path, config, text, off):
+    config.write_text(text)
+    assert bool(warnings("containerd", str(tmp_path), default=False)) is off
+
+
+def test_imported_file_that_configures_the_plugin(tmp_path, config):
+    """Its settings replace those of config.toml: crunw goes where they are."""
+    main = 'version = 2\nimports = ["conf.d/*.toml"]\n'
+    config.write_text(main)
+    drop_ins = config.parent / "conf.d"
+    drop_ins.mkdir()
+    (drop_ins / "10-debug.toml").write_text("version = 2\n[debug]\nlevel = 'info'\n")
+    apply(tmp_path)
+    assert "crunw" in runtimes(config)["runtimes"]
+    apply(tmp_path, uninstall=True)
+    plugin = drop_ins / "20-cri.toml"
+    plugin.write_text(V2)
+    apply(tmp_path, default=True)
+    assert config.read_text() == main
+    assert runtimes(plugin)["default_runtime_name"] == "crunw"
+    apply(tmp_path, uninstall=True)
+    assert plugin.read_text() == V2
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
@@ -137,7 +197,7 @@ def test_what_came_later_stays(tmp_path, config):
         ("version =\n", "Invalid value"),
         (
             'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.crunw]\n',
-            "has a runtime crunw",
+            "already defines a runtime crunw",
         ),
         (
             'version = 2\n[plugins]\n"io.containerd.grpc.v1.cri" = {containerd = {}}\n',

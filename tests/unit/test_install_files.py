@@ -12,6 +12,7 @@ import pytest
 from crunw.errors import CrunwError, KernelError
 from crunw.setup import dropins
 from crunw.setup.change import Change, read
+from crunw.setup.dropins import later_default
 from crunw.setup.engines import ENGINES
 
 PROGRAM = "/opt/crunw/bin/crunw"
@@ -48,40 +49,130 @@ def test_install_is_idempotent_and_reverses_itself(tmp_path, engine, default):
     assert change(tmp_path, engine, uninstall=True) == []
 
 
+CRIO_RUNTIME = {
+    "runtime_path": PROGRAM,
+    "runtime_type": "oci",
+    "runtime_root": "/run/crunw",
+    "allowed_annotations": ["run.oci.", "module.wasm.image/variant"],
+    "container_min_memory": "500KiB",
+}
+
+
+def crio_drop_in(etc: Path, name: str, text: str) -> Path:
+    path = etc / "crio/crio.conf.d" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
 def test_crio(tmp_path):
     assert change(tmp_path, "crio") == ["crio/crio.conf.d/60-crunw.conf"]
     path = tmp_path / "crio/crio.conf.d/60-crunw.conf"
-    runtime = {
-        "runtime_path": PROGRAM,
-        "runtime_type": "oci",
-        "runtime_root": "/run/crunw",
-        "allowed_annotations": ["run.oci.", "module.wasm.image/"],
-    }
-    assert toml(path) == {"crio": {"runtime": {"runtimes": {"crunw": runtime}}}}
+    assert toml(path) == {"crio": {"runtime": {"runtimes": {"crunw": CRIO_RUNTIME}}}}
     change(tmp_path, "crio", default=True)
-    assert toml(path)["crio"]["runtime"] == {
-        "default_runtime": "crunw",
-        "runtimes": {"crunw": runtime},
-    }
+    default = {"default_runtime": "crunw", "runtimes": {"crunw": CRIO_RUNTIME}}
+    assert toml(path)["crio"]["runtime"] == default
+    assert change(tmp_path, "crio") == []
+
+
+def test_crio_takes_the_monitor_of_the_default_runtime(tmp_path):
+    conf = tmp_path / "crio/crio.conf"
+    conf.parent.mkdir()
+    conf.write_text('[crio.runtime.runtimes.crun]\nmonitor_path = "/first"\n')
+    crio_drop_in(
+        tmp_path,
+        "10-crio.conf",
+        '[crio.runtime]\ndefault_runtime = "odd"\n'
+        '[crio.runtime.runtimes.odd]\nmonitor_path = "/bin/sh"\nmonitor_env = ["A=b"]\n',
+    )
+    crio_drop_in(tmp_path, "99-own.conf", "[crio.runtime.runtimes.crun]\n")
+    change(tmp_path, "crio", default=True)
+    runtime = toml(tmp_path / "crio/crio.conf.d/60-crunw.conf")["crio"]["runtime"]
+    inherited = {"monitor_path": "/bin/sh", "monitor_env": ["A=b"]}
+    assert runtime["runtimes"]["crunw"] == CRIO_RUNTIME | inherited
+    assert change(tmp_path, "crio") == []
+
+
+def test_crio_mends_what_it_once_wrote(tmp_path):
+    path = crio_drop_in(
+        tmp_path,
+        "60-crunw.conf",
+        "# Written by `crunw install crio`; crunw install crio --uninstall removes it.\n\n"
+        "[crio.runtime.runtimes.crunw]\n"
+        'runtime_path = "/old"\n'
+        'monitor_path = "/gone/conmon"  # moved since\n'
+        'allowed_annotations = ["run.oci.", "module.wasm.image/", "devices.crio.io"]\n',
+    )
+    change(tmp_path, "crio")
+    runtime = toml(path)["crio"]["runtime"]["runtimes"]["crunw"]
+    assert runtime["runtime_path"] == PROGRAM
+    assert runtime["allowed_annotations"] == [
+        *CRIO_RUNTIME["allowed_annotations"],
+        "devices.crio.io",
+    ]
+
+
+def test_default_that_is_taken_back_by_a_later_file(tmp_path):
+    change(tmp_path, "crio", default=True)
+    assert later_default("crio", str(tmp_path)) == ""
+    later = crio_drop_in(tmp_path, "99-own.conf", '[crio.runtime]\ndefault_runtime = "runc"\n')
+    assert later_default("crio", str(tmp_path)) == str(later)
+    change(tmp_path, "podman", default=True)
+    assert later_default("podman", str(tmp_path)) == ""
+    zoo = tmp_path / "containers/containers.conf.d/zoo.conf"
+    zoo.write_text('[engine]\nruntime = "crun"\n')
+    assert later_default("podman", str(tmp_path)) == str(zoo)
+
+
+PODMAN_LISTS = {
+    name: ["crunw", {"append": True}]
+    for name in ("runtime_supports_json", "runtime_supports_nocgroup", "runtime_supports_nocgroups")
+}
+PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasi/wasm64", "wasip1/wasm")
+PODMAN_ENGINE = {
+    "runtimes": {"crunw": [PROGRAM]},
+    "platform_to_oci_runtime": dict.fromkeys(PLATFORMS, "crunw"),
+}
 
 
 def test_podman(tmp_path, monkeypatch):
     monkeypatch.setattr(dropins, "_podman_version", lambda: 5)
     change(tmp_path, "podman", default=True)
     engine = toml(tmp_path / "containers/containers.conf.d/crunw.conf")["engine"]
-    assert engine == {
-        "runtime": "crunw",
-        "runtime_supports_json": ["crunw", {"append": True}],
-        "runtime_supports_nocgroups": ["crunw", {"append": True}],
-        "runtimes": {"crunw": [PROGRAM]},
-    }
+    assert engine == {"runtime": "crunw"} | PODMAN_LISTS | PODMAN_ENGINE
+    assert change(tmp_path, "podman") == []
 
 
 def test_podman_before_lists_could_be_added_to(tmp_path, monkeypatch):
     monkeypatch.setattr(dropins, "_podman_version", lambda: 4)
     change(tmp_path, "podman")
     engine = toml(tmp_path / "containers/containers.conf.d/crunw.conf")["engine"]
-    assert engine == {"runtimes": {"crunw": [PROGRAM]}}
+    assert engine == PODMAN_ENGINE
+
+
+def test_podman_keeps_what_somebody_has_added(tmp_path, monkeypatch):
+    monkeypatch.setattr(dropins, "_podman_version", lambda: 5)
+    change(tmp_path, "podman")
+    path = tmp_path / "containers/containers.conf.d/crunw.conf"
+    text = path.read_text()
+    added = text.replace(
+        "[engine]\n", '[engine]\n# pods of modules\ninfra_image = "localhost/wasm-pause"\n'
+    )
+    path.write_text(f"{added}youki = ['/usr/bin/youki']\n[containers]\npids_limit = 7\n")
+    written = path.read_text()
+    assert change(tmp_path, "podman") == []
+    change(tmp_path, "podman", default=True)
+    assert set(written.splitlines()) < set(path.read_text().splitlines())
+    assert toml(path)["engine"]["runtime"] == "crunw"
+    change(tmp_path, "podman", uninstall=True)
+    assert "# pods of modules\n" in path.read_text()
+    assert toml(path) == {
+        "engine": {
+            "infra_image": "localhost/wasm-pause",
+            "platform_to_oci_runtime": {"youki": ["/usr/bin/youki"]},
+        },
+        "containers": {"pids_limit": 7},
+    }
 
 
 @pytest.mark.parametrize(
@@ -132,8 +223,7 @@ def test_docker_keeps_what_was_there(tmp_path):
         "default-runtime": "crunw",
     }
     assert change(tmp_path, "docker", default=True) == []
-    change(tmp_path, "docker")
-    assert json.loads(path.read_text())["default-runtime"] == "other"
+    assert change(tmp_path, "docker") == []
     change(tmp_path, "docker", uninstall=True)
     assert files(tmp_path) == {"docker/daemon.json": text}
 
@@ -149,7 +239,18 @@ def test_docker_keeps_what_came_later(tmp_path):
     assert json.loads(path.read_text()) == {"debug": False, "runtimes": {"late": {"path": "/late"}}}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"runtimes": []}'])
+def test_docker_keeps_arguments_of_the_runtime(tmp_path):
+    path = daemon_json(tmp_path, '{"debug": true}')
+    change(tmp_path, "docker")
+    settings = json.loads(path.read_text())
+    settings["runtimes"]["crunw"]["runtimeArgs"] = ["--debug"]
+    path.write_text(json.dumps(settings))
+    change(tmp_path, "docker", default=True)
+    runtime = {"path": PROGRAM, "runtimeArgs": ["--debug"]}
+    assert json.loads(path.read_text())["runtimes"] == {"crunw": runtime}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"runtimes": []}', '{"debug": true} // comment'])
 def test_docker_with_a_file_that_is_wrong(tmp_path, text):
     path = daemon_json(tmp_path, text)
     with pytest.raises(CrunwError, match=r"docker/daemon\.json: "):
@@ -185,4 +286,7 @@ def test_what_can_not_be_written_or_read(tmp_path):
         Change(str(tmp_path / "directory"), "old", "new").apply()
     with pytest.raises(KernelError, match=r"read .*directory"):
         read(str(tmp_path / "directory"))
+    (tmp_path / "directory/latin").write_bytes(b"# caf\xe9\n")
+    with pytest.raises(CrunwError, match=r"latin: is not UTF-8 text"):
+        read(str(tmp_path / "directory/latin"))
     assert os.listdir(tmp_path) == ["directory"]
