@@ -11,12 +11,19 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 NSENTER = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
-SYSTEMCTL = 'echo "systemctl $*"'
+# The engine starts unless its configuration, or the file `broken`, says otherwise.
+SYSTEMCTL = """
+[ "$1" = restart ] || exit 0
+echo "systemctl $*"
+[ ! -e "$NODE/broken" ] || ! grep -qsf "$NODE/broken" /etc/containerd/config.toml || exit 1
+"""
 # In a mount namespace of its own, so that the node's directories are the test's.
 PLAY = """
 mount --bind "$1/opt" /opt
 mkdir -p /etc/containerd
 mount --bind "$1/etc" /etc/containerd
+mkdir -p /var/lib/crunw
+mount --bind "$1/lib" /var/lib/crunw
 exec "$2"
 """
 
@@ -26,8 +33,8 @@ def node(tmp_path):
     """The directory of the node: crunw lies where the image has it."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "bin").mkdir()
+    for name in ("etc", "bin", "lib"):
+        (tmp_path / name).mkdir()
     crunw = shutil.which("crunw")
     assert crunw
     shutil.copytree(Path(crunw).parents[1], tmp_path / "opt" / "crunw", symlinks=True)
@@ -42,6 +49,7 @@ def install(node: Path, engine: str) -> subprocess.CompletedProcess[str]:
     environment = {
         "PATH": f"{node}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "ENGINE": engine,
+        "NODE": str(node),
         "LC_ALL": "C.UTF-8",
     }
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -63,4 +71,74 @@ def test_install_and_once_more(node):
 def test_engine_that_is_not_known(node):
     done = install(node, "docker-swarm")
     assert done.returncode == 1
-    assert done.stderr.startswith("crunw: one engine is needed: ")
+    assert done.stderr.startswith(
+        "crunw-installer: ENGINE: 'docker-swarm' is not containerd or crio"
+    )
+
+
+def before(node: Path) -> os.stat_result:
+    """The directory of the earlier installation."""
+    return (node / "opt" / "crunw").stat()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "error"),
+    [
+        ("opt/crunw/bin/crunw-init", None, "crunw would not work on the node"),
+        ("etc/config.toml", "version =\n", "config.toml: is not valid TOML"),
+        ("etc/config.toml", "version = 9\n", "config.toml: unknown version 9"),
+    ],
+)
+def test_what_can_not_work_changes_nothing(node, file, text, error):
+    path = node / file
+    if text is None:
+        path.unlink()
+    else:
+        path.write_text(text)
+    there = before(node)
+    done = install(node, "containerd")
+    assert done.returncode == 1
+    assert error in done.stdout + done.stderr
+    assert os.path.samestat(there, before(node))
+    assert "systemctl" not in done.stdout
+    assert not list((node / "lib").iterdir())
+
+
+def test_engine_that_does_not_start_with_crunw(node):
+    """It is started again without, and the installation has failed, also the next time."""
+    (node / "broken").write_text("crunw\n")
+    for _ in range(2):
+        done = install(node, "containerd")
+        assert done.returncode == 1
+        assert done.stderr.endswith(
+            "containerd did not start with crunw in its configuration, which was taken out\n"
+        )
+        assert done.stdout.endswith("systemctl restart containerd\n" * 2)
+        assert not (node / "etc" / "config.toml").exists()
+    (node / "broken").unlink()
+    assert install(node, "containerd").returncode == 0
+    assert not list((node / "lib").iterdir())
+
+
+def test_unfinished_restart_is_made_up_for(node):
+    install(node, "containerd")
+    (node / "broken").write_text("crunw\n")
+    (node / "lib" / "restart-containerd").touch()  # as one leaves it who was ended before
+    failed = install(node, "containerd")
+    assert failed.returncode == 1
+    assert "containerd did not start" in failed.stderr
+    assert (node / "lib" / "restart-containerd").exists()
+    (node / "broken").unlink()
+    again = install(node, "containerd")
+    assert again.returncode == 0
+    assert again.stdout.endswith("systemctl restart containerd\n")
+    assert "systemctl" not in install(node, "containerd").stdout
+
+
+def test_new_version_takes_the_place_of_the_old_one(node):
+    install(node, "containerd")
+    there = before(node)
+    done = install(node, "containerd")
+    assert done.returncode == 0
+    assert not os.path.samestat(there, before(node))
+    assert os.listdir(node / "opt") == ["crunw"]
