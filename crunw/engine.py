@@ -135,19 +135,21 @@ class Engine:
         preopens: Sequence[str] = (),
         function: str | None = None,
         limits: Limits = Limits(),  # noqa: B008 -- immutable
+        compiled: bool = False,
     ) -> Result:
         """Run a module as a WASI program, on this process's standard streams.
 
         ``args`` includes ``args[0]``, ``env`` has ``NAME=value``, ``preopens`` has
-        ``guest:host[:readonly]``. ``function`` names what to call in a reactor or library. Raises
-        as :meth:`validate`, and where the module lacks what it imports.
+        ``guest:host[:readonly]``. ``function`` names what to call in a reactor or library.
+        ``compiled``: the file is a shared object that ``crunw-compiler`` made of the module; its
+        code is trusted. Raises as :meth:`validate`, and where the module lacks what it imports.
         """
         keep = [_strings(list_) for list_ in (args, env, preopens)]
         name = ffi.new("char[]", function.encode()) if function else ffi.NULL
         program = ffi.new("struct engine_program *", [*(strings for strings, _ in keep), name])
         error = ffi.new("struct engine_error *")
         status = ffi.new("uint32_t *")
-        with _Module(self, path, limits) as module:
+        with _Module(self, path, limits, compiled=compiled) as module:
             if lib.engine_prepare(module.pointer, program, error) != 0:
                 raise _failure(path, error)
             if lib.engine_run(module.pointer, status, error) != 0:
@@ -159,18 +161,29 @@ class _Module:
     """A loaded module."""
 
     def __init__(
-        self, engine: Engine, path: str, limits: Limits, without: Sequence[str] = ()
+        self,
+        engine: Engine,
+        path: str,
+        limits: Limits,
+        without: Sequence[str] = (),
+        *,
+        compiled: bool = False,
     ) -> None:
         options = ffi.new(
             "struct engine_options *",
             [limits.memory_pages, limits.memory_pages, limits.cost, False, _set(without)],
         )
         error = ffi.new("struct engine_error *")
-        fd = _open(path)
-        try:
-            self.pointer = lib.engine_load(engine._engine, fd, options, error)  # noqa: SLF001
-        finally:
-            os.close(fd)
+        opened = engine._engine  # noqa: SLF001 -- the classes of this module are one
+        if compiled:
+            name = os.fsencode(path)
+            self.pointer = lib.engine_load_compiled(opened, name, options, error)
+        else:
+            fd = _open(path)
+            try:
+                self.pointer = lib.engine_load(opened, fd, options, error)
+            finally:
+                os.close(fd)
         if self.pointer == ffi.NULL:
             raise _failure(path, error)
 

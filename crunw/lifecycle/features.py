@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crunw import __version__
-from crunw.paths import engine_stub
+from crunw.paths import enable_site_packages, engine_stub
 from crunw.plan import flags
 
 TYPE_CHECKING = False
@@ -21,9 +21,8 @@ _HOOKS = (
 
 
 def features() -> dict[str, Any]:
-    """Return the features document."""
-    from crunw.effects import seccomp
-
+    """Return the features document. What can't be loaded here and now is not claimed."""
+    engine = _engine()
     options = [
         *flags.MOUNT_FLAGS,
         *flags.PROPAGATION,
@@ -43,11 +42,11 @@ def features() -> dict[str, Any]:
             "cgroup": {
                 "v1": True,
                 "v2": True,
-                "systemd": True,
-                "systemdUser": True,
+                "systemd": has_systemd(),
+                "systemdUser": has_systemd(),
                 "rdma": True,
             },
-            "seccomp": seccomp.features(),
+            "seccomp": _seccomp(),
             "apparmor": {"enabled": True},
             "selinux": {"enabled": True},
             "intelRdt": {"enabled": True, "schemata": True, "monitoring": True},
@@ -60,9 +59,9 @@ def features() -> dict[str, Any]:
         },
         "annotations": {
             "io.crunw.version": __version__,
-            "run.oci.crun.wasm": "true",  # what engines ask crun's features for
-            "org.opencontainers.runc.checkpoint.enabled": _checkpoints(),  # and runc's
-            **_engine(),
+            "run.oci.crun.wasm": _text("io.crunw.wasmedge.version" in engine),  # as crun says it
+            "org.opencontainers.runc.checkpoint.enabled": _text(has_criu()),  # as runc says it
+            **engine,
         },
         "potentiallyUnsafeConfigAnnotations": [
             "module.wasm.image/variant",
@@ -72,23 +71,54 @@ def features() -> dict[str, Any]:
     }
 
 
-def _checkpoints() -> str:
+def has_systemd() -> bool:
+    """Whether the systemd cgroup manager can be asked for: it needs the package jeepney."""
+    from importlib.util import find_spec
+
+    enable_site_packages()
+    return find_spec("jeepney") is not None
+
+
+def has_seccomp() -> bool:
+    """Whether filters can be compiled: that takes libseccomp, and cffi."""
+    from crunw.effects.seccomp.compile import is_available
+
+    return is_available()
+
+
+def has_criu() -> bool:
     """Whether containers can be checkpointed now: CRIU may not be installed."""
     from crunw.effects.criu.service import find
 
-    return "true" if find() else "false"
+    return bool(find())
+
+
+def has_engine() -> bool:
+    """Whether WebAssembly can be run: libwasmedge can be opened."""
+    return "io.crunw.wasmedge.version" in _engine()
+
+
+def _text(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _seccomp() -> dict[str, Any]:
+    from crunw.effects import seccomp
+
+    return seccomp.features() if has_seccomp() else {"enabled": False}
 
 
 def _engine() -> dict[str, str]:
     """The engine as containers get it: its version, and whether it starts without LLVM."""
-    from crunw.engine import Engine
     from crunw.errors import CrunwError
 
     try:
+        from crunw.engine import Engine
+
         with Engine(stub=engine_stub()) as engine:
             return {
                 "io.crunw.wasmedge.version": engine.version,
                 "io.crunw.wasmedge.llvm": "stub" if engine.uses_stub else "loaded",
             }
-    except CrunwError as error:
+    except (CrunwError, ImportError) as error:
         return {"io.crunw.wasmedge.error": str(error)}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from crunw.errors import KernelError
+
 OK = "ok"
+INFO = "info"
 WARNING = "warning"
-MISSING = "missing"
+BROKEN = "broken"
 
 
 class Finding(NamedTuple):
-    """``status``: :data:`OK`, :data:`WARNING` (something works less well, or not at all that not
-    everybody needs) or :data:`MISSING` (crunw does not do its work). ``advice``: what to do.
+    """``status``: :data:`OK`; :data:`INFO` (nothing is wrong: what is not there need not be);
+    :data:`WARNING` (something works less well than it could) or :data:`BROKEN` (something that
+    crunw is asked for does not work). ``advice``: what to do.
     """
 
     check: str
@@ -21,9 +25,11 @@ class Finding(NamedTuple):
 
 
 def read(path: str) -> str:
-    """The text of a file of the kernel or an engine; ``""`` when it can't be read."""
+    """The text of a file of the kernel; ``""``: it has none. Raises :class:`KernelError`."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
-    except OSError:
+    except FileNotFoundError:
         return ""
+    except OSError as error:
+        raise KernelError("read", path, error) from None

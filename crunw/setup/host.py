@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from crunw.setup.finding import MISSING, OK, WARNING, Finding, read
+from crunw.setup.finding import BROKEN, OK, WARNING, Finding, read
 
 _KERNEL = (5, 12)
 _CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
@@ -19,7 +19,7 @@ def kernel(root: str) -> Finding:
     numbers = re.match(r"(\d+)\.(\d+)", release)
     if numbers and (int(numbers[1]), int(numbers[2])) >= _KERNEL:
         return Finding("kernel", OK, release)
-    return Finding("kernel", MISSING, release or "unknown", "Linux 5.12 or newer is needed")
+    return Finding("kernel", BROKEN, release or "unknown", "Linux 5.12 or newer is needed")
 
 
 def cgroups(root: str) -> Finding:
@@ -30,7 +30,7 @@ def cgroups(root: str) -> Finding:
     kinds = {kind for _, kind in mounts}
     if not kinds:
         advice = "mount cgroup2 on /sys/fs/cgroup, or run containers with --cgroup-manager disabled"
-        return Finding("cgroups", MISSING, "not mounted", advice)
+        return Finding("cgroups", BROKEN, "not mounted", advice)
     layout = "hybrid" if len(kinds) == 2 else {"cgroup": "v1", "cgroup2": "v2"}[kinds.pop()]
     controllers = {os.path.basename(path) for path, kind in mounts if kind == "cgroup"}
     controllers |= {name for joined in controllers for name in joined.split(",")}
@@ -53,7 +53,7 @@ def namespaces(root: str) -> Finding:
         kinds = set()
     known = _NEEDED_NAMESPACES | _OTHER_NAMESPACES
     found = ", ".join(sorted(kinds & known))
-    for status, wanted in ((MISSING, _NEEDED_NAMESPACES), (WARNING, _OTHER_NAMESPACES)):
+    for status, wanted in ((BROKEN, _NEEDED_NAMESPACES), (WARNING, _OTHER_NAMESPACES)):
         if absent := sorted(wanted - kinds):
             advice = f"the kernel was built without namespaces: {', '.join(absent)}"
             return Finding("namespaces", status, found or "none", advice)
@@ -81,7 +81,7 @@ def seccomp(root: str) -> Finding:
     actions = read(f"{root}/proc/sys/kernel/seccomp/actions_avail").split()
     if not actions:
         advice = "a kernel with CONFIG_SECCOMP_FILTER, or engines without seccomp profiles"
-        return Finding("seccomp", MISSING, "the kernel has no filters", advice)
+        return Finding("seccomp", BROKEN, "the kernel has no filters", advice)
     if "user_notif" not in actions:
         advice = "profiles with SCMP_ACT_NOTIFY need a newer kernel"
         return Finding("seccomp", WARNING, "no notifications", advice)

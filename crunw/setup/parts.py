@@ -1,67 +1,181 @@
-"""Checks of crunw's own parts and of the libraries that it uses."""
+"""Checks of crunw's own parts and of the libraries that it uses: each is tried, not looked for."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import time
+from typing import TYPE_CHECKING
 
 from crunw import paths
 from crunw.errors import CrunwError
-from crunw.setup.finding import MISSING, OK, WARNING, Finding
+from crunw.setup.finding import BROKEN, INFO, OK, WARNING, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crunw.aot.options import Options
+    from crunw.spec.model import Seccomp
+
+_CFFI = "apt install python3-cffi-backend, or pip install cffi for the Python that runs crunw"
+_PROFILE: Seccomp = {
+    "defaultAction": "SCMP_ACT_ERRNO",
+    "syscalls": [{"names": ["read", "write", "exit_group"], "action": "SCMP_ACT_ALLOW"}],
+}
+_USAGE = 2  # the exit status of crunw's own programs without arguments
+# (module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+#   (memory (export "memory") 1) (func (export "_start") (call 0 (i32.const 7))))
+_STATUS = 7
+_MODULE = (
+    b"\0asm\1\0\0\0"
+    b"\1\x08\2\x60\1\x7f\0\x60\0\0"
+    b"\2\x24\1\x16wasi_snapshot_preview1\x09proc_exit\0\0"
+    b"\3\2\1\1"
+    b"\5\3\1\0\1"
+    b"\7\x13\2\6memory\2\0\6_start\0\1"
+    b"\x0a\x08\1\6\0\x41\7\x10\0\x0b"
+)
 
 
 def programs() -> list[Finding]:
-    """``crunw-init``, which starts every container, and ``crunw-compiler``."""
-    return [_program(paths.init_path()), _program(paths.compiler_path())]
+    """Start ``crunw-init``, which starts every container, and what compiles modules."""
+    return [
+        _program(path) for path in (paths.init_path(), paths.compiler_path(), paths.later_path())
+    ]
 
 
 def _program(path: str) -> Finding:
     name = os.path.basename(path)
-    if os.access(path, os.X_OK):
-        return Finding(name, OK, path)
-    return Finding(name, MISSING, f"no {path}", "install crunw again")
-
-
-def libseccomp() -> Finding:
-    """The library that compiles seccomp profiles."""
+    advice = "install crunw again"
     try:
-        from crunw.effects import seccomp
+        status = subprocess.run([path], capture_output=True, check=False).returncode
+    except OSError as error:
+        return Finding(name, BROKEN, f"{path}: {error.strerror}", advice)
+    if status != _USAGE:
+        return Finding(name, BROKEN, f"{path}: ended with status {status}", advice)
+    return Finding(name, OK, path)
 
-        seccomp.features()
+
+def seccomp() -> Finding:
+    """A small profile, compiled as those of containers are."""
+    try:
+        from crunw.effects.seccomp.compile import compile_filter, library_path
+
+        code, _flags = compile_filter(_PROFILE)
     except (CrunwError, ImportError, OSError) as error:
-        advice = "apt install libseccomp2 python3-cffi-backend"
-        return Finding("libseccomp", MISSING, str(error), advice)
-    return Finding("libseccomp", OK, "loaded")
+        advice = _CFFI if _lacks_cffi(error) else "apt install libseccomp2"
+        return Finding("seccomp filter", BROKEN, str(error), advice)
+    return Finding("seccomp filter", OK, f"compiled by {library_path()}: {len(code) // 8} steps")
 
 
-def libwasmedge() -> list[Finding]:
-    """The engine, as containers get it and as the compiler gets it."""
+def _lacks_cffi(error: BaseException | None) -> bool:
+    while error:
+        if isinstance(error, ImportError) and error.name == "_cffi_backend":
+            return True
+        error = error.__cause__
+    return False
+
+
+def webassembly() -> list[Finding]:
+    """The engine, opened as containers get it; a module, compiled as it is for them."""
     try:
         from crunw.engine import PROPOSALS, Engine
 
         with Engine(stub=paths.engine_stub()) as engine:
             version, uses_stub = engine.version, engine.uses_stub
-    except (CrunwError, ImportError) as error:
+    except ImportError as error:
+        advice = _CFFI if _lacks_cffi(error) else "install crunw again"
+        return [Finding("libwasmedge", BROKEN, str(error), advice)]
+    except CrunwError as error:
         advice = "apt install libwasmedge0; native containers work without it"
-        return [Finding("libwasmedge", MISSING, str(error), advice)]
+        return [Finding("libwasmedge", BROKEN, str(error), advice)]
     found = f"{version}, {len(PROPOSALS)} proposals: {', '.join(PROPOSALS)}"
-    stub = Finding("LLVM stub", OK, "modules run without LLVM")
+    stub = Finding("LLVM stub", OK, "libwasmedge was opened without LLVM")
     if not uses_stub:
         advice = "build crunw again with the installed libwasmedge, so that modules start faster"
         stub = Finding("LLVM stub", WARNING, "does not fit libwasmedge", advice)
-    return [Finding("libwasmedge", OK, found), stub, _llvm()]
+    return [Finding("libwasmedge", OK, found), stub, *cache(), compiled()]
 
 
-def _llvm() -> Finding:
+def compiled() -> Finding:
+    """A module that no cache can hold yet: compiled, taken from the cache, and run."""
+    from crunw.aot import build, config, places, store
+    from crunw.aot.options import Options
+
+    name = "compiled module"
     try:
-        from crunw.engine import Engine
+        if config.load().policy == "off":
+            return Finding(name, INFO, f"{config.FILE}: aot.policy is off: modules are interpreted")
+        started = time.monotonic()
+        key = _build(build.build, Options())
+        seconds = time.monotonic() - started
+        try:
+            status = _run(f"{places.entry(key)}/{places.ARTEFACT}")
+        finally:
+            store.drop(key)
+    except (CrunwError, OSError) as error:
+        advice = "mend this, then crunw cache warm; until then modules are interpreted"
+        return Finding(name, BROKEN, str(error), advice)
+    if status != _STATUS:
+        advice = "report it, with the versions of crunw and libwasmedge"
+        return Finding(name, BROKEN, f"ended with status {status} instead of {_STATUS}", advice)
+    return Finding(name, OK, f"compiled in {seconds:.1f} s into {places.cache()}, loaded and run")
 
-        Engine().close()
+
+def _build(build: Callable[[int, str, Options], str], options: Options) -> str:
+    """Compile the module into the cache; return the entry's key."""
+    descriptor = os.memfd_create("doctor")
+    try:
+        nonce = os.urandom(16)
+        section = bytes((0, 1 + 6 + len(nonce), 6)) + b"doctor" + nonce
+        os.write(descriptor, _MODULE + section)
+        return build(descriptor, "doctor.wasm", options)
+    finally:
+        os.close(descriptor)
+
+
+def _run(artefact: str) -> int:
+    """The exit status of the compiled module, in a process of its own: native code may crash."""
+    from crunw.engine import Engine
+
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    status = -1
+    try:
+        with Engine(stub=paths.engine_stub()) as engine:
+            status = engine.run(artefact, ["doctor"], compiled=True).status
+    finally:
+        os._exit(status & 0xFF)
+
+
+def cache() -> list[Finding]:
+    """The cache's directory, by the rule of those who read it; none before the first module."""
+    from crunw.aot import places
+
+    path = places.cache()
+    if not os.path.lexists(path) or places.is_ours(path):
+        return []
+    status = os.lstat(path)
+    found = f"{path}: owner {status.st_uid}, mode {status.st_mode & 0o7777:04o}: not used"
+    advice = f"chown {os.geteuid()} {path} && chmod 700 {path}, or remove it: it is made again"
+    return [Finding("AOT cache", BROKEN, found, advice)]
+
+
+def systemd(root: str = "") -> Finding:
+    """The manager that engines use for cgroups where systemd runs the host, asked for its own."""
+    name = "systemd manager"
+    if not os.path.isdir(f"{root}/run/systemd/system"):
+        return Finding(name, INFO, "systemd does not run this host: cgroups without it")
+    from crunw.effects.cgroups.dbus import Systemd
+
+    try:
+        manager = Systemd(user=paths.is_rootless())
+        found = manager.control_group() or "/"
     except CrunwError as error:
-        advice = "install the LLVM that libwasmedge depends on; modules run without it, interpreted"
-        return Finding("LLVM", WARNING, str(error), advice)
-    return Finding("LLVM", OK, "loaded: modules can be compiled ahead of time")
+        return Finding(name, BROKEN, str(error), "apt install python3-jeepney dbus")
+    return Finding(name, OK, f"answers over D-Bus, its cgroup is {found}")
 
 
 def criu() -> Finding:
@@ -69,19 +183,9 @@ def criu() -> Finding:
     path = shutil.which("criu")
     if not path:
         advice = "apt install criu, if containers are to be checkpointed"
-        return Finding("criu", WARNING, "not installed", advice)
+        return Finding("criu", INFO, "not installed", advice)
     done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    version = done.stdout.removeprefix("Version:").strip()
+    version = done.stdout.removeprefix("Version:").split("\n")[0].strip()
+    if done.returncode or not version:
+        return Finding("criu", BROKEN, f"{path}: {done.stderr.strip()}", "apt install criu")
     return Finding("criu", OK, f"{version}: containers can be checkpointed")
-
-
-def cache() -> Finding:
-    """The directory of compiled modules; made when it is first needed."""
-    path = paths.cache_dir("aot")
-    existing = path
-    while not os.path.exists(existing):
-        existing = os.path.dirname(existing)
-    if os.access(existing, os.W_OK):
-        return Finding("AOT cache", OK, path)
-    advice = f"make {existing} writable, else modules are interpreted"
-    return Finding("AOT cache", WARNING, f"{path} can't be written", advice)

@@ -106,6 +106,15 @@ def library_path() -> str:
     return ""
 
 
+def is_available() -> bool:
+    """Whether libseccomp, and what calls it, can be loaded."""
+    try:
+        _library()
+    except CrunwError:
+        return False
+    return True
+
+
 def _library() -> tuple[Any, Any]:
     from crunw.paths import enable_site_packages
 
