@@ -112,6 +112,7 @@ class Rootfs:
     umask: int = 0o022
     before: list[Step] = field(default_factory=list)
     pass_fds: tuple[int, ...] = ()
+    program: str | Path | None = None  # another crunw-init
 
     def __post_init__(self) -> None:
         (self.path / "bin").mkdir(parents=True)
@@ -144,12 +145,18 @@ class Rootfs:
             Step("exec_find"),
             Step("exec"),
         ]
-        return run_plan(plan, umask=self.umask, pass_fds=self.pass_fds)
+        return run_plan(plan, umask=self.umask, pass_fds=self.pass_fds, program=self.program)
 
 
-def run_plan(steps: list[Step], umask: int = 0o022, pass_fds: tuple[int, ...] = ()) -> Result:
+def run_plan(
+    steps: list[Step],
+    umask: int = 0o022,
+    pass_fds: tuple[int, ...] = (),
+    program: str | Path | None = None,
+) -> Result:
     """Give the plan to ``crunw-init`` and wait for the program it becomes."""
-    assert INIT is not None
+    program = program or INIT
+    assert program is not None
     plan = os.memfd_create("plan")
     os.write(plan, encode(steps))
     os.lseek(plan, 0, os.SEEK_SET)
@@ -159,7 +166,7 @@ def run_plan(steps: list[Step], umask: int = 0o022, pass_fds: tuple[int, ...] = 
     inherited = (plan, report_end, answer_end)
     try:
         parent = subprocess.Popen(
-            [INIT, *map(str, inherited)],
+            [program, *map(str, inherited)],
             stdin=subprocess.DEVNULL,
             stdout=output_end,
             stderr=output_end,

@@ -6,6 +6,7 @@ from crunw.plan import flags, wasm
 from crunw.plan.encode import Step
 from crunw.plan.idmaps import check_user_namespace, needs_opener
 from crunw.plan.mounts import (
+    clean,
     device_steps,
     late_steps,
     mount_directories,
@@ -195,7 +196,7 @@ def _pivot_steps(spec: Spec, host: Host) -> list[Step]:
     steps = [Step("pivot_root", int(host.no_pivot))]
     steps += console_steps(spec["process"], host, bind=True)
     late = late_steps(spec)
-    cwd = spec["process"]["cwd"]
+    cwd = clean(spec["process"]["cwd"])
     if late and cwd != "/":
         steps.append(Step("cwd", cwd, 1))  # made, if it is missing, while it can be
     steps += late
@@ -220,7 +221,7 @@ def _process_steps(spec: Spec, host: Host) -> list[Step]:
     wanted = spec.get("hooks", {}).get("startContainer", ())
     environment = process.get("env", ())  # of those that have none of their own: runc and crun
     hooks = [_hook(hook, host, host.state_after_pid, environment) for hook in wanted]
-    cwd = Step("cwd", process["cwd"], 1)
+    cwd = Step("cwd", clean(process["cwd"]), 1)
     directories = [*host.root_entries, *mount_directories(spec)]
     return [*session_steps(spec, host), *program_steps(process, host, cwd, directories, hooks)]
 

@@ -14,6 +14,7 @@ from crunw.plan.create import (
     session_steps,
 )
 from crunw.plan.encode import Step
+from crunw.plan.mounts import clean
 from crunw.plan.process import raise_limit_steps
 from crunw.plan.scheduling import affinity_steps
 
@@ -47,5 +48,5 @@ def exec_plan(spec: Spec, process: Process, host: Host, pidfd: int) -> list[Step
         Step("setsid"),
         *console_steps(process, host, bind=False),
         *session_steps(spec, host),
-        *program_steps(process, host, Step("cwd", process["cwd"], 0), host.root_entries, []),
+        *program_steps(process, host, Step("cwd", clean(process["cwd"]), 0), host.root_entries, []),
     ]

@@ -89,9 +89,7 @@ int run_console(struct init *init, struct step *step) {
     uint64_t columns = step_u64(step);
     uint64_t rows = step_u64(step);
     bool bind = step_u64(step) != 0;
-    if (init->root_fd < 0) /* no ROOTFS: this process joined a container */
-        init->root_fd = sys_openat(error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
-    int master = init->root_fd < 0 ? -1 : open_master(init);
+    int master = path_root(init) < 0 ? -1 : open_master(init);
     if (master < 0)
         return -1;
     int slave = open_slave(error, master);

@@ -131,8 +131,9 @@ int protect_program(struct error *error, char **argv, bool again);
 void title_prepare(char **argv);
 void title_set(strings words);
 
-/* Enter a directory of the container, by no magic link. process.c */
-int change_directory(struct error *error, const char *path);
+/* Enter a directory of the container; with `create` it and those above it are created where they
+ * are missing. process.c */
+int change_directory(struct init *init, const char *path, bool create);
 
 /* Before there is a plan: open the engine if whoever has started this expects it to be needed.
  * ENGINE_OPEN does what this could not. wasm.c */

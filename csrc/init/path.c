@@ -30,6 +30,12 @@ struct walk {
     char todo[PATH_MAX];
 };
 
+int path_root(struct init *init) {
+    if (init->root_fd < 0)
+        init->root_fd = sys_openat(&init->error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+    return init->root_fd < 0 ? -1 : 0;
+}
+
 int path_open(struct init *init, const char *path, uint64_t resolve) {
     return sys_openat2(&init->error, init->root_fd, path[0] == '\0' ? "/" : path, O_PATH, 0,
                        RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve);

@@ -10,6 +10,9 @@
 
 #include "init.h"
 
+/* Where there is no ROOTFS, this process has joined a container: "/" is the root of all paths. */
+int path_root(struct init *init);
+
 /* An O_PATH descriptor of what `path` names. `resolve`: 0, or RESOLVE_NO_SYMLINKS where a link is
  * an error (ELOOP). -1 with errno as openat2(2). */
 int path_open(struct init *init, const char *path, uint64_t resolve);

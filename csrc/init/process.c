@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "path.h"
 #include "sys.h"
 
 #define DEFAULT_PATH "/bin:/usr/bin" /* execvp(3) */
@@ -65,31 +65,39 @@ int run_umask(UNUSED struct init *init, struct step *step) {
     return 0;
 }
 
-/* Make the directory and those above it, as mkdir -p. */
-static int make_directories(struct error *error, const char *path) {
+#ifdef CRUNW_WEAKEN_CWD
+/* As mkdir -p: by a string, which leads where the image's links lead. */
+static int make_directory(struct init *init, const char *path) {
     char part[PATH_MAX];
-    size_t length = strlen(path);
-    if (length >= sizeof part) {
-        errno = ENAMETOOLONG;
-        return error_errno(error, "mkdir", path);
-    }
-    for (size_t i = 1; i <= length; i++) {
+    for (size_t i = 1; i <= strlen(path) && i < sizeof part; i++) {
         if (path[i] != '/' && path[i] != '\0')
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
         if (mkdir(part, 0755) < 0 && errno != EEXIST)
-            return error_errno(error, "mkdir", path);
+            return error_errno(&init->error, "mkdir", path);
     }
-    return 0;
+    return path_open(init, path, 0);
 }
+#else
+static int make_directory(struct init *init, const char *path) {
+    return path_make(init, path, S_IFDIR, 0);
+}
+#endif
 
-/* No magic link and no directory outside of the root: /proc/self/fd/N must not lead to the host
- * (CVE-2024-21626). */
-int change_directory(struct error *error, const char *path) {
+/* Below the root and by no magic link: /proc/self/fd/N must not lead to the host, whether the
+ * directory is there or made now (CVE-2024-21626). */
+int change_directory(struct init *init, const char *path, bool create) {
+    struct error *error = &init->error;
     char seen[PATH_MAX];
-    int directory =
-        sys_openat2(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
+    if (path_root(init) < 0)
+        return -1;
+    int directory = path_open(init, path, 0);
+    if (directory < 0 && error->number == ENOENT && create) {
+        directory = make_directory(init, path);
+        if (directory < 0)
+            return -1;
+    }
     int result = directory < 0 ? -1 : sys_fchdir(error, directory, path);
     sys_close(&directory);
     if (result == 0 && getcwd(seen, sizeof seen) != NULL)
@@ -100,12 +108,7 @@ int change_directory(struct error *error, const char *path) {
 int run_cwd(struct init *init, struct step *step) {
     const char *path = step_string(step);
     bool create = step_u64(step) != 0;
-    int result = change_directory(&init->error, path);
-    if (result < 0 && create && init->error.number == ENOENT) {
-        if (make_directories(&init->error, path) < 0)
-            return -1;
-        result = change_directory(&init->error, path);
-    }
+    int result = change_directory(init, path, create);
     if (result < 0 && init->error.number == EACCES && !init->credentials_done) {
         init->late_cwd = path;
         return 0;

@@ -279,7 +279,7 @@ int run_credentials(struct init *init, struct step *step) {
                      : change_user_and_capabilities(init, uid, gid, groups, count, want, how);
     free(groups);
     if (result == 0 && init->late_cwd != NULL)
-        return change_directory(&init->error, init->late_cwd);
+        return change_directory(init, init->late_cwd, false);
     return result;
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import itertools
 import os
 import shutil
 import stat
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import weakened_harness
 from initplan import BUSYBOX, DEV, INIT, NULL, PROC, Rootfs, mount_step
 
 from crunw.plan.encode import Step
@@ -289,3 +291,79 @@ def test_directory_moved_out_by_a_neighbour(host: Path, rootfs: Rootfs) -> None:
     for result in results:
         if result.error is not None:
             assert result.error.errno in {errno.EAGAIN, errno.ENOENT}
+
+
+# --- The working directory ------------------------------------------------------------------------
+
+DESCRIPTORS = range(3, 16)  # one of them is procfs of the host, while crunw-init prepares
+
+
+def by_descriptor(number: int, directory: Path) -> str:
+    """A directory of the host, as a link in the image would name it."""
+    return f"/proc/self/fd/{number}/{os.getpid()}/root{directory}"
+
+
+def create_outside(rootfs: Rootfs, target: Path) -> None:
+    """Have a working directory created by way of a link into procfs: a missing component makes the
+    whole path look as if it did not exist.
+    """
+    link = rootfs.path / "link"
+    for number in DESCRIPTORS:
+        link.unlink(missing_ok=True)
+        link.symlink_to(by_descriptor(number, target))
+        for path in ("/link/new", f"/{target.name}{number}/../link/new"):
+            rootfs.run([PROC], "pwd", late=[Step("cwd", path, 1)])
+
+
+def test_working_directory_is_not_created_outside(
+    host: Path, rootfs: Rootfs, tmp_path: Path
+) -> None:
+    create_outside(rootfs, host)
+    target = tmp_path / "target"
+    target.mkdir()
+    rootfs.program = weakened_harness.program("CWD")
+    create_outside(rootfs, target)
+    assert [path.name for path in target.iterdir()] == ["new"]
+
+
+def test_working_directory_is_created_where_links_lead(rootfs: Rootfs) -> None:
+    """Inside: an absolute and a dangling link, "..", more than there is above."""
+    (rootfs.path / "volume").mkdir()
+    (rootfs.path / "absolute").symlink_to("/volume")
+    (rootfs.path / "dangling").symlink_to("../../volume/gone")
+    for path, expected in (
+        ("/absolute/a/b", "/volume/a/b"),
+        ("/dangling/c", "/volume/gone/c"),
+        ("/../../../d", "/d"),
+        ("/volume/missing/../e", "/volume/e"),
+    ):
+        result = rootfs.run([], "pwd", late=[Step("cwd", path, 1)]).ok()
+        assert result.output == f"{expected}\n"
+        assert (rootfs.path / expected[1:]).stat().st_mode & 0o777 == 0o755
+
+
+def test_working_directory_exchanged_by_a_neighbour(host: Path, rootfs: Rootfs) -> None:
+    """A directory of a volume is now there, now gone, now a link to the host."""
+    volume = rootfs.path / "volume"
+    volume.mkdir()
+    numbers = itertools.cycle(DESCRIPTORS)
+    stop = threading.Event()
+
+    def attack() -> None:
+        while not stop.wait(0.0001):
+            shutil.rmtree(volume / "a", ignore_errors=True)  # created in the meantime
+            with contextlib.suppress(OSError):
+                (volume / "a").symlink_to(by_descriptor(next(numbers), host))
+                (volume / "a").unlink()
+
+    attacker = threading.Thread(target=attack)
+    attacker.start()
+    try:
+        plan = [Step("cwd", "/volume/a", 1), Step("cwd", "/volume/a/new", 1)]
+        results = [rootfs.run([PROC], "pwd", late=plan) for _ in range(500)]
+    finally:
+        stop.set()
+        attacker.join()
+    for result in results:
+        if result.error is not None:
+            assert result.error.errno in {errno.ELOOP, errno.EAGAIN, errno.ENOENT, errno.EEXIST}
