@@ -20,3 +20,9 @@ enter_machine() {
     [[ -e /run/crunw-machine || ${CRUNW_MACHINE_HOST:-} ]] ||
         exec "$project/ci/machine" -- "$(realpath "$0")" "$@"
 }
+
+# keep_go: where Go puts modules and what it has compiled, kept from one call of the machine to the next.
+keep_go() { export GOPATH=/var/cache/crunw-ci/go GOCACHE=/var/cache/crunw-ci/go-build; }
+
+# Whether this kernel has controllers that belong to cgroup v1.
+has_v1() { grep -qE '^[0-9]+:[^:=]+:' /proc/self/cgroup; }

@@ -36,7 +36,7 @@ PROPERTIES = {
 @pytest.fixture(scope="module")
 def node(modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """CRI-O with the guide's images, and a Wasm pause container in each pod."""
-    if not any(Path("/var/cache/crunw").glob("engines-*/crio")):
+    if not any(Path("/var/cache/crunw-ci").glob("engines-*/crio")):
         pytest.skip("CRI-O is not here: ci/vm --engines")
     made = Node(tmp_path_factory.mktemp("crio"), cgroup_manager="systemd", drop_infra_ctr="false")
     for image, name in TAGS.items():
