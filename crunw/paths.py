@@ -1,7 +1,7 @@
 """Where the parts of this installation are. Imports nothing but builtin modules.
 
-Everything is found from where the package is, four directories below the prefix:
-``<prefix>/lib/pythonX.Y/site-packages/crunw``, or ``<prefix>/lib/python3/dist-packages/crunw``.
+Everything is found from where the package is: ``<prefix>/lib/crunw/crunw`` as CMake and the Debian
+package install it, ``<prefix>/lib/pythonX.Y/site-packages/crunw`` as pip does.
 """
 
 from __future__ import annotations
@@ -19,30 +19,31 @@ def package_dir() -> str:
     return parent(absolute(__file__))
 
 
-def bin_dir() -> str:
-    """The directory of the programs ``crunw`` and ``crunw-init``."""
-    prefix = absolute(f"{package_dir()}/../../../..")
-    return f"{prefix}/bin"
+def program_path() -> str:
+    """``crunw`` itself, the launcher; ``""``: it is not where an installer puts it."""
+    above = ("../../..", "../../../..", "..")  # CMake, pip, pip --target
+    programs = (absolute(f"{package_dir()}/{prefix}/bin/crunw") for prefix in above)
+    return next(filter(exists, programs), "")
+
+
+def library_dir() -> str:
+    """The directory of the programs and shared objects that only crunw itself uses."""
+    return f"{package_dir()}/lib"
 
 
 def init_path() -> str:
     """``crunw-init``, which executes plans."""
-    return f"{bin_dir()}/crunw-init"
+    return f"{library_dir()}/crunw-init"
 
 
 def compiler_path() -> str:
     """``crunw-compiler``, which compiles one module."""
-    return f"{bin_dir()}/crunw-compiler"
+    return f"{library_dir()}/crunw-compiler"
 
 
 def later_path() -> str:
     """``crunw-later``, which starts a program when the container has had time to start."""
-    return f"{bin_dir()}/crunw-later"
-
-
-def library_dir() -> str:
-    """The directory of the shared objects that are opened by path, such as the LLVM stub."""
-    return f"{package_dir()}/lib"
+    return f"{library_dir()}/crunw-later"
 
 
 def engine_library() -> str:
@@ -57,15 +58,20 @@ def engine_stub() -> str:
 
 
 def enable_site_packages() -> None:
-    """Make the interpreter's installed packages importable.
+    """Make the packages importable that were installed with crunw, and the interpreter's own.
 
-    ``crunw`` runs without ``site``, so only the standard library and what is installed beside it
-    can be imported. A module that needs another package (cffi's run-time part, which the extension
-    modules import) calls this first. No ``.pth`` file is read.
+    ``crunw`` runs without ``site``, so only the standard library can be imported. A module that
+    needs another package (cffi's run-time part, which the extension modules import; jeepney) calls
+    this first. Where pip has put crunw it has put those: before Python 3.14 an interpreter without
+    ``site`` does not know that it belongs to a virtual environment. No ``.pth`` file is read.
     """
     import site
 
-    sys.path.extend(path for path in site.getsitepackages() if path not in sys.path)
+    beside = parent(package_dir())
+    # pip splits packages with and without machine code where the distribution does (Fedora).
+    twin = beside.replace("/lib64/python", "/lib/python")
+    wanted = dict.fromkeys((beside, twin, *site.getsitepackages()))
+    sys.path.extend(path for path in wanted if path not in sys.path)
 
 
 def is_rootless() -> bool:

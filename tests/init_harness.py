@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from dataclasses import dataclass, field
 
+from crunw.paths import init_path
 from crunw.plan.encode import Step, decode_fields, encode
 from crunw.plan.ops import (
     REPORT_ERROR,
@@ -17,7 +17,7 @@ from crunw.plan.ops import (
     REPORT_USERNS,
 )
 
-PROGRAM = os.environ.get("CRUNW_INIT") or shutil.which("crunw-init") or ""
+PROGRAM = os.environ.get("CRUNW_INIT") or init_path()
 PAYLOADS = {
     REPORT_PID: "u",
     REPORT_USERNS: "",

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crunw.paths import init_path
 from crunw.plan.encode import Step, decode_fields, encode
 from crunw.plan.flags import (
     CLONE_NEWIPC,
@@ -25,7 +26,7 @@ from crunw.plan.flags import (
 )
 from crunw.plan.ops import REPORT_ERROR, REPORT_PID, REPORT_USERNS
 
-INIT = os.environ.get("CRUNW_INIT") or shutil.which("crunw-init")
+INIT = os.environ.get("CRUNW_INIT") or init_path()
 BUSYBOX = "/bin/busybox"
 TIMEOUT = 30.0
 MAPPED_ROOT = 100000

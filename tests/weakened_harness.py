@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import crunw
+from crunw import paths
 
 BUILT = Path(
     os.environ.get("CRUNW_WEAKENED")
@@ -29,14 +30,8 @@ def program(defence: str) -> Path:
 
 def install(defence: str, prefix: Path) -> Path:
     """A copy of the installation below ``prefix`` with that ``crunw-init``; its ``crunw``."""
-    weak = program(defence)
-    found = shutil.which("crunw")
-    assert found
-    source = Path(found).resolve().parent
-    package = Path(crunw.__file__).parent
-    copy = prefix / package.relative_to(source.parent)
-    shutil.copytree(package, copy)
+    copy = prefix / "lib/crunw/crunw"
+    shutil.copytree(Path(crunw.__file__).parent, copy)
+    shutil.copy(program(defence), copy / "lib/crunw-init")
     (prefix / "bin").mkdir()
-    for path in source.glob("crunw*"):
-        shutil.copy(weak if path.name == "crunw-init" else path, prefix / "bin" / path.name)
-    return prefix / "bin" / "crunw"
+    return Path(shutil.copy(paths.program_path(), prefix / "bin"))

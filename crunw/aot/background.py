@@ -6,7 +6,7 @@ import posix
 
 from crunw.aot import places
 from crunw.files import environment, exists
-from crunw.paths import bin_dir, later_path
+from crunw.paths import later_path, program_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def start(module: int, name: str, key: str, options: Options) -> None:
     words = ["statistics"] if options.statistics else []
     posix.posix_spawn(
         program,
-        [program, f"{bin_dir()}/crunw", "cache", "enqueue", "--", key, name, *words],
+        [program, program_path(), "cache", "enqueue", "--", key, name, *words],
         {name: environment(name) for name in _ENVIRONMENT if environment(name)},
         file_actions=[
             (posix.POSIX_SPAWN_DUP2, module, 0),

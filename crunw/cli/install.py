@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from crunw import paths
@@ -35,10 +34,10 @@ def run(parsed: Parsed, given: Parsed) -> int:
     engine = parsed.arguments[0]
     etc = parsed.text("etc", "/etc").rstrip("/")
     uninstall = parsed.flag("uninstall")
-    program = os.path.join(paths.bin_dir(), "crunw")
-    if not os.access(program, os.X_OK):
-        raise CrunwError(f"{program}: is not there; install crunw first")
     default = parsed.flag("default")
+    program = paths.program_path()
+    if not program:
+        raise CrunwError(f"no bin/crunw belongs to {paths.package_dir()} (install crunw again)")
     changes = [
         change
         for change in ENGINES[engine](etc, program, default=default, uninstall=uninstall)

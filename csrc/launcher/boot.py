@@ -1,4 +1,4 @@
-"""What the launcher has the interpreter run, compiled: ``python -I -S boot.pyc [INIT] ARGUMENT…``.
+"""What the launcher has the interpreter run, compiled: ``python -I -S boot.bin [INIT] ARGUMENT…``.
 
 INIT tells of a ``crunw-init`` that the launcher has started (``spawn.c``).
 

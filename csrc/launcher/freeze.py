@@ -1,6 +1,6 @@
 """usage: freeze.py PACKAGE-DIRECTORY OUTPUT-DIRECTORY
 
-Write ``boot.pyc``, ``modules.bin`` with its index, and a file for each verb that starts containers
+Write ``boot.bin``, ``modules.bin`` with its index, and a file for each verb that starts containers
 (``boot.py``), for the interpreter that runs this. Call it with ``-X no_debug_ranges``: columns of
 the source take a tenth of the time to decode.
 """
@@ -107,8 +107,8 @@ if __name__ == "__main__":
     boot = Path(__file__).with_name("boot.py")
     py_compile.compile(
         str(boot),
-        cfile=str(output / "boot.pyc"),
-        dfile="crunw/lib/boot.pyc",
+        cfile=str(output / "boot.bin"),
+        dfile="crunw/lib/boot.bin",
         doraise=True,
         optimize=2,
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,

@@ -19,7 +19,6 @@ from crunw.plan.ops import REPORT_PID, REPORT_READY, VERSION
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(not PROGRAM, reason="crunw-init is not installed"),
 ]
 
 FORK = Step("fork", 0)

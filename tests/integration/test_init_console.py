@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from initplan import BUSYBOX, DEV, INIT, PROC, Result, Rootfs, mount_step, run_plan
+from initplan import BUSYBOX, DEV, PROC, Result, Rootfs, mount_step, run_plan
 
 from crunw.plan.encode import Step
 from crunw.plan.flags import CLONE_NEWNS, MS_BIND, MS_NOEXEC, MS_NOSUID
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(INIT is None, reason="crunw-init is not installed"),
     pytest.mark.skipif(not Path(BUSYBOX).exists(), reason="busybox-static is not installed"),
 ]
 

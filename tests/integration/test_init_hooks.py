@@ -9,14 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from init_harness import PROGRAM, Running, after_fork, forked, shell
+from init_harness import Running, after_fork, forked, shell
 
 from crunw.plan.encode import Step
 from crunw.plan.ops import REPORT_HOOKS, REPORT_PID
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(not PROGRAM, reason="crunw-init is not installed"),
 ]
 
 FORK = Step("fork", 0)

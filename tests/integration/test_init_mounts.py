@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from initplan import BUSYBOX, DEV, INIT, NULL, PROC, Mount, Rootfs, mount_step
+from initplan import BUSYBOX, DEV, NULL, PROC, Mount, Rootfs, mount_step
 
 from crunw.plan import flags
 from crunw.plan.encode import Step
@@ -32,7 +32,6 @@ from crunw.plan.ops import MOUNT_COPY_UP, MOUNT_OPTIONAL
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(INIT is None, reason="crunw-init is not installed"),
     pytest.mark.skipif(not Path(BUSYBOX).exists(), reason="busybox-static is not installed"),
 ]
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from init_harness import PROGRAM, Running, after_fork, forked, perform, shell
+from init_harness import Running, after_fork, forked, perform, shell
 
 from crunw.plan.encode import Step
 from crunw.plan.flags import CAPABILITIES
@@ -18,7 +18,6 @@ from crunw.plan.ops import REPORT_READY, REPORT_USERNS
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(not PROGRAM, reason="crunw-init is not installed"),
 ]
 
 FORK = Step("fork", 0)

@@ -22,7 +22,6 @@ from crunw.plan.flags import MS_BIND, MS_RDONLY
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(INIT is None, reason="crunw-init is not installed"),
     pytest.mark.skipif(not Path(BUSYBOX).exists(), reason="busybox-static is not installed"),
 ]
 

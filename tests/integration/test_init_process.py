@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from init_harness import PROGRAM, Running, after_fork, perform, shell
+from init_harness import Running, after_fork, perform, shell
 
 from crunw.plan.encode import Step
 from crunw.plan.flags import CAPABILITIES
@@ -19,7 +19,6 @@ from crunw.plan.ops import CREDENTIALS_EXECUTED, REPORT_PID
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(not PROGRAM, reason="crunw-init is not installed"),
 ]
 
 FORK = Step("fork", 0)

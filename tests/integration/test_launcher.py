@@ -6,20 +6,19 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-LAUNCHER = Path(shutil.which("crunw") or "/nonexistent").resolve()
+from crunw import paths
 
 
 def python_only(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run crunw without the launcher: the same interpreter and code that it starts."""
-    (boot,) = LAUNCHER.parent.parent.glob("lib/python3*/*-packages/crunw/lib/boot.pyc")
-    name = boot.parents[3].name
-    command = [f"/usr/bin/{name}", "-I", "-S", str(boot), *arguments]
+    command = [sys.executable, "-I", "-S", f"{paths.library_dir()}/boot.bin", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

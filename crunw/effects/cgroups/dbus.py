@@ -46,7 +46,7 @@ class Systemd:
         except ImportError:
             raise CrunwError(
                 "the systemd cgroup manager needs the Python package jeepney"
-                " (Debian: python3-jeepney; pip: crunw[systemd])"
+                " (apt install python3-jeepney, or pip install jeepney where pip installed crunw)"
             ) from None
         self._jeepney: Any = jeepney
         address = _user_bus() if user else _SYSTEM_BUS
