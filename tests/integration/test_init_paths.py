@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import weakened_harness
-from initplan import BUSYBOX, DEV, INIT, NULL, PROC, Rootfs, mount_step
+from initplan import BUSYBOX, DEV, NULL, PROC, Rootfs, mount_step
 
 from crunw.plan.encode import Step
 from crunw.plan.flags import MS_BIND, MS_RDONLY

@@ -1,0 +1,24 @@
+"""What is done with Debian packages outside of the host that they are for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+
+def repacked(deb: Path, directory: Path, version: str) -> Path:
+    """The package with another version, in ``directory``."""
+    tree, made = directory / "tree", directory / f"crunw_{version}.deb"
+    subprocess.run(["dpkg-deb", "--raw-extract", deb, tree], check=True)
+    control = tree / "DEBIAN/control"
+    control.write_text(re.sub("(?m)^Version: .*$", f"Version: {version}", control.read_text()))
+    command = ["dpkg-deb", "--root-owner-group", "--build", tree, made]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return made
+
+
+def field(deb: Path, name: str) -> str:
+    """A field of the package's control file."""
+    command = ["dpkg-deb", "--field", deb, name]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
