@@ -215,7 +215,7 @@ class Container:
         """False: somebody who was late has made the lock anew."""
         try:
             for name in sorted(posix.listdir(self.directory), key="lock".__eq__):
-                posix.unlink(f"{self.directory}/{name}")
+                _remove_entry(f"{self.directory}/{name}")
             posix.rmdir(self.directory)
         except FileNotFoundError:
             return not exists(self.directory)
@@ -224,6 +224,18 @@ class Container:
                 raise
             return False
         return True
+
+
+def _remove_entry(path: str) -> None:
+    """Remove a file, or a directory of files."""
+    try:
+        posix.unlink(path)
+    except IsADirectoryError:
+        if not path.endswith("/notify"):  # crunw.effects.notify has made it
+            raise
+        for name in posix.listdir(path):
+            posix.unlink(f"{path}/{name}")
+        posix.rmdir(path)
 
 
 def write_file(path: str, text: str) -> None:

@@ -51,6 +51,7 @@ class Request:
         "listen_fds",
         "no_new_keyring",
         "no_pivot",
+        "notify",
         "pid_file",
         "preserve_fds",
         "root",
@@ -67,6 +68,7 @@ class Request:
         self.listen_fds = socket_activation()
         self.inherited = range(0)
         self.no_pivot = False
+        self.notify = environment("NOTIFY_SOCKET") != ""
         self.no_new_keyring = False
         self.cgroup_manager = "cgroupfs"
 
@@ -110,11 +112,15 @@ class Creation:
             listener_fd = connect_listener(self.spec)
             inherited = self._inherited(console_fd, listener_fd)
             self.init = Init(init_path(), inherited)
+            notify = self._notify_socket()
             host = find_host(self.spec, self.request)
+            host.notify = notify
             host.console_fd, host.seccomp_fd = console_fd, listener_fd
             host.start = self.container.directory
             cgroup, writes = plan_cgroup(self.spec, self.request, host)
             self.record = self._first_record(cgroup)
+            if notify:
+                self.record["notify"] = host.workload.kind
             self.container.write(self.record)
             devices = [write for write in writes if write.controller == "devices"]
             if cgroup:
@@ -160,6 +166,18 @@ class Creation:
                 if spec_hooks.get(name)
             },
         }
+
+    def _notify_socket(self) -> str:
+        """The program's variable for the caller's $NOTIFY_SOCKET; "": nobody waits for it."""
+        if not self.request.notify:
+            return ""
+        from crunw.effects import notify
+
+        if not notify.address():
+            return ""
+        mount = notify.make_directory(self.container.directory)
+        self.spec["mounts"] = [*self.spec.get("mounts", ()), mount]
+        return notify.VARIABLE
 
     def _copy_config(self) -> None:
         """Keep the specification as it is now: ``exec`` reads it when the bundle has changed."""
@@ -335,11 +353,19 @@ def fast_record(container: Container, record: Record, cgroup: Cgroup | None) -> 
     return fast.encode(
         record["pid"],
         record["startTime"],
-        [*record["hooks"], *(["poststop"] if record.get("rdt") else [])],  # work for delete
+        _verbs_with_work(record),
         (f'{before_pid}"pid": ', before_status, after_status),
         cgroup.freezer_state() if cgroup else ("", ""),
         cgroup.directories() if cgroup else (),
     )
+
+
+def _verbs_with_work(record: Record) -> list[str]:
+    """The hooks, or what takes as much as they do: the launcher leaves ``start`` and ``delete`` to
+    Python then.
+    """
+    wanted = [*record["hooks"], *(["poststop"] if record.get("rdt") else [])]
+    return [*wanted, "poststart", "poststop"] if record.get("notify") else wanted
 
 
 def timestamp() -> str:

@@ -6,7 +6,7 @@ from crunw.effects import foreground
 from crunw.lifecycle.create import Creation, Request
 from crunw.lifecycle.delete import remove
 from crunw.lifecycle.descriptors import open_console
-from crunw.lifecycle.start import release, run_poststart
+from crunw.lifecycle.start import beside, listen, release, run_poststart, wait_ready
 from crunw.spec.load import load
 
 TYPE_CHECKING = False
@@ -30,16 +30,20 @@ def run(request: Request, *, detach: bool, keep: bool) -> int:
     try:
         if terminal:
             terminal.receive()
+        readiness = listen(container, record)
         release(container)
         run_poststart(container, record)
     except BaseException:
         _remove(container, record, running=True)
         raise
     if detach:
+        wait_ready(readiness, record, record["pid"])
         creation.settle()
         return 0
+    told = beside(readiness, record)
     wait = terminal.wait if terminal else foreground.wait
     status = wait(init.pid, record["startTime"])
+    told()
     if not keep:
         _remove(container, record, running=False)
     creation.settle()

@@ -13,6 +13,9 @@ from crunw.lifecycle.state import current, hook_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crunw.effects.notify import Readiness
     from crunw.effects.store import Record
 
 
@@ -23,8 +26,59 @@ def start(root: str, container_id: str) -> None:
     record = container.read()
     status.check("start", container_id, current(container, record))
     notices.keep_in(container.notices_file())
+    readiness = listen(container, record)
     release(container)
     run_poststart(container, record)
+    container.unlock()  # a program may take its time, or never be ready
+    wait_ready(readiness, record, record["pid"])
+
+
+def listen(container: Container, record: Record) -> Readiness | None:
+    """The socket on which the program says that it is ready, where somebody waits for that; before
+    :func:`release`. Raises :class:`CrunwError`.
+    """
+    if not record.get("notify"):
+        return None
+    from crunw.effects.notify import Readiness, address
+
+    return Readiness(container.directory) if address() else None
+
+
+def wait_ready(readiness: Readiness | None, record: Record, main: int) -> None:
+    """Wait until the program is ready or has ended. ``main``: as in ``crunw.effects.notify``.
+
+    A module can't speak the protocol: it is ready when it runs.
+    """
+    if not readiness:
+        return
+    if record["notify"] == "wasm":
+        from crunw.effects.notify import tell_ready
+
+        tell_ready(main)
+    else:
+        readiness.wait(record["pid"], record["startTime"], main)
+
+
+def beside(readiness: Readiness | None, record: Record) -> Callable[[], object]:
+    """As :func:`wait_ready` while the caller does something else; call the result for its end.
+
+    The caller stays the unit's main process.
+    """
+    if not readiness:
+        return lambda: None
+    from _thread import allocate_lock, start_new_thread
+
+    done = allocate_lock()
+    done.acquire()
+
+    def wait() -> None:
+        try:
+            wait_ready(readiness, record, 0)
+        finally:
+            done.release()
+
+    start_new_thread(wait, ())
+    return done.acquire
 
 
 def release(container: Container) -> None:

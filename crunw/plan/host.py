@@ -42,6 +42,7 @@ class Host:
         "listen_fds",
         "listen_names",
         "net_devices",
+        "notify",
         "no_new_keyring",
         "no_pivot",
         "preserve_fds",
@@ -78,6 +79,7 @@ class Host:
         self.console_fd = -1
         self.start = ""  # directory of the FIFOs for `start`; "": run at once
         self.preserve_fds = 0
+        self.notify = ""  # the program's variable NOTIFY_SOCKET, with its value
         self.listen_fds = 0  # how many of them are sockets of systemd's socket activation
         self.listen_names = ""  # their names, separated by colons
         # Devices that move in, by their name there: family, prefix length, flags, scope, attributes

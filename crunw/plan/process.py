@@ -104,14 +104,16 @@ def credentials(process: Process, how: int = 0) -> Step:
 
 def process_step(process: Process, host: Host) -> Step:
     """The program's arguments and its environment, with that of socket activation
-    (sd_listen_fds(3)): the program is the first process of its container. Names of the sockets that
-    the specification has take the place of the caller's.
+    (sd_listen_fds(3)) and of sd_notify(3): the program is the first process of its container. Names
+    of the sockets that the specification has take the place of the caller's.
     """
     environment = process.get("env", ())
     if host.listen_fds:
         names = [f"LISTEN_FDNAMES={host.listen_names}"] if host.listen_names else []
         counted = [f"LISTEN_FDS={host.listen_fds}", "LISTEN_PID=1"]
         environment = [*names, *environment, *counted]
+    if host.notify:
+        environment = [*environment, host.notify]
     return Step("process", list(process["args"]), distinct(environment))
 
 
