@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posix
 
+from crunw import notices
 from crunw.aot import config, lookup
 from crunw.aot.digest import of_module
 from crunw.aot.options import Options
@@ -17,13 +18,20 @@ if TYPE_CHECKING:
     from crunw.plan.host import Host
 
 
-class Compiled:
-    """What the cache has for one start, and what is left to do after it."""
+NOT_YET = "not compiled yet"
 
-    __slots__ = ("_key", "_missing", "_module", "_name", "_options")
+
+class Compiled:
+    """What the cache has for one start, and what is left to do after it.
+
+    ``reason`` says why the module is interpreted; ``""``: it is not, or the program is native.
+    """
+
+    __slots__ = ("_key", "_missing", "_module", "_name", "_options", "reason")
 
     def __init__(self) -> None:
         """Nothing: a native program, or the policy ``off``."""
+        self.reason = ""
         self._module = -1
         self._name = ""
         self._key = ""
@@ -38,6 +46,8 @@ class Compiled:
         what is wrong with the last two. Raises :class:`CrunwError` for a policy that is none.
         """
         policy = config.policy(annotations)
+        if policy == "off":
+            self.reason = "the policy is off"
         if policy == "off" or not host.workload.path:
             return
         self._options.statistics = host.wasm.counted()
@@ -46,11 +56,15 @@ class Compiled:
             self._module = root.open_file(host.workload.path)
             self._key = lookup.key_of(of_module(self._module, trusted), self._options)
             found = lookup.usable(self._key) or (policy == "always" and self._build())
-        except (CrunwError, OSError):
+        except (CrunwError, OSError) as error:
             self.close()
+            self.reason = str(error)
+            notices.degraded("compiled code", f"{error} (the module is interpreted)")
             return
         if found:
             host.artefact = lookup.directory(self._key)
+        else:
+            self.reason = NOT_YET
         self._missing = not found and policy == "auto"
 
     def _build(self) -> bool:

@@ -132,6 +132,8 @@ class Creation:
                 self.cgroup.apply(devices)
             complete_host(host, self.spec)
             self.compiled = find_compiled(host, self.spec, self.request.bundle)
+            if host.workload.kind == "wasm":
+                self.record["wasm"] = execution("" if host.artefact else self.compiled.reason)
             self._make_rdt()
             self._tell_state(host)
             make = create_plan if inherited else later_steps
@@ -139,6 +141,7 @@ class Creation:
             self._copy_config()
             self.compiled.compile_later()  # what it takes, the init takes too
             self._follow(self.init, host)
+            self._record_execution(self.init.interpreted)
             self._commit(self.init)
         except BaseException:
             self._undo()
@@ -238,8 +241,17 @@ class Creation:
         self.record["pid"] = pid
         self.record["cgroup"] = self.cgroup.record() if self.cgroup else None
         self.record["startTime"] = processes.start_time(pid)
+        self._stage_record()
+
+    def _stage_record(self) -> None:
         fast = fast_record(self.container, self.record, self.cgroup)
         self.container.stage(self.record, fast)
+
+    def _record_execution(self, interpreted: str) -> None:
+        """The record says what became of the module. ``interpreted``: why its code is not used."""
+        if interpreted:
+            self.record["wasm"] = execution(f"unusable code: {interpreted}")
+            self._stage_record()
 
     def _commit(self, init: Init) -> None:
         """Put the final record in place, then let the process go on."""
@@ -308,6 +320,11 @@ def find_compiled(host: Host, spec: Spec, bundle: str) -> Compiled:
         root = Root(host.rootfs, _binds(spec, bundle))
         compiled.find(host, root, spec.get("annotations", {}), host.rootfs)
     return compiled
+
+
+def execution(reason: str) -> Record:
+    """How a module is executed, for the record. ``reason``: why it is interpreted; ``""``: not."""
+    return {"execution": "interpreted", "reason": reason} if reason else {"execution": "compiled"}
 
 
 def use_engine(host: Host, root: Root, cwd: str, spec: Spec) -> None:

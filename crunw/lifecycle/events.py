@@ -84,12 +84,12 @@ def _last(container: Container, record: Record, group: Cgroup | None) -> Iterato
 def _stats(container: Container, record: Record, group: Cgroup | None) -> Event:
     pid = record["pid"]
     running = processes.start_time(pid) == record["startTime"]
-    data = {
+    data: Event = {
         **(stats(group) if group else {}),
         "intel_rdt": {},
         "network_interfaces": interfaces(pid) if running else [],
     }
     counted = counters(container.counters())
-    if counted is not None:
-        data["wasm"] = counted
+    if "wasm" in record or counted is not None:
+        data["wasm"] = {**record.get("wasm", {}), **(counted or {})}
     return {"type": "stats", "id": container.id, "data": data}

@@ -31,7 +31,7 @@ def current(container: Container, record: Record) -> str:
 def document(container: Container, record: Record, now: str) -> Record:
     """Return the state document (runtime.md "State"), with the fields that runc and crun add.
 
-    ``notices``, where there are any, are crunw's own.
+    crunw's own are ``notices``, where there are any, and ``wasm`` for a module: how it is executed.
     """
     state = {
         **spec_state(container, record, now),
@@ -39,6 +39,8 @@ def document(container: Container, record: Record, now: str) -> Record:
         "created": record.get("created", ""),
         "owner": record.get("owner", ""),
     }
+    if "wasm" in record:
+        state["wasm"] = record["wasm"]
     if notices := container.notices():
         state["notices"] = notices
     return state
