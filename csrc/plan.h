@@ -33,7 +33,8 @@
 #define PLAN_OPS(X)                                                                                \
     /* Host, before all others: leave a process with the runtime's credentials behind. By it       \
      * ROOTFS and binds reach what the root of a user namespace may not, and BIND_IDMAPPED maps.   \
-     */                                                                                            \
+     * It serves the steps of the last part of the plan, which it gets before that part begins: in \
+     * a part before, nothing may be joined. */                                                    \
     X(OPENER, 15, "")                                                                              \
     /* Host: s file, tasks or cgroup.procs of a cgroup: write "0" to it */                         \
     X(CGROUP_JOIN, 1, "s")                                                                         \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from crunw.paths import init_path
 from crunw.plan.encode import Step, decode_fields, encode
@@ -58,21 +59,39 @@ def parse(data: bytes) -> list[tuple[int, list]]:
 
 
 class Running:
-    """A started ``crunw-init``. Ends what it started when the ``with`` block ends."""
+    """A started ``crunw-init``. Ends what it started when the ``with`` block ends.
 
-    def __init__(self, plan: list[Step] | bytes, inherit: tuple[int, ...] = (), prefix=(), **spawn):
+    ``hold``: the plan is a part that fits a pipe, and what follows is sent by :meth:`send`.
+    """
+
+    def __init__(
+        self,
+        plan: list[Step] | bytes,
+        inherit: tuple[int, ...] = (),
+        prefix=(),
+        *,
+        hold: bool = False,
+        program: str | Path = PROGRAM,
+        **spawn,
+    ):
         self.result = Result()
         self._children = []
-        descriptor = os.memfd_create("plan")
-        os.write(descriptor, plan if isinstance(plan, bytes) else encode(plan))
-        os.lseek(descriptor, 0, os.SEEK_SET)
+        self._plan = -1
+        data = plan if isinstance(plan, bytes) else encode(plan)
+        if hold:
+            descriptor, self._plan = os.pipe()
+            os.write(self._plan, data)
+        else:
+            descriptor = os.memfd_create("plan")
+            os.write(descriptor, data)
+            os.lseek(descriptor, 0, os.SEEK_SET)
         self._report, report = os.pipe()
         answer, self._answer = os.pipe()
         self._output, output = os.pipe()
         passed = (descriptor, report, answer)
         for number in (*passed, *inherit):
             os.set_inheritable(number, True)
-        arguments = [*prefix, PROGRAM, *map(str, passed)]
+        arguments = [*prefix, str(program), *map(str, passed)]
         streams = [(os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)]
         spawn.setdefault("setsigmask", ())
         env = {name: os.environ[name] for name in ("ASAN_OPTIONS",) if name in os.environ}
@@ -85,12 +104,18 @@ class Running:
         return self
 
     def __exit__(self, *_):
-        for number in (self._report, self._answer, self._output):
+        for number in (self._report, self._answer, self._output, self._plan):
             if number >= 0:
                 os.close(number)
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+
+    def send(self, steps: list[Step]) -> None:
+        """Send the last part of a plan."""
+        os.write(self._plan, encode(steps))
+        os.close(self._plan)
+        self._plan = -1
 
     def next_report(self) -> int | None:
         """Read one report into the result; None at end of file."""

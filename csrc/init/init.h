@@ -51,6 +51,7 @@ typedef char **strings;
  * against the signatures, so they cannot fail. Strings point into the plan's mapping. */
 struct step {
     enum plan_op op;
+    uint32_t number;  /* in its part of the plan, from 0 on */
     const char *name; /* "MOUNT"; in an error record it is in lower case */
     const uint8_t *next;
     const uint8_t *end;
@@ -62,6 +63,14 @@ const uint8_t *step_bytes(struct step *step, size_t *length);
 strings step_strings(struct step *step);
 uint64_t *step_u64s(struct step *step, size_t *count);
 
+/* A part of the plan, checked. */
+struct plan {
+    const uint8_t *next;
+    const uint8_t *end;
+    uint32_t number; /* of the next step */
+    bool more;       /* another part follows */
+};
+
 struct read_only;
 
 struct init {
@@ -70,10 +79,11 @@ struct init {
     int plan_fd;
     int report_fd;
     int answer_fd;
-    int start_fds[2]; /* OPEN_START: the FIFOs "start" and "started"; -1: none */
-    int started_fd;   /* WAIT_START: where errors go from then on; -1 before */
-    int root_fd;      /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
-    int proc_fd;      /* /proc of the host, O_PATH; closed, as root_fd, by PROCESS */
+    int start_fds[2];    /* OPEN_START: the FIFOs "start" and "started"; -1: none */
+    int started_fd;      /* WAIT_START: where errors go from then on; -1 before */
+    int root_fd;         /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
+    int proc_fd;         /* /proc of the host, O_PATH; closed, as root_fd, by PROCESS */
+    int time_offsets_fd; /* until FORK: the file of TIME_OFFSETS; -1: none */
     bool credentials_done;
     bool executed;          /* CREDENTIALS has done to them what execve would do */
     bool in_user_namespace; /* one that the plan names */
@@ -84,7 +94,10 @@ struct init {
     const char *executable; /* EXEC_FIND */
     const char *library;    /* of which the engine is */
     struct engine *engine;
-    int opener_fd; /* OPENER, until PIVOT_ROOT; -1: none */
+    struct plan part;     /* that is performed, all of it */
+    uint32_t step;        /* the number of its current step */
+    int opener_fd;        /* OPENER, until the last step that needs it; -1: none */
+    uint32_t opener_last; /* that step's number in the last part */
     bool opener_joined;
     bool in_running;              /* ROOT_JOINED: the mounts are those of a running container */
     int cgroup_fd;                /* CGROUP_INTO, until FORK; -1: none */
@@ -97,12 +110,6 @@ struct init {
     struct engine_module *module;
 };
 
-/* A part of the plan, checked. */
-struct plan {
-    const uint8_t *next;
-    const uint8_t *end;
-    bool more; /* another part follows */
-};
 /* Read the next part and check all of it. Exits when there is none: the runtime has given up. */
 int plan_read(struct error *error, int descriptor, struct plan *plan);
 /* Cut the next step off the part; false at its end. */
@@ -126,6 +133,10 @@ void report_error(struct init *init, const struct step *step);
 /* 0 if the program can't be overwritten; else it starts itself again, with `argv`, from where that
  * holds, and returns only on failure. `again`: it has done so already. protect.c */
 int protect_program(struct error *error, char **argv, bool again);
+
+/* Have nobody but the host's root see into this process, until it executes the program.
+ * namespace.c */
+int hide_process(struct error *error);
 
 /* Call first, then show `words` as the command line of this process. title.c */
 void title_prepare(char **argv);

@@ -15,6 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "opener.h"
 #include "sys.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -117,11 +118,15 @@ static int open_proc(struct init *init) {
     return 0;
 }
 
-static int run_steps(struct init *init, struct plan plan) {
+static int run_steps(struct init *init) {
+    struct plan plan = init->part;
     struct step step;
     while (plan_next(&plan, &step)) {
-        if (run_step(init, &step) == 0)
+        init->step = step.number;
+        if (run_step(init, &step) == 0) {
+            opener_step_done(init);
             continue;
+        }
         report_error(init, &step);
         if (step.op == OP_EXEC)
             return init->error.number == ENOENT ? 127 : 126;
@@ -131,25 +136,26 @@ static int run_steps(struct init *init, struct plan plan) {
 }
 
 /* Reads a part of the plan; before the first one is performed there is some tidying up to do. */
-static int next_part(struct init *init, struct plan *plan, bool first) {
-    if (plan_read(&init->error, init->plan_fd, plan) < 0)
+static int next_part(struct init *init, bool first) {
+    if (plan_read(&init->error, init->plan_fd, &init->part) < 0)
         return -1;
-    if (first && (close_unnamed(init, *plan) < 0 || open_proc(init) < 0))
-        return -1;
-    if (!first && !plan->more)
-        sys_close(&init->plan_fd);
-    return 0;
+    if (first)
+        return close_unnamed(init, init->part) < 0 ? -1 : open_proc(init);
+    if (init->part.more)
+        return 0;
+    sys_close(&init->plan_fd);
+    return init->opener_fd < 0 ? 0 : opener_learn(init);
 }
 
 static int run_plan(struct init *init) {
-    struct plan plan = {.more = true};
     int status = EXIT_SUCCESS;
-    for (bool first = true; plan.more && status == EXIT_SUCCESS; first = false) {
-        if (next_part(init, &plan, first) < 0) {
+    init->part.more = true;
+    for (bool first = true; init->part.more && status == EXIT_SUCCESS; first = false) {
+        if (next_part(init, first) < 0) {
             report_error(init, NULL);
             return EXIT_FAILURE;
         }
-        status = run_steps(init, plan);
+        status = run_steps(init);
     }
     return status;
 }
@@ -181,6 +187,9 @@ static int prepare(struct init *init, char **argv) {
     if (sys_cloexec(error, init->plan_fd) < 0 || sys_cloexec(error, init->report_fd) < 0 ||
         sys_cloexec(error, init->answer_fd) < 0)
         return -1;
+    /* An ordinary user hides later: root writes the id maps of a hidden process, he could not. */
+    if (geteuid() == 0 && hide_process(error) < 0)
+        return -1;
     reset_signals();
     umask(0);                         /* modes are those that the plan says */
     prctl(PR_SET_NAME, "crunw-init"); /* execveat has made it the descriptor's number */
@@ -202,7 +211,9 @@ int main(int argc, char **argv) {
                                .started_fd = -1,
                                .root_fd = -1,
                                .proc_fd = -1,
+                               .time_offsets_fd = -1,
                                .opener_fd = -1,
+                               .opener_last = UINT32_MAX,
                                .cgroup_fd = -1,
                                .artefact_fd = -1,
                                .artefact_mount = -1};

@@ -295,12 +295,7 @@ int run_bind_idmapped(struct init *init, struct step *step) {
     struct request request = {.filesystem.source = step_string(step)};
     request.target = step_string(step);
     request.filesystem.flags = step_u64(step);
-    struct idmap idmap = {.userns = step_string(step)};
-    idmap.uid_map = step_string(step);
-    idmap.gid_map = step_string(step);
-    idmap.recursive = step_u64(step) != 0;
-    bool recursive = request.filesystem.flags & MS_REC;
-    int tree = host_tree_idmapped(init, request.filesystem.source, recursive, &idmap);
+    int tree = host_tree_idmapped(init, request.filesystem.source);
     return tree < 0 || place(init, &request, tree) < 0 ? -1 : follow_root(init);
 }
 

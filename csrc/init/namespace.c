@@ -15,6 +15,8 @@
 
 #include "sys.h"
 
+#define TIME_OFFSETS "self/timens_offsets"
+
 int run_oom_score_adj(struct init *init, struct step *step) {
     static const char file[] = "self/oom_score_adj";
     struct error *error = &init->error;
@@ -32,19 +34,55 @@ int run_oom_score_adj(struct init *init, struct step *step) {
     return strcmp(wanted, found) == 0 ? 0 : sys_write_proc(error, init->proc_fd, file, wanted);
 }
 
-/* Become 0:0 of the user namespace just entered. The change clears the "dumpable" flag, by which
- * /proc/self belongs to the host's root; with `dumpable` it is set again: nothing in the container
- * can see us before FORK. */
-static int become_root(struct init *init, bool dumpable) {
+/* Whoever has rights in a user namespace, as its root or as the user who made it, has them over the
+ * processes in it that are "dumpable": such a process he can trace, and take its descriptors and
+ * its root directory (ptrace(2), pidfd_getfd(2)). So this one is not, before it enters one. */
+int hide_process(struct error *error) {
+#ifndef CRUNW_WEAKEN_HIDDEN
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return error_errno(error, "prctl(PR_SET_DUMPABLE)", "");
+#endif
+    (void)error;
+    return 0;
+}
+
+/* /proc/self of a hidden process belongs to the host's root. */
+static int open_time_offsets(struct init *init) {
+    if (init->time_offsets_fd < 0)
+        init->time_offsets_fd =
+            sys_openat2(&init->error, init->proc_fd, TIME_OFFSETS, O_WRONLY, 0,
+                        RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+    return init->time_offsets_fd;
+}
+
+/* Before a user namespace is entered: what can't be opened from inside. */
+static int hide_in_user_namespace(struct init *init) {
+    if (open_time_offsets(init) < 0 && init->error.number != ENOENT) /* without CONFIG_TIME_NS */
+        return -1;
+    return hide_process(&init->error);
+}
+
+/* Become 0:0 of the user namespace just entered. */
+static int become_root(struct init *init) {
     struct error *error = &init->error;
     init->in_user_namespace = true;
     if (setresgid(0, 0, 0) < 0)
         return error_errno(error, "setresgid", "0");
     if (setresuid(0, 0, 0) < 0)
         return error_errno(error, "setresuid", "0");
-    if (dumpable && prctl(PR_SET_DUMPABLE, 1) < 0)
-        return error_errno(error, "prctl(PR_SET_DUMPABLE)", "");
+#ifdef CRUNW_WEAKEN_HIDDEN
+    prctl(PR_SET_DUMPABLE, 1); /* the kernel has cleared it with the change of user */
+#endif
     return 0;
+}
+
+static int enter(struct init *init, int namespace, int types, const char *name) {
+    bool user = types & CLONE_NEWUSER;
+    if (user && hide_in_user_namespace(init) < 0)
+        return -1;
+    if (sys_setns(&init->error, namespace, types, name) < 0)
+        return -1;
+    return user ? become_root(init) : 0;
 }
 
 int run_ns_enter(struct init *init, struct step *step) {
@@ -53,37 +91,37 @@ int run_ns_enter(struct init *init, struct step *step) {
     int namespace = sys_openat(&init->error, AT_FDCWD, path, O_RDONLY, 0);
     if (namespace < 0)
         return -1;
-    int result = sys_setns(&init->error, namespace, type, path);
+    int result = enter(init, namespace, type, path);
     sys_close(&namespace);
-    if (result == 0 && type == CLONE_NEWUSER)
-        return become_root(init, true);
     return result;
 }
 
 int run_ns_enter_pidfd(struct init *init, struct step *step) {
     int pidfd = (int)step_u64(step);
     int types = (int)step_u64(step);
-    if (sys_setns(&init->error, pidfd, types, "the container's namespaces") < 0)
-        return -1;
+    int result = enter(init, pidfd, types, "the container's namespaces");
     sys_close(&pidfd);
-    if ((types & CLONE_NEWUSER) == 0)
-        return 0;
-    /* A running container with the host's processes sees us, and must not get at our opener. */
-    return become_root(init, !init->in_running);
+    return result;
 }
 
 int run_ns_unshare(struct init *init, struct step *step) {
     return sys_unshare(&init->error, (int)step_u64(step));
 }
 
+/* An ordinary user could not write the maps of a hidden process; nobody but him has rights in what
+ * he makes. */
 int run_userns_map(struct init *init, UNUSED struct step *step) {
-    if (report_and_wait(init, REPORT_USERNS) < 0)
+    if (report_and_wait(init, REPORT_USERNS) < 0 || hide_in_user_namespace(init) < 0)
         return -1;
-    return become_root(init, true);
+    return become_root(init);
 }
 
 int run_time_offsets(struct init *init, struct step *step) {
-    return sys_write_proc(&init->error, init->proc_fd, "self/timens_offsets", step_string(step));
+    const char *offsets = step_string(step);
+    if (open_time_offsets(init) < 0)
+        return -1;
+    return sys_write_all(&init->error, init->time_offsets_fd, offsets, strlen(offsets),
+                         TIME_OFFSETS);
 }
 
 /* The pid of this process as the runtime sees it: its procfs tells. */
@@ -112,10 +150,9 @@ int run_fork(struct init *init, struct step *step) {
         arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = (uint64_t)init->cgroup_fd;
     }
-    /* From here on processes of the container may see this one: they must not ptrace it or open
-     * its files in /proc. exec ends that. */
-    if (prctl(PR_SET_DUMPABLE, 0) < 0)
-        return error_errno(&init->error, "prctl(PR_SET_DUMPABLE)", "");
+    /* Also from the container that it becomes; exec ends that. */
+    if (hide_process(&init->error) < 0)
+        return -1;
     long child = syscall(SYS_clone3, &arguments, sizeof arguments);
     if (child < 0)
         return error_errno(&init->error, "clone3", "");
@@ -123,6 +160,7 @@ int run_fork(struct init *init, struct step *step) {
         _exit(EXIT_SUCCESS);
     sys_close(&init->cgroup_fd);
     sys_close(&init->artefact_mount);
+    sys_close(&init->time_offsets_fd);
     init->pid = own_pid(init);
     return init->pid < 0 ? -1 : report_pid(init, init->pid);
 }

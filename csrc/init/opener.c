@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -14,197 +15,288 @@
 
 #include "sys.h"
 
-#define TEXT_MAX (1 << 16)
+/* A request is the number of a step, and with the first one comes the mount namespace to join; an
+ * answer is the error and, where there was none, a descriptor. The opener has the plan from before
+ * anything is joined: nobody can ask it for what no step names. */
 
-enum kind { KIND_JOIN, KIND_OPEN, KIND_TREE, KIND_IDMAP };
+#define CHUNK (size_t)(1 << 15) /* of the plan in a message */
 
-/* The strings of a request, each with its NUL. */
-enum { TEXT_PATH, TEXT_USERNS, TEXT_UID_MAP, TEXT_GID_MAP, TEXTS };
-
-struct request {
-    enum kind kind;
-    int flags;      /* KIND_OPEN: for open(2); KIND_TREE, KIND_IDMAP: AT_RECURSIVE or 0 */
-    bool recursive; /* KIND_IDMAP: the mapping */
-    char text[TEXT_MAX];
+struct opener {
+    int socket;
+    pid_t runtime;    /* the parent of crunw-init and, by CLONE_PARENT, of the peer */
+    pid_t peer;       /* the container's process; 0: it has not asked yet */
+    struct plan plan; /* what is left of it: no step is served twice */
+    bool in_running;
+    uint32_t last; /* the last step that may ask */
 };
 
-static int serve_tree(struct error *error, const struct request *request, const char *path) {
-    unsigned flags = OPEN_TREE_CLONE | (unsigned)request->flags;
+static bool may_ask(struct step step) {
+    if (step.op == OP_MOUNT) {
+        step_string(&step);
+        step_string(&step);
+        step_string(&step);
+        return (step_u64(&step) & (MS_BIND | MS_REMOUNT)) == MS_BIND;
+    }
+    return step.op == OP_ROOTFS || step.op == OP_BIND_IDMAPPED || step.op == OP_MKNOD;
+}
+
+/* The number of the last step that may ask; UINT32_MAX: none does. */
+static uint32_t last_request(struct plan plan) {
+    uint32_t last = UINT32_MAX;
+    struct step step;
+    while (plan_next(&plan, &step))
+        if (may_ask(step))
+            last = step.number;
+    return last;
+}
+
+static bool is_for_running(struct plan plan) {
+    struct step step;
+    while (plan_next(&plan, &step))
+        if (step.op == OP_ROOT_JOINED)
+            return true;
+    return false;
+}
+
+static int clone_tree(struct error *error, const char *path, bool recursive) {
+    unsigned flags = OPEN_TREE_CLONE | (recursive ? AT_RECURSIVE : 0);
     return sys_open_tree(error, AT_FDCWD, path, flags, path);
 }
 
-static int serve_idmap(struct error *error, const struct request *request, const char **texts) {
-    const char *path = texts[TEXT_PATH];
-    const struct idmap idmap = {
-        .userns = texts[TEXT_USERNS],
-        .uid_map = texts[TEXT_UID_MAP],
-        .gid_map = texts[TEXT_GID_MAP],
-        .recursive = request->recursive,
-    };
-    int tree = serve_tree(error, request, path);
+static int serve_idmapped(struct error *error, struct step *step) {
+    const char *path = step_string(step);
+    step_string(step);
+    bool recursive = step_u64(step) & MS_REC;
+    struct idmap idmap = {.userns = step_string(step)};
+    idmap.uid_map = step_string(step);
+    idmap.gid_map = step_string(step);
+    idmap.recursive = step_u64(step) != 0;
+    int tree = clone_tree(error, path, recursive);
     if (tree >= 0 && idmap_mount(error, tree, &idmap, path) < 0)
         sys_close(&tree);
     return tree;
 }
 
-static int serve_request(struct error *error, const struct request *request, int given) {
-    const char *texts[TEXTS];
-    const char *next = request->text;
-    for (int i = 0; i < TEXTS; i++) {
-        texts[i] = next;
-        next += strlen(next) + 1;
-    }
-    switch (request->kind) {
-    case KIND_JOIN:
-        return sys_setns(error, given, CLONE_NEWNS, "the container's mount namespace");
-    case KIND_OPEN:
-        return sys_openat(error, AT_FDCWD, texts[TEXT_PATH], O_PATH | request->flags, 0);
-    case KIND_TREE:
-        return serve_tree(error, request, texts[TEXT_PATH]);
-    case KIND_IDMAP:
-        return serve_idmap(error, request, texts);
-    }
-    abort();
+static int serve_tree(struct error *error, struct step *step) {
+    const char *path = step_string(step);
+    if (step->op == OP_MKNOD)
+        return clone_tree(error, path, false);
+    step_string(step);
+    step_string(step);
+    return clone_tree(error, path, step_u64(step) & MS_REC);
 }
 
-/* Until the other side closes its end, as it does when it dies. An answer is the error and, where
- * there was none, a descriptor. */
-_Noreturn static void serve(int socket) {
-    static struct request request;
-    for (;;) {
-        struct error error = {0};
-        int given = -1;
-        ssize_t size =
-            sys_receive_descriptor(&error, socket, &given, &request, sizeof request, "opener");
-        if (size <= 0)
-            _exit(EXIT_SUCCESS);
-        int found = serve_request(&error, &request, given);
-        int sent = request.kind == KIND_JOIN || found < 0
-                       ? sys_write_all(&error, socket, &error, sizeof error, "opener")
-                       : sys_send_descriptor(&error, socket, found, &error, sizeof error, "opener");
-        if (sent < 0)
-            _exit(EXIT_FAILURE);
-        sys_close(&given);
-        if (request.kind != KIND_JOIN)
-            sys_close(&found);
+static int serve_step(struct error *error, struct step *step, bool in_running) {
+    if (step->op == OP_ROOTFS)
+        return rootfs_open(error, step_string(step));
+    if (step->op == OP_BIND_IDMAPPED)
+        return serve_idmapped(error, step);
+    return in_running ? serve_tree(error, step)
+                      : sys_openat(error, AT_FDCWD, step_string(step), O_PATH, 0);
+}
+
+/* The parent of a process, by proc_pid_stat(5); 0 where that can't be told. */
+static pid_t parent_of(pid_t pid) {
+    struct error unheard;
+    char path[32];
+    char text[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    int file = sys_openat(&unheard, AT_FDCWD, path, O_RDONLY, 0);
+    ssize_t got = file < 0 ? -1 : sys_read(&unheard, file, text, sizeof text - 1, path);
+    sys_close(&file);
+    const char *name_end = got < 0 ? NULL : strrchr(text, ')'); /* ") S 123" */
+    return name_end == NULL || strlen(name_end) < 4 ? 0 : (pid_t)strtol(name_end + 4, NULL, 10);
+}
+
+/* The first to ask is the peer from then on, if it is what FORK has made. */
+static bool is_peer(struct opener *opener, pid_t sender) {
+#ifdef CRUNW_WEAKEN_PEER
+    opener->peer = sender;
+    return true;
+#endif
+    if (opener->peer == 0 && sender > 0 && parent_of(sender) == opener->runtime)
+        opener->peer = sender;
+    return sender > 0 && sender == opener->peer;
+}
+
+static bool find_step(struct opener *opener, uint32_t number, struct step *step) {
+    while (plan_next(&opener->plan, step))
+        if (step->number == number)
+            return may_ask(*step);
+    return false;
+}
+
+/* The namespace comes with the first request. */
+static int join(const struct opener *opener, struct error *error, bool first, int given) {
+    if (opener->in_running || !first)
+        return 0;
+    return sys_setns(error, given, CLONE_NEWNS, "the container's mount namespace");
+}
+
+/* One request; false when there will be no other. Whoever asks for what the plan does not have, or
+ * is not the peer, gets no answer. */
+static bool serve(struct opener *opener) {
+    struct error error = {0};
+    struct step step;
+    uint32_t number;
+    int given = -1;
+    pid_t sender = 0;
+    bool first = opener->peer == 0;
+    ssize_t size =
+        sys_receive_from(&error, opener->socket, &given, &sender, &number, sizeof number, "opener");
+    if (size != sizeof number || !is_peer(opener, sender) || !find_step(opener, number, &step))
+        return false;
+    int found = join(opener, &error, first, given);
+    if (found == 0)
+        found = serve_step(&error, &step, opener->in_running);
+    if (found >= 0)
+        error = (struct error){0}; /* of what was tried before */
+    int sent = found < 0 ? sys_write_all(&error, opener->socket, &error, sizeof error, "opener")
+                         : sys_send_descriptor(&error, opener->socket, found, &error, sizeof error,
+                                               "opener");
+    sys_close(&given);
+    sys_close(&found);
+    return sent == 0 && number != opener->last;
+}
+
+/* From crunw-init, before it joins anything. */
+static int receive_plan(struct opener *opener, pid_t maker) {
+    struct error unheard;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    size_t done = 0;
+    int none;
+    pid_t sender;
+    ssize_t got =
+        sys_receive_from(&unheard, opener->socket, &none, &sender, &size, sizeof size, "opener");
+    if (got != sizeof size || sender != maker || size > PLAN_MAX_BYTES)
+        return -1;
+    bytes = malloc(size + 1);
+    if (bytes == NULL)
+        return -1;
+    while (done < size) {
+        got = sys_receive_from(&unheard, opener->socket, &none, &sender, bytes + done, size - done,
+                               "opener");
+        if (got <= 0 || sender != maker)
+            return -1;
+        done += (size_t)got;
     }
+    opener->plan = (struct plan){.next = bytes, .end = bytes + size};
+    opener->in_running = is_for_running(opener->plan);
+    opener->last = last_request(opener->plan);
+    return 0;
 }
 
 /* It holds nothing that someone waits for the end of: neither pipes nor streams. */
-_Noreturn static void become_opener(int socket) {
+_Noreturn static void become_opener(int socket, pid_t runtime, pid_t maker) {
     struct error unheard;
+    struct opener opener = {.socket = STDIN_FILENO, .runtime = runtime};
     prctl(PR_SET_NAME, "crunw-opener");
-    if (sys_dup_to(&unheard, socket, STDIN_FILENO) < 0)
+    if (sys_dup_to(&unheard, socket, opener.socket) < 0 ||
+        close_range(opener.socket + 1, ~0u, 0) < 0 || receive_plan(&opener, maker) < 0 ||
+        opener.last == UINT32_MAX)
         _exit(EXIT_FAILURE);
-    close_range(STDIN_FILENO + 1, ~0u, 0);
-    serve(STDIN_FILENO);
+    while (serve(&opener))
+        continue;
+    _exit(EXIT_SUCCESS);
 }
 
 int run_opener(struct init *init, UNUSED struct step *step) {
     int ends[2];
+    pid_t runtime = getppid();
+    pid_t maker = getpid();
+    const int on = 1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return error_errno(&init->error, "socketpair", "opener");
+    if (setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
+        return error_errno(&init->error, "setsockopt(SO_PASSCRED)", "opener");
     pid_t child = fork();
     if (child < 0)
         return error_errno(&init->error, "fork", "opener");
     if (child == 0)
-        become_opener(ends[1]);
+        become_opener(ends[1], runtime, maker);
     sys_close(&ends[1]);
     init->opener_fd = ends[0];
+    return init->part.more ? 0 : opener_learn(init);
+}
+
+int opener_learn(struct init *init) {
+    const char *next = (const char *)init->part.next;
+    size_t left = (size_t)(init->part.end - init->part.next);
+    struct error *error = &init->error;
+    init->opener_last = last_request(init->part);
+    if (sys_write_all(error, init->opener_fd, &left, sizeof left, "opener") < 0)
+        return -1;
+    while (left > 0) {
+        size_t size = left < CHUNK ? left : CHUNK;
+        if (sys_write_all(error, init->opener_fd, next, size, "opener") < 0)
+            return -1;
+        next += size;
+        left -= size;
+    }
     return 0;
 }
 
 void opener_close(struct init *init) { sys_close(&init->opener_fd); }
 
-/* Send what `request` says (its `text` up to `end`), receive the answer: 0 or a descriptor. */
-static int ask(struct init *init, const struct request *request, const char *end, int given) {
+void opener_step_done(struct init *init) {
+    if (init->step == init->opener_last)
+        opener_close(init);
+}
+
+/* The mount namespace goes with the first request, if the opener is to join it. */
+static int send_request(struct init *init) {
     struct error *error = &init->error;
-    struct error answer = {0};
-    size_t size = (size_t)(end - (const char *)request);
-    int sent = given < 0
-                   ? sys_write_all(error, init->opener_fd, request, size, "opener")
-                   : sys_send_descriptor(error, init->opener_fd, given, request, size, "opener");
-    if (sent < 0)
-        return -1;
-    int found = -1;
-    ssize_t got =
-        sys_receive_descriptor(error, init->opener_fd, &found, &answer, sizeof answer, "opener");
-    if (got < 0)
-        return -1;
-    if ((size_t)got < sizeof answer)
-        return error_set(error, "receive", "opener", EPIPE, "the opener has ended");
-    if (answer.number == 0)
-        return found < 0 ? 0 : found;
-    *error = answer;
-    errno = answer.number;
-    return -1;
-}
-
-static char *add_text(char *at, const char *end, const char *text) {
-    size_t size = strlen(text) + 1;
-    if (at == NULL || (size_t)(end - at) < size)
-        return NULL;
-    memcpy(at, text, size);
-    return at + size;
-}
-
-/* The first request makes the opener join the mount namespace that this process is in by then. */
-static int join_once(struct init *init) {
-    static const struct request join = {.kind = KIND_JOIN};
-    if (init->opener_joined)
-        return 0;
-    int own = sys_openat(&init->error, init->proc_fd, "self/ns/mnt", O_RDONLY, 0);
+    if (init->in_running || init->opener_joined)
+        return sys_write_all(error, init->opener_fd, &init->step, sizeof init->step, "opener");
+    int own = sys_openat(error, init->proc_fd, "self/ns/mnt", O_RDONLY, 0);
     if (own < 0)
         return -1;
-    int result = ask(init, &join, join.text + TEXTS, own);
+    int result =
+        sys_send_descriptor(error, init->opener_fd, own, &init->step, sizeof init->step, "opener");
     sys_close(&own);
     init->opener_joined = result == 0;
     return result;
 }
 
-static int ask_for(struct init *init, enum kind kind, const char *path, int flags,
-                   const struct idmap *idmap) {
-    static struct request request;
-    const char *limit = request.text + sizeof request.text;
-    if (!init->in_running && join_once(init) < 0)
+/* What this step may ask for: a descriptor. */
+static int ask(struct init *init) {
+    struct error *error = &init->error;
+    struct error answer = {0};
+    int found = -1;
+    if (send_request(init) < 0)
         return -1;
-    request.kind = kind;
-    request.flags = flags;
-    request.recursive = idmap->recursive;
-    char *end = add_text(request.text, limit, path);
-    end = add_text(end, limit, idmap->userns);
-    end = add_text(end, limit, idmap->uid_map);
-    end = add_text(end, limit, idmap->gid_map);
-    if (end == NULL)
-        return error_set(&init->error, "open", path, E2BIG, "%s", "");
-    return ask(init, &request, end, -1);
+    ssize_t got =
+        sys_receive_descriptor(error, init->opener_fd, &found, &answer, sizeof answer, "opener");
+    if (got < 0)
+        return -1;
+    if ((size_t)got < sizeof answer || (answer.number == 0 && found < 0))
+        return error_set(error, "receive", "opener", EPIPE, "the opener has ended");
+    if (answer.number == 0)
+        return found;
+    *error = answer;
+    errno = answer.number;
+    return -1;
 }
 
-static const struct idmap none = {.userns = "", .uid_map = "", .gid_map = ""};
-
-int host_open(struct init *init, const char *path, int flags) {
-    if (init->opener_fd < 0)
-        return sys_openat(&init->error, AT_FDCWD, path, O_PATH | flags, 0);
-    return ask_for(init, KIND_OPEN, path, flags, &none);
+int host_rootfs(struct init *init, const char *path) {
+    return init->opener_fd < 0 ? rootfs_open(&init->error, path) : ask(init);
 }
 
 int host_tree(struct init *init, const char *path, bool recursive) {
     unsigned flags = OPEN_TREE_CLONE | (recursive ? AT_RECURSIVE : 0);
     if (init->opener_fd < 0)
-        return sys_open_tree(&init->error, AT_FDCWD, path, flags, path);
-    if (init->in_running)
-        return ask_for(init, KIND_TREE, path, recursive ? AT_RECURSIVE : 0, &none);
-    int found = host_open(init, path, 0);
-    if (found < 0)
-        return -1;
+        return clone_tree(&init->error, path, recursive);
+    int found = ask(init);
+    if (found < 0 || init->in_running)
+        return found;
     int tree = sys_open_tree(&init->error, found, "", flags | AT_EMPTY_PATH, path);
     sys_close(&found);
     return tree;
 }
 
-int host_tree_idmapped(struct init *init, const char *path, bool recursive,
-                       const struct idmap *idmap) {
+int host_tree_idmapped(struct init *init, const char *path) {
     if (init->opener_fd < 0)
         return error_set(&init->error, "mount", path, EPERM, "the plan has no opener");
-    return ask_for(init, KIND_IDMAP, path, recursive ? AT_RECURSIVE : 0, idmap);
+    return ask(init);
 }

@@ -4,15 +4,18 @@
  * enter (bundles, volumes, storage) are closed to it, and it may not map the ids of the host's file
  * systems. So OPENER leaves a process behind that stays who the runtime is. It joins the mount
  * namespace of the container, so that what it opens belongs there, with all that the kernel has
- * locked, unless the container runs already and has left the host's files; it ends when its socket
- * is closed: by PROCESS, or with the container's process. */
+ * locked, unless the container runs already and has left the host's files.
+ *
+ * Who shares the user namespace with the container must not be served by it. It takes the plan
+ * before anything is joined, opens for each step what the step says and nothing else, once, for the
+ * process that FORK makes, and ends after the last step that needs it, or with that process. */
 #ifndef CRUNW_INIT_OPENER_H
 #define CRUNW_INIT_OPENER_H
 
 #include "init.h"
 
-/* An O_PATH descriptor of what `path` names on the host. `flags`: 0 or O_DIRECTORY. */
-int host_open(struct init *init, const char *path, int flags);
+/* An O_PATH descriptor of the directory of ROOTFS, as rootfs_open. */
+int host_rootfs(struct init *init, const char *path);
 
 /* A detached clone of the mount that `path` lies on, from there; `recursive`: with those below. */
 int host_tree(struct init *init, const char *path, bool recursive);
@@ -26,9 +29,19 @@ struct idmap {
     bool recursive; /* the mounts below get it too */
 };
 
-/* As host_tree, with ids mapped. Needs OPENER. */
-int host_tree_idmapped(struct init *init, const char *path, bool recursive,
-                       const struct idmap *idmap);
+/* As host_tree, with ids mapped, as BIND_IDMAPPED says it. Needs OPENER. */
+int host_tree_idmapped(struct init *init, const char *path);
+
+/* What host_rootfs opens: an O_PATH descriptor of a directory. The mount that it lies on becomes
+ * private: pivot_root(2) demands that the parent of the new root is not shared, and nothing mounted
+ * from now on may reach another namespace. rootfs.c */
+int rootfs_open(struct error *error, const char *path);
+
+/* Give the opener, if there is one, the last part of the plan, init->part. */
+int opener_learn(struct init *init);
+
+/* The current step is done: end the opener if no other needs it. */
+void opener_step_done(struct init *init);
 
 /* End the opener, if there is one. */
 void opener_close(struct init *init);

@@ -101,7 +101,8 @@ static int next_record(struct plan *plan, struct step *step) {
     const uint8_t *end = skip(payload, plan->end, load32(plan->next + 4));
     if (end == NULL)
         return -1;
-    *step = (struct step){.op = op, .name = shapes[op].name, .next = payload, .end = end};
+    *step = (struct step){
+        .op = op, .number = plan->number++, .name = shapes[op].name, .next = payload, .end = end};
     plan->next = end;
     return 0;
 }

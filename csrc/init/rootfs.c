@@ -22,36 +22,42 @@ int run_root_propagation(struct init *init, struct step *step) {
     return result;
 }
 
-/* Make the mount that the directory lies on private: pivot_root(2) demands that the parent of the
- * new root is not shared, and nothing mounted from now on may reach another namespace. */
-static int isolate(struct init *init, const char *name) {
+/* Make the mount that the directory lies on private. */
+static int isolate(struct error *error, const char *name) {
     char path[PATH_MAX] = "";
     size_t length = strlen(name);
     if (length < sizeof path)
         memcpy(path, name, length + 1);
     for (; length < sizeof path; length += sizeof "/.." - 1) {
-        int current = host_open(init, path, O_DIRECTORY);
+        int current = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
         if (current < 0)
             return -1;
-        int result = mount_propagate(&init->error, current, MS_PRIVATE, name);
+        int result = mount_propagate(error, current, MS_PRIVATE, name);
         sys_close(&current);
-        if (result == 0 || init->error.number != EINVAL)
+        if (result == 0 || error->number != EINVAL)
             return result;
         snprintf(path + length, sizeof path - length, "/.."); /* not the root of a mount */
     }
-    return error_set(&init->error, "open", name, ENAMETOOLONG, "%s", "");
+    return error_set(error, "open", name, ENAMETOOLONG, "%s", "");
+}
+
+int rootfs_open(struct error *error, const char *path) {
+    int directory = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+    if (directory < 0)
+        return error_set(error, "open root filesystem", path, error->number, "%s", "");
+    if (isolate(error, path) < 0)
+        sys_close(&directory);
+    return directory;
 }
 
 int run_rootfs(struct init *init, struct step *step) {
     struct error *error = &init->error;
     const char *path = step_string(step);
-    int directory = host_open(init, path, O_DIRECTORY);
+    int directory = host_rootfs(init, path);
     if (directory < 0)
-        return error_set(error, "open root filesystem", path, error->number, "%s", "");
-    int tree = -1;
-    if (isolate(init, path) == 0)
-        tree = sys_open_tree(error, directory, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH,
-                             path);
+        return -1;
+    int tree =
+        sys_open_tree(error, directory, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH, path);
     if (tree >= 0 && sys_move_mount(error, tree, directory, path) < 0)
         sys_close(&tree);
     sys_close(&directory);

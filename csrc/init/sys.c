@@ -110,10 +110,10 @@ int sys_write_proc(struct error *error, int directory, const char *path, const c
     return write_once(error, descriptor, path, text);
 }
 
-/* Room for one descriptor, aligned as cmsg(3) wants it. */
+/* Room for one descriptor and for credentials, aligned as cmsg(3) wants it. */
 union control {
     struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
+    char space[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 };
 
 int sys_send_descriptor(struct error *error, int socket, int descriptor, const void *data,
@@ -124,7 +124,7 @@ int sys_send_descriptor(struct error *error, int socket, int descriptor, const v
         .msg_iov = &bytes,
         .msg_iovlen = 1,
         .msg_control = control.space,
-        .msg_controllen = sizeof control.space,
+        .msg_controllen = CMSG_SPACE(sizeof descriptor),
     };
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
@@ -138,9 +138,10 @@ int sys_send_descriptor(struct error *error, int socket, int descriptor, const v
     return sys_write_all(error, socket, (const char *)data + sent, size - (size_t)sent, name);
 }
 
-ssize_t sys_receive_descriptor(struct error *error, int socket, int *descriptor, void *data,
-                               size_t size, const char *name) {
+ssize_t sys_receive_from(struct error *error, int socket, int *descriptor, pid_t *sender,
+                         void *data, size_t size, const char *name) {
     union control control = {0};
+    struct ucred credentials = {0};
     struct iovec bytes = {.iov_base = data, .iov_len = size};
     struct msghdr message = {
         .msg_iov = &bytes,
@@ -152,10 +153,23 @@ ssize_t sys_receive_descriptor(struct error *error, int socket, int *descriptor,
     ssize_t got = TEMP_FAILURE_RETRY(recvmsg(socket, &message, MSG_CMSG_CLOEXEC));
     if (got < 0)
         return error_errno(error, "recvmsg", name);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL;
+         header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET)
+            continue;
+        if (header->cmsg_type == SCM_RIGHTS)
+            memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+        else if (header->cmsg_type == SCM_CREDENTIALS)
+            memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
+    }
+    *sender = credentials.pid;
     return got;
+}
+
+ssize_t sys_receive_descriptor(struct error *error, int socket, int *descriptor, void *data,
+                               size_t size, const char *name) {
+    pid_t unknown;
+    return sys_receive_from(error, socket, descriptor, &unknown, data, size, name);
 }
 
 int sys_mkdirat(struct error *error, int directory, const char *path, mode_t mode) {

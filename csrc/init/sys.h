@@ -40,6 +40,9 @@ int sys_send_descriptor(struct error *error, int socket, int descriptor, const v
 /* Receive one message, and the descriptor that came with it: -1 if none did. The message's size. */
 ssize_t sys_receive_descriptor(struct error *error, int socket, int *descriptor, void *data,
                                size_t size, const char *name);
+/* The same; *sender is the process that sent it, as the kernel says (SO_PASSCRED), or 0. */
+ssize_t sys_receive_from(struct error *error, int socket, int *descriptor, pid_t *sender,
+                         void *data, size_t size, const char *name);
 
 /* Files. */
 int sys_mkdirat(struct error *error, int directory, const char *path, mode_t mode);
