@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 WARNING = "warning"
 DEBUG = "debug"
 
-_MAX_LENGTH = 1000  # characters of a notice
+_MAX_LENGTH = 2000  # characters of a message
+_END_LENGTH = 500  # of which the end has so many: it says what is wrong with a long value
 _MAX_KEPT = 65536  # bytes of a container's notices: each `exec` may add to them
 
 
@@ -86,9 +87,11 @@ def kept(path: str) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    """``text`` without line breaks, cut where it is very long."""
+    """A message without line breaks, and without the middle of what is very long."""
     text = " ".join(text.splitlines())
-    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}…"
+    if len(text) <= _MAX_LENGTH:
+        return text
+    return f"{text[: _MAX_LENGTH - _END_LENGTH]} … {text[-_END_LENGTH:]}"
 
 
 def _keep(text: str) -> None:

@@ -74,6 +74,11 @@ def enable_site_packages() -> None:
     sys.path.extend(path for path in wanted if path not in sys.path)
 
 
+def is_ordinary_user() -> bool:
+    """Whether this process is no root at all, neither the host's nor that of a user namespace."""
+    return posix.geteuid() != 0
+
+
 def is_rootless() -> bool:
     """Whether this process lacks the host's root: another user, or root of a user namespace.
 

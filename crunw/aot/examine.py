@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from resource import RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, setrlimit
 from typing import TYPE_CHECKING
 
 from crunw import paths
@@ -10,7 +12,7 @@ from crunw.engine import PROPOSALS, Engine
 from crunw.errors import CrunwError, KernelError
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
 _MAGIC = b"\0asm"
 _CORE, _COMPONENT = b"\1\0\0\0", b"\1\0"
@@ -27,11 +29,60 @@ _INCLUDED_IN = {
 }
 
 
+_SECONDS = 60  # of processor time, for a module of whatever size
+_MEMORY = (
+    4 << 30
+)  # bytes of the address space, which has the library too, and for each of the module's:
+_GROWTH = 64
+
+
 def examine(path: str) -> dict[str, Any]:
     """Return what ``crunw inspect --json`` prints. Raises :class:`CrunwError`.
 
-    Of a component only size and kind are known: the engine has no functions for them.
+    Of a component only size and kind are known: the engine has no functions for them. The engine
+    works in a process of its own, with limits: a module may be made to exhaust it.
     """
+    output, pipe = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _examine_apart(path, pipe)
+    os.close(pipe)
+    with open(output, "rb") as file:
+        text = file.read()
+    _, status = os.waitpid(child, 0)
+    if status or not text:
+        code = os.waitstatus_to_exitcode(status)
+        how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+        raise CrunwError(
+            f"{path}: the engine has not come to an end with this module: {how}"
+            f" (it may use {_SECONDS} s, and {_MEMORY >> 30} GiB of memory)"
+        )
+    found: dict[str, Any] = json.loads(text)
+    if "error" in found:
+        raise CrunwError(found["error"])
+    return found
+
+
+def _examine_apart(path: str, pipe: int) -> NoReturn:
+    """In the child: write what is found, or the error, to the pipe."""
+    try:
+        size = os.path.getsize(path) if os.path.isfile(path) else 0
+        memory = _MEMORY + _GROWTH * size
+        for limit, value in ((RLIMIT_CPU, _SECONDS), (RLIMIT_AS, memory), (RLIMIT_CORE, 0)):
+            setrlimit(limit, (value, value))
+        # The C++ library's last words are not for people.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        try:
+            found = _examine(path)
+        except CrunwError as error:
+            found = {"error": str(error)}
+        with open(pipe, "w", encoding="utf-8", errors="surrogateescape") as file:
+            json.dump(found, file)
+    finally:
+        os._exit(0)
+
+
+def _examine(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
             data = file.read()

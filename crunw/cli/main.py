@@ -109,21 +109,17 @@ def _text(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "out of memory; is there a limit of the address space (ulimit -v)?"
-    if isinstance(error, OSError):
-        return _surroundings(error) or _defect(error)
-    return _defect(error)
+    return _refused(error) if isinstance(error, OSError) else _defect(error)
 
 
-def _surroundings(error: OSError) -> str:
-    """What the caller's surroundings refuse to whatever is tried; "" for anything else."""
-    import errno
+def _refused(error: OSError) -> str:
+    """What a system call, which nothing else has named, was refused."""
+    from errno import ENOENT
 
-    if error.errno == errno.ENOENT and error.filename is None:  # of getcwd(2) alone
+    if error.errno == ENOENT and error.filename is None:  # of getcwd(2) alone
         return "the working directory has been removed; name directories by absolute paths"
-    shortages = ("EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "EDQUOT", "EFBIG", "EAGAIN")
-    if error.errno not in [getattr(errno, name) for name in shortages]:
-        return ""
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+    cause = error.strerror or str(error)
+    return f"{error.filename}: {cause}" if error.filename else cause
 
 
 def _defect(error: Exception) -> str:
@@ -138,7 +134,7 @@ def _defect(error: Exception) -> str:
 
 def _report(message: str, status: int, given: Parsed) -> int:
     """Print the error to the caller, and to ``--log`` where engines look for it."""
-    line = " ".join(message.split("\n"))
+    line = notices.one_line(message)
     _print(f"crunw: {line}\n")
     _log("error", line, given)
     return status

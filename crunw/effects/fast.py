@@ -1,17 +1,24 @@
 """The fast record, from which the launcher answers ``state``, ``start``, ``kill`` and ``delete``.
 
 Format: ``csrc/launcher/launcher.h``. It repeats what the record of :mod:`crunw.effects.store` says,
-and is written before that; where it is missing, Python does the work.
+and is written before that; where it is missing, Python does the work. Where the record is damaged,
+``delete --force`` finds the container's process and cgroup by this one.
 """
 
 from __future__ import annotations
 
+from crunw.spec.jsontext import dumps, loads
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
+
+    Record = dict[str, Any]
 
 _MAGIC = b"CRWF"
-_VERSION = 1
+_VERSION = 2
+_STRINGS = 7
 _POSTSTART = 1
 _POSTSTOP = 2
 
@@ -23,19 +30,37 @@ def encode(
     state: tuple[str, str, str],
     freezer: tuple[str, str],
     directories: Sequence[str],
+    record: Record,
 ) -> str:
     """Return the record.
 
     ``state``: the state document cut where pid and status go; ``freezer``: the file that says
     whether the cgroup is frozen and its content when it is not; ``directories``: the cgroup's, in
-    the order of removal.
+    the order of removal; ``record``: what the launcher does not read: for :func:`decode`.
     """
     flags = _POSTSTART * ("poststart" in hooks) | _POSTSTOP * ("poststop" in hooks)
     numbers = b"".join(number.to_bytes(8, "little") for number in (pid, started, flags))
     listed = "".join(f"{directory}\n" for directory in directories)
-    texts = b"".join(_string(text) for text in (*state, *freezer, listed))
+    texts = b"".join(_string(text) for text in (*state, *freezer, listed, dumps(record)))
     data = _MAGIC + _VERSION.to_bytes(4, "little") + numbers + texts
     return data.decode("utf-8", "surrogateescape")
+
+
+def decode(data: bytes) -> Record | None:
+    """Return the ``record`` of :func:`encode`, the last string of the file; None: it is damaged."""
+    head = len(_MAGIC) + 4
+    if data[:head] != _MAGIC + _VERSION.to_bytes(4, "little"):
+        return None
+    at, text = head + 3 * 8, b""
+    for _ in range(_STRINGS):
+        length = int.from_bytes(data[at : at + 4], "little")
+        text = data[at + 4 : at + 4 + length]
+        at += 4 + length + 1
+    try:
+        record = loads(text.decode()) if len(data) == at else None
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _string(text: str) -> bytes:

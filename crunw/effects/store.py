@@ -32,6 +32,16 @@ if TYPE_CHECKING:
 _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
 _ID_LENGTH = 1024
 _RECORD = "state.json"
+_FAST = "fast"
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "pid": int,
+    "startTime": int,
+    "bundle": str,
+    "rootfs": str,
+    "annotations": dict,
+    "hooks": dict,
+    "cgroup": (dict, type(None)),
+}
 
 
 def default_root() -> str:
@@ -88,7 +98,11 @@ class Container:
             raise self.taken() from None
         except OSError as error:
             raise KernelError("mkdir", self.directory, error) from error
-        self.lock()
+        try:
+            self.lock()
+        except KernelError:
+            self.remove()
+            raise
 
     def exists(self) -> bool:
         """Whether there is a container of this id, be it half made."""
@@ -133,11 +147,16 @@ class Container:
         return StateError(f"container {self.id} exists already")
 
     def read(self) -> Record:
-        """Return the record; empty when ``create`` died before its first."""
+        """Return the record; empty when ``create`` died before its first.
+
+        Raises :class:`StateError` for one that is damaged.
+        """
         try:
             with open(f"{self.directory}/{_RECORD}", "rb") as file:
                 text = file.read().decode("utf-8", "surrogateescape")
         except (FileNotFoundError, NotADirectoryError):
+            if exists(f"{self.directory}/{_FAST}"):  # which is written after the first record
+                raise self._damaged("it is missing") from None
             if is_directory(self.directory):
                 return {}
             raise self.missing() from None
@@ -149,7 +168,20 @@ class Container:
             raise self._damaged(str(error)) from None
         if not isinstance(record, dict):
             raise self._damaged("not an object")
+        for name, kind in _KINDS.items():
+            if name in record and not isinstance(record[name], kind):
+                raise self._damaged(f"{name}: not of its type")
         return record
+
+    def fast_record(self) -> bytes:
+        """Return the launcher's record (:mod:`crunw.effects.fast`); empty where there is none."""
+        try:
+            with open(f"{self.directory}/{_FAST}", "rb", buffering=0) as file:
+                return file.readall()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise KernelError("read", f"{self.directory}/{_FAST}", error) from error
 
     def _damaged(self, problem: str) -> StateError:
         path = f"{self.directory}/{_RECORD}"
@@ -163,12 +195,12 @@ class Container:
         """Have a record, and that of the launcher (:mod:`crunw.effects.fast`), on the disk, for
         :meth:`publish` to put in place.
         """
-        stage_file(f"{self.directory}/fast", fast)
+        stage_file(f"{self.directory}/{_FAST}", fast)
         stage_file(f"{self.directory}/{_RECORD}", dumps(record))
 
     def publish(self) -> None:
         """Replace both records by what :meth:`stage` has written."""
-        publish_file(f"{self.directory}/fast")
+        publish_file(f"{self.directory}/{_FAST}")
         publish_file(f"{self.directory}/{_RECORD}")
 
     def config(self) -> str:

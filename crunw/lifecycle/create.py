@@ -22,14 +22,14 @@ from crunw.lifecycle.descriptors import (
 )
 from crunw.lifecycle.resources import plan_cgroup
 from crunw.lifecycle.rootless import make_cgroup
-from crunw.lifecycle.state import hook_state, state_text
-from crunw.paths import cache_dir, engine_library, engine_stub, init_path
+from crunw.lifecycle.state import hook_state, hook_state_around, state_around
+from crunw.paths import cache_dir, engine_library, engine_stub, init_path, is_ordinary_user
 from crunw.plan.create import create_plan, first_steps, later_steps
 from crunw.plan.host import Host
 from crunw.plan.mounts import clean
 from crunw.plan.wasm import settings
 from crunw.spec.load import load
-from crunw.status import CREATED, CREATING, RUNNING
+from crunw.status import CREATED, CREATING
 from crunw.workload import decide
 
 TYPE_CHECKING = False
@@ -194,9 +194,9 @@ class Creation:
 
     def _tell_state(self, host: Host) -> None:
         """For hooks and the seccomp listener, which ``crunw-init`` tells the state itself."""
-        before, after = state_around_pid(self.container, self.record, CREATED)
+        before, after = hook_state_around(self.container, self.record, CREATED)
         host.state_before_pid, host.state_after_pid = before, after
-        _, host.state_after_pid_creating = state_around_pid(self.container, self.record, CREATING)
+        _, host.state_after_pid_creating = hook_state_around(self.container, self.record, CREATING)
         if host.seccomp_fd >= 0:
             listener_state(host, self.spec, self.container, self.record, CREATING)
 
@@ -296,7 +296,7 @@ def find_host(spec: Spec, request: Request) -> Host:
     host.listen_names = environment("LISTEN_FDNAMES") if request.listen_fds else ""
     host.no_pivot = request.no_pivot
     host.no_new_keyring = request.no_new_keyring
-    host.rootless = posix.geteuid() != 0
+    host.rootless = is_ordinary_user()
     use_engine(host, root, process["cwd"], spec)
     if workload.kind == "wasm" and host.wasm.statistics:
         host.wasm.counters = Container(request.root, request.id).counters()
@@ -354,26 +354,17 @@ def seccomp_filter(host: Host, spec: Spec) -> None:
         host.seccomp_program, host.seccomp_flags = seccomp.program(filters, cache_dir("seccomp"))
 
 
-def state_around_pid(container: Container, record: Record, status: str) -> tuple[str, str]:
-    """The state for hooks that ``crunw-init`` runs, cut where it puts the pid."""
-    marker = 2**53
-    text = hook_state(container, {**record, "pid": marker}, status)
-    before, _, after = text.partition(str(marker))
-    return before, after
-
-
 def fast_record(container: Container, record: Record, cgroup: Cgroup | None) -> str:
     """The record from which the launcher answers (:mod:`crunw.effects.fast`)."""
-    text = state_text(container, record, RUNNING)
-    before_pid, _, rest = text.partition(f'"pid": {record["pid"]}')
-    before_status, _, after_status = rest.partition(RUNNING)
+    before_pid, before_status, after_status = state_around(container, record)
     return fast.encode(
         record["pid"],
         record["startTime"],
         _verbs_with_work(record),
-        (f'{before_pid}"pid": ', before_status, after_status),
+        (before_pid, f'{before_status}"', f'"{after_status}'),
         cgroup.freezer_state() if cgroup else ("", ""),
         cgroup.directories() if cgroup else (),
+        {key: value for key, value in record.items() if key != "annotations"},
     )
 
 

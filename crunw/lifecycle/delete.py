@@ -7,7 +7,8 @@ import posix
 from crunw import status
 from crunw.effects import hooks, processes
 from crunw.effects.store import Container
-from crunw.errors import CrunwError, StateError
+from crunw.errors import CrunwError
+from crunw.lifecycle.recovery import recover
 from crunw.lifecycle.state import cgroup_of, current, hook_state
 
 TYPE_CHECKING = False
@@ -25,10 +26,14 @@ def delete(root: str, container_id: str, force: bool = False) -> None:
     try:
         container.lock()
         record = container.read()
-    except StateError:
-        if force and not container.exists():
+    except CrunwError as error:
+        if not force:
+            raise
+        if not container.exists():
             return
-        raise
+        if not container.locked():
+            raise
+        record = recover(container, error)
     now = current(container, record)
     if not force:
         status.check("delete", container_id, now)

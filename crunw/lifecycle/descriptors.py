@@ -7,7 +7,7 @@ import posix
 from crunw.errors import CrunwError, KernelError, UsageError
 from crunw.files import environment
 from crunw.lifecycle.state import OCI_VERSION, spec_state
-from crunw.spec.jsontext import dumps
+from crunw.spec.jsontext import HOLE, dumps_around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _FIRST = 3
 _MOST_DIGITS = 9  # no process has more descriptors
-_PID = 2**53  # in a document, for the pid that only crunw-init knows
 
 
 def connect_console(process: Process, path: str) -> int:
@@ -63,11 +62,11 @@ def listener_state(
     document = {
         "ociVersion": OCI_VERSION,
         "fds": ["seccompFd"],
-        "pid": _PID,
+        "pid": HOLE,
         "metadata": spec["linux"]["seccomp"].get("listenerMetadata", ""),
-        "state": spec_state(container, {"pid": _PID, **record}, status),
+        "state": spec_state(container, {"pid": HOLE, **record}, status),
     }
-    host.seccomp_state = dumps(document).split(str(_PID))
+    host.seccomp_state = dumps_around(document)
 
 
 def socket_activation() -> int:

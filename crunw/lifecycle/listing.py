@@ -5,6 +5,7 @@ from __future__ import annotations
 from crunw import status
 from crunw.effects.store import Container, containers
 from crunw.errors import CrunwError, StateError
+from crunw.lifecycle.recovery import recover
 from crunw.lifecycle.state import cgroup_of, current, document
 
 TYPE_CHECKING = False
@@ -13,11 +14,16 @@ if TYPE_CHECKING:
 
 
 def states(root: str) -> list[Record]:
-    """The state documents of all containers."""
+    """The state documents of all containers. Of one whose record is damaged a notice says so."""
     found = []
     for container in containers(root):
         try:
             record = container.read()
+        except CrunwError as error:
+            if not container.exists():
+                continue  # deleted meanwhile
+            record = recover(container, error)
+        try:
             found.append(document(container, record, current(container, record)))
         except StateError:
             continue  # deleted meanwhile

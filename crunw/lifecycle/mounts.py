@@ -8,7 +8,7 @@ from crunw.effects.init import perform
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, StateError
 from crunw.lifecycle.state import current
-from crunw.paths import init_path, is_rootless
+from crunw.paths import init_path, is_ordinary_user
 from crunw.plan.host import Host
 from crunw.plan.mounts import clean
 from crunw.plan.running import add_plans, remove_plans
@@ -35,7 +35,7 @@ def add_mounts(root: str, container_id: str, path: str) -> None:
         rootfs=record["rootfs"],
         workload=Workload("native", "", "it runs"),
     )
-    host.rootless = is_rootless()
+    host.rootless = is_ordinary_user()
     done: list[Mount] = []
     try:
         plans = add_plans(spec, mounts, host, pidfd, _root(record))

@@ -85,9 +85,15 @@ def release(container: Container) -> None:
     """Write to the ``start`` FIFO; return when the program runs."""
     started = _open(container.started_fifo(), posix.O_RDONLY)
     go = _open(container.start_fifo(), posix.O_WRONLY)
-    posix.write(go, b"g")
+    try:
+        # First: where it can't go, the container would stay "created" though it runs.
+        posix.unlink(container.start_fifo())
+        posix.write(go, b"g")
+    except BrokenPipeError:
+        raise _ended() from None
+    except OSError as error:
+        raise KernelError("start", container.start_fifo(), error) from error
     posix.close(go)
-    posix.unlink(container.start_fifo())
     posix.set_blocking(started, True)
     follow_reports(read_all(started))
     posix.close(started)
@@ -109,11 +115,15 @@ def run_poststart(container: Container, record: Record) -> None:
         raise
 
 
+def _ended() -> StateError:
+    return StateError("the container's process has ended before it was started")
+
+
 def _open(path: str, mode: int) -> int:
     """Open a FIFO without waiting for the other side (ENXIO: there is none any more)."""
     try:
         return posix.open(path, mode | posix.O_NONBLOCK | posix.O_CLOEXEC)
     except OSError as error:
         if error.errno == 6:
-            raise StateError("the container's process has ended before it was started") from None
+            raise _ended() from None
         raise KernelError("open", path, error) from error

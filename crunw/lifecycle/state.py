@@ -5,7 +5,7 @@ from __future__ import annotations
 from crunw import status
 from crunw.effects import processes
 from crunw.files import exists
-from crunw.spec.jsontext import dumps
+from crunw.spec.jsontext import HOLE, dumps, dumps_around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ def state_text(container: Container, record: Record, now: str) -> str:
     return dumps(document(container, record, now), indent=2)
 
 
+def state_around(container: Container, record: Record) -> list[str]:
+    """The text of :func:`state_text` in three pieces: the pid and the status go between them."""
+    return dumps_around(document(container, {**record, "pid": HOLE}, HOLE), indent=2)
+
+
 def spec_state(container: Container, record: Record, now: str) -> Record:
     """Return the state with the specification's fields alone."""
     return {
@@ -66,6 +71,12 @@ def spec_state(container: Container, record: Record, now: str) -> Record:
 def hook_state(container: Container, record: Record, now: str) -> str:
     """Return the state as hooks read it on their standard input."""
     return dumps(spec_state(container, record, now))
+
+
+def hook_state_around(container: Container, record: Record, now: str) -> tuple[str, str]:
+    """The same for hooks that ``crunw-init`` runs, cut where it puts the pid."""
+    before, after = dumps_around(spec_state(container, {**record, "pid": HOLE}, now))
+    return before, after
 
 
 def cgroup_of(record: Record) -> Cgroup | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from crunw import status
+from crunw import notices, status
 from crunw.effects.cgroups.layout import Layout
+from crunw.effects.cgroups.update import put_back
 from crunw.effects.cgroups.update import update as update_cgroup
 from crunw.effects.init import Init
 from crunw.effects.store import Container, write_file
@@ -27,7 +28,7 @@ def update(root: str, container_id: str, asked: Resources) -> None:
     """Set the limits in ``asked``, checked by :mod:`crunw.spec.load`; the others stay.
 
     The container's copy of the specification says afterwards what holds. On an error nothing has
-    changed. Raises :class:`crunw.errors.CrunwError`.
+    changed, but what a notice says. Raises :class:`crunw.errors.CrunwError`.
     """
     container = Container(root, container_id)
     container.lock()
@@ -39,10 +40,15 @@ def update(root: str, container_id: str, asked: Resources) -> None:
     changes = completed(before, asked)
     spec["linux"]["resources"] = checked_resources(merged(before, changes))
     layout = Layout(group.tops())
-    update_cgroup(group, writes(changes, layout.version))
-    if "devices" in changes and filters_devices(layout):
-        _filter_devices(group.unified, changes)
-    write_file(container.config(), dumps(spec))
+    notices.keep_in(container.notices_file())
+    undone_by = update_cgroup(group, writes(changes, layout.version))
+    try:
+        if "devices" in changes and filters_devices(layout):
+            _filter_devices(group.unified, changes)
+        write_file(container.config(), dumps(spec))
+    except BaseException:
+        put_back(group, undone_by)
+        raise
 
 
 def _filter_devices(directory: str, resources: Resources) -> None:

@@ -85,7 +85,7 @@ class Host:
         # Devices that move in, by their name there: family, prefix length, flags, scope, attributes
         self.net_devices: dict[str, list[tuple[int, int, int, int, bytes]]] = {}
         self.no_pivot = False
-        self.rootless = False  # the caller is an ordinary user
+        self.rootless = False  # paths.is_ordinary_user()
         self.no_new_keyring = False
         self.engine_library = ""
         self.engine_stub = ""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 _SPACE = " \t\n\r"
+_HOLE_TEXT = "\0"  # in no JSON text: quoted strings have no control characters
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -53,7 +54,7 @@ def loads(text: str) -> Any:
     """
     start = len(text) - len(text.lstrip(_SPACE))
     try:
-        value, end = _scan(text, start)
+        value, end = _scanned(text, start)
     except StopIteration as stop:
         raise _error(text, stop.value, "a value is missing") from None
     except RecursionError:
@@ -71,10 +72,32 @@ def loads(text: str) -> Any:
     return value
 
 
+def _scanned(text: str, start: int) -> tuple[Any, int]:
+    """One value and where it ends.
+
+    Before CPython 3.12 the scanner takes the error that it is to raise from ``json.decoder``, and
+    fails with SystemError where nobody has imported that.
+    """
+    try:
+        return _scan(text, start)
+    except SystemError:
+        import json.decoder  # noqa: F401
+
+        return _scan(text, start)
+
+
 def _error(text: str, position: int, problem: str) -> ValueError:
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
     return ValueError(f"invalid JSON at line {line}, column {column}: {problem}")
+
+
+HOLE: Any = object()  # a value whose text others will put in: see dumps_around
+
+
+def dumps_around(value: Any, indent: int | None = None) -> list[str]:
+    """The text that :func:`dumps` gives, cut at each :data:`HOLE`, in the order of the text."""
+    return dumps(value, indent).split(_HOLE_TEXT)
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
@@ -89,8 +112,8 @@ def dumps(value: Any, indent: int | None = None) -> str:
 def _dump(value: Any, newline: str, step: str | None) -> str:
     if isinstance(value, str):
         return quote(value)
-    if value is None:
-        return "null"
+    if value is None or value is HOLE:
+        return "null" if value is None else _HOLE_TEXT
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):

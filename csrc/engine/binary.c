@@ -12,8 +12,10 @@
 
 #define HEADER_LENGTH 8
 #define SECTION_CUSTOM 0
+#define SECTION_TABLE 4
 #define SECTION_MEMORY 5
 #define SECTION_START 8
+#define SECTION_CODE 10
 
 /* WasmEdge looks for its native code under this name. */
 static const char aot_name[] = "wasmedge";
@@ -88,6 +90,89 @@ static uint64_t initial_pages(struct reader section) {
     return largest;
 }
 
+/* Skips a constant expression of one instruction, as initial values of tables are. */
+static bool skip_expression(struct reader *reader) {
+    enum { END = 0x0b, GLOBAL_GET = 0x23, I32_CONST = 0x41, REF_NULL = 0xd0, REF_FUNC = 0xd2 };
+    uint64_t ignored;
+    uint8_t code = reader->at < reader->end ? reader->bytes[reader->at++] : END;
+    bool known = code == GLOBAL_GET || code == I32_CONST || code == REF_NULL || code == REF_FUNC;
+    return known && read_number(reader, 35, &ignored) && reader->at < reader->end &&
+           reader->bytes[reader->at++] == END;
+}
+
+/* Reads a table's type; `minimum`: the elements that it begins with. */
+static bool read_table(struct reader *reader, uint64_t *minimum) {
+    enum { HAS_MAXIMUM = 1, IS_64_BITS = 4, REF_OR_NULL = 0x63, REF = 0x64 };
+    uint64_t ignored;
+    uint64_t flags;
+    uint8_t type = reader->at < reader->end ? reader->bytes[reader->at++] : 0;
+    if ((type == REF || type == REF_OR_NULL) && !read_number(reader, 35, &ignored))
+        return false;
+    if (!read_number(reader, 32, &flags))
+        return false;
+    unsigned bits = flags & IS_64_BITS ? 64 : 32;
+    return read_number(reader, bits, minimum) &&
+           (!(flags & HAS_MAXIMUM) || read_number(reader, bits, &ignored));
+}
+
+/* The most elements that a table begins with. What is damaged is the library's to report. */
+static uint64_t initial_elements(struct reader section) {
+    enum { HAS_VALUE = 0x40 };
+    uint32_t count;
+    uint64_t minimum;
+    uint64_t largest = 0;
+    if (!read_u32(&section, &count))
+        return 0;
+    for (; count > 0 && section.end - section.at > 2; count--) {
+        bool has_value = section.bytes[section.at] == HAS_VALUE;
+        section.at += has_value ? 2 : 0; /* a reserved byte follows */
+        if (!read_table(&section, &minimum))
+            break;
+        largest = minimum > largest ? minimum : largest;
+        if (has_value && !skip_expression(&section))
+            break;
+    }
+    return largest;
+}
+
+/* The most local variables of a function, as initial_pages. */
+static uint64_t most_locals(struct reader section) {
+    uint32_t count;
+    uint32_t length;
+    uint64_t largest = 0;
+    if (!read_u32(&section, &count))
+        return 0;
+    for (; count > 0 && read_u32(&section, &length) && length <= section.end - section.at;
+         count--) {
+        struct reader body = {section.bytes, section.at, section.at + length};
+        uint64_t locals = 0;
+        uint64_t type;
+        uint32_t groups;
+        uint32_t number;
+        section.at = body.end;
+        if (!read_u32(&body, &groups))
+            break;
+        while (groups-- > 0 && read_u32(&body, &number) && read_number(&body, 35, &type))
+            locals += number;
+        largest = locals > largest ? locals : largest;
+    }
+    return largest;
+}
+
+/* What the engine would reserve memory for without asking whether it can have it: the limits are
+ * those that the JavaScript API of WebAssembly names, and that browsers have. */
+static int check_size(uint8_t id, struct reader section, struct engine_error *error) {
+    enum { MOST_ELEMENTS = 10000000, MOST_LOCALS = 50000 };
+    uint64_t found;
+    if (id == SECTION_TABLE && (found = initial_elements(section)) > MOST_ELEMENTS)
+        return engine_fail(error, "a table of %" PRIu64 " elements; %d are the most", found,
+                           MOST_ELEMENTS);
+    if (id == SECTION_CODE && (found = most_locals(section)) > MOST_LOCALS)
+        return engine_fail(error, "a function with %" PRIu64 " local variables; %d are the most",
+                           found, MOST_LOCALS);
+    return 0;
+}
+
 static void outline_section(struct outline *outline, uint8_t id, struct reader section) {
     if (id == SECTION_START)
         outline->has_start = true;
@@ -116,6 +201,8 @@ static int inspect_sections(struct binary *binary, struct engine_error *error) {
                                "the module is truncated or damaged: section %u at byte %" PRIu32
                                " goes beyond the end of the file",
                                id, start);
+        if (check_size(id, section, error) != 0)
+            return -1;
         if (id == SECTION_CUSTOM)
             inspect_custom(binary, section);
         else

@@ -56,7 +56,7 @@ bool hint_wasm(int argc, char **argv);
  *
  *   4 bytes "CRWF" | u32 version | u64 pid | u64 start time | u64 hooks | strings
  *
- * little-endian; a string is a u32 length, the bytes and a NUL. */
+ * little-endian; a string is a u32 length, the bytes and a NUL. The last one is Python's alone. */
 struct record {
     uint64_t pid;
     uint64_t start_time;    /* proc(5), field 22 of /proc/PID/stat */

@@ -12,7 +12,7 @@
 #include "launcher.h"
 
 #define MAGIC "CRWF"
-#define VERSION 1u
+#define VERSION 2u
 
 struct cursor {
     char *next;

@@ -63,6 +63,13 @@ static bool write_all(int descriptor, const char *data, size_t length) {
     return true;
 }
 
+/* For what fails after the point of no return. True, as of a verb that is done. */
+static bool fail(int *status, const char *what) {
+    dprintf(STDERR_FILENO, "crunw: %s: %s\n", what, strerror(errno));
+    *status = EXIT_FAILURE;
+    return true;
+}
+
 bool verb_state(const struct command *command, int directory, int *status) {
     static struct record record;
     char *text;
@@ -119,20 +126,18 @@ bool verb_kill(const struct command *command, int directory, int *status) {
     return sent;
 }
 
-/* What the process reported, in a descriptor that is inherited; -1 when it reported nothing. */
-static int keep_report(int started) {
+/* Copies what the process reports until its program runs into `report`: 1 if that is anything, 0 if
+ * it is nothing, -1 if it can't be known. */
+static int keep_report(int started, int report) {
     char data[8192];
-    int report = -1;
+    int reported = 0;
     ssize_t got;
     while ((got = TEMP_FAILURE_RETRY(read(started, data, sizeof data))) > 0) {
-        if (report < 0)
-            report = memfd_create("report", 0);
-        if (report < 0 || !write_all(report, data, (size_t)got))
-            break;
+        reported = 1;
+        if (!write_all(report, data, (size_t)got))
+            return -1;
     }
-    if (report >= 0)
-        lseek(report, 0, SEEK_SET);
-    return report;
+    return got < 0 || lseek(report, 0, SEEK_SET) < 0 ? -1 : reported;
 }
 
 bool verb_start(const struct command *command, int directory, int *status, int *report) {
@@ -144,13 +149,23 @@ bool verb_start(const struct command *command, int directory, int *status, int *
         return false;
     int started = openat(directory, "started", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     int go = openat(directory, "start", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    if (started < 0 || go < 0 || fcntl(started, F_SETFL, 0) < 0 || write(go, "g", 1) != 1)
+    int kept = memfd_create("report", 0);
+    /* The FIFO goes first: where it can't, the container would stay "created" though it runs. */
+    if (started < 0 || go < 0 || kept < 0 || fcntl(started, F_SETFL, 0) < 0 ||
+        unlinkat(directory, "start", 0) < 0)
         return false;
+    /* From here on Python can't do it in this one's place: what fails is told. */
+    signal(SIGPIPE, SIG_IGN);
+    if (write(go, "g", 1) != 1)
+        return fail(status, "start: write to the FIFO \"start\"");
     close(go);
-    unlinkat(directory, "start", 0);
-    *report = keep_report(started);
-    unlinkat(directory, "started", 0);
-    *status = *report < 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    int reported = keep_report(started, kept);
+    if (reported < 0)
+        return fail(status, "start: read what the container's process reports");
+    unlinkat(directory, "started", 0); /* `delete` removes it where this can't */
+    if (reported > 0)
+        *report = kept;
+    *status = EXIT_SUCCESS;
     return true;
 }
 

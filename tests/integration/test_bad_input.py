@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+from pathlib import Path
 
 import pytest
+from aot_harness import has_ended
 from bad_configs import CASES
 from container_harness import PREFIX, Bundle, cgroup_directories, children, reap_orphans
 
@@ -232,3 +236,67 @@ def test_bad_process(crunw, bundle, tmp_path, process, field):
     crunw.create(container).ok()
     (tmp_path / "process.json").write_text(process)
     assert field in crunw("exec", "--process", tmp_path / "process.json", container.id).error()
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"pid": "1"}', None])
+def test_a_damaged_record_is_listed_and_deleted_by_force(crunw, bundle, damage):
+    """What the launcher's record knows is enough to end the processes and remove the cgroup."""
+    container = crunw.start(bundle("sh", "-c", "sleep 1000 & sleep 1000"))
+    state = crunw.state(container)
+    path = crunw.root / container.id / "state.json"
+    path.unlink()
+    if damage is not None:
+        path.write_text(damage)
+    problem = f"container {container.id}: {path} is damaged: "
+    listed = crunw("list", "--format", "json")
+    (notice,) = listed.notices()
+    assert notice.startswith(problem)
+    (found,) = json.loads(listed.out)
+    assert found == {**state, "annotations": {}}
+    assert "is damaged" in crunw("delete", container.id).error()
+    (notice,) = crunw("delete", "--force", container.id).notices()
+    assert notice.startswith(problem)
+    assert not path.parent.exists()
+    assert has_ended(state["pid"])
+
+
+def test_with_neither_record_delete_by_force_says_what_may_be_left(crunw, bundle):
+    container = bundle("true")
+    crunw.start(container)
+    crunw.wait_status(container, "stopped")
+    cgroup = json.loads((crunw.root / container.id / "state.json").read_text())["cgroup"]
+    for name in ("state.json", "fast"):
+        (crunw.root / container.id / name).write_text("{")
+    (notice,) = crunw("list", "--quiet").notices()
+    assert "are not known" in notice
+    (notice,) = crunw("delete", "--force", container.id).notices()
+    assert notice.endswith(
+        "its processes and cgroup are not known, and may be left (look for them)"
+    )
+    for directory in (cgroup or {"directories": {}})["directories"].values():
+        Path(directory).rmdir()
+
+
+def test_a_value_of_any_length_is_not_repeated_whole(crunw, bundle):
+    container = bundle(
+        "true", annotations={"run.oci.wasm.aot": "x" * 10000, "run.oci.handler": "wasm"}
+    )
+    error = crunw.create(container).error()
+    assert error.startswith("annotations.run.oci.wasm.aot: 'xxx")
+    assert error.endswith("xxx' is not one of auto, always, off")
+    assert len(error) < 2100
+
+
+def test_what_the_kernel_refuses_is_no_internal_error(crunw, bundle, tmp_path):
+    """Errors of system calls wherever they come up: path and cause, not a place in the code."""
+    container = bundle("true")
+    inject = ["strace", "-f", "-qqq", "-o", "/dev/null", "-e"]
+    for call, number in (("mknodat", "ENOSPC"), ("flock", "EIO"), ("rename", "EROFS")):
+        done = crunw.create(container, prefix=[*inject, f"inject={call}:error={number}"])
+        assert os.strerror(getattr(errno, number)) in done.error()
+        assert "internal error" not in done.err
+    (tmp_path / "file").touch()
+    for verb in ("list", "create", "state"):
+        words = [container.id] if verb != "list" else []
+        done = crunw("--root", str(tmp_path / "file"), verb, *words)
+        assert "internal error" not in done.err

@@ -140,3 +140,48 @@ def test_notices_are_shown_by_state_and_list(container: list[str], tmp_path: Pat
         time.sleep(0.01)
     assert in_launcher(root, "delete", name)
     assert not (tmp_path / "root" / name).exists()
+
+
+def test_start_where_the_fifo_can_not_be_removed(container: list[str]) -> None:
+    """It would stay "created" though it runs: an error, and nothing has begun."""
+    root, name = container
+    inject = ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "inject=unlink,unlinkat:error=EIO"]
+    command = [*inject, "crunw", root, "start", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done
+    assert done.stderr.endswith("/start: Input/output error\n")
+    assert json.loads(crunw(root, "state", name).stdout)["status"] == "created"
+    assert crunw(root, "start", name).returncode == 0
+
+
+@pytest.mark.parametrize("call", ["memfd_create", "read:when=5+", "write"])
+def test_start_never_calls_a_failure_a_success(
+    container: list[str], tmp_path: Path, call: str
+) -> None:
+    root, name = container
+    (tmp_path / "bundle/rootfs/bin/sleep").write_bytes(b"\x7fELF, but no more")
+    name_of_call, _, when = call.partition(":")
+    fault = f"inject={name_of_call}:error=ENOMEM" + (f":{when}" if when else "")
+    command = ["strace", "-qqq", "-o", "/dev/null", "-e", fault, "crunw", root, "start", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+
+
+def test_hooks_get_the_id_that_looks_like_a_number(tmp_path: Path, container: list[str]) -> None:
+    """An id of digits is not taken for the pid that goes into the state."""
+    root, _ = container
+    bundle = tmp_path / "bundle"
+    config = json.loads((bundle / "config.json").read_text())
+    seen = tmp_path / "seen"
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", f"cat >{seen}"]}
+    config["hooks"] = {"createContainer": [hook]}
+    (bundle / "config.json").write_text(json.dumps(config))
+    name = str(2**53)
+    with open(os.devnull, "r+") as null:
+        command = ["crunw", root, "create", "--bundle", str(bundle), name]
+        subprocess.run(command, check=True, stdin=null, stdout=null, stderr=null)
+    told = json.loads(seen.read_text())
+    assert crunw(root, "delete", "--force", name).returncode == 0
+    assert told["id"] == name
+    assert told["annotations"] == config["annotations"]
+    assert told["pid"] == 1  # as the container sees it

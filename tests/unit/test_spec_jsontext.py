@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -92,3 +95,85 @@ def test_errors(reader: ModuleType, text: str, message: str) -> None:
     with pytest.raises(ValueError, match="invalid JSON") as caught:
         reader.loads(text)
     assert str(caught.value).startswith(message)
+
+
+# --- In an interpreter that has not imported json, as on the lifecycle verbs ----------------------
+
+BARE = """
+import sys
+sys.path.append(sys.argv[1])
+from crunw.spec.jsontext import loads
+assert "json" not in sys.modules
+for text in sys.argv[2:]:
+    try:
+        print(loads(text))
+    except ValueError as error:
+        print(error)
+"""
+MALFORMED = [
+    '{"a" 1}',
+    '["a',
+    "{",
+    "[1 2]",
+    '"\\x"',
+    '{"a": 1,}',
+    "{1: 2}",
+    '"a\nb"',
+    "[1,]",
+    "nul",
+    "",
+]
+INTERPRETERS = [
+    found
+    for version in ("3.11", "3.12", "3.13", "3.14")
+    for found in [
+        shutil.which(f"python{version}"),
+        *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")),
+    ]
+    if found and "/shims/" not in found
+]
+
+
+@pytest.mark.parametrize("interpreter", sorted({sys.executable, *INTERPRETERS}))
+def test_malformed_text_in_a_bare_interpreter(interpreter: str) -> None:
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [interpreter, "-I", "-S", "-c", BARE, root, *MALFORMED],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(MALFORMED), done.stderr
+    assert all(line.startswith("invalid JSON at line 1, column ") for line in lines)
+
+
+def test_a_scanner_that_needs_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of CPython 3.11 does."""
+
+    def scan(text: str, start: int) -> tuple[Any, int]:
+        if "json.decoder" not in sys.modules:
+            raise SystemError("returned NULL without setting an exception")
+        return json.JSONDecoder().scan_once(text, start)
+
+    monkeypatch.setattr(jsontext, "_scan", scan)
+    monkeypatch.delitem(sys.modules, "json.decoder")
+    with pytest.raises(ValueError, match="line 1, column 6: expecting ':' delimiter"):
+        jsontext.loads('{"a" 1}')
+
+
+# --- Text around what is put in later -------------------------------------------------------------
+
+
+def test_text_around_a_hole() -> None:
+    value = {
+        "id": "9007199254740992",
+        "pid": jsontext.HOLE,
+        "a": {"\0": '\0"'},
+        "b": [jsontext.HOLE],
+    }
+    for indent in (None, 2):
+        pieces = jsontext.dumps_around(value, indent)
+        assert len(pieces) == 3
+        filled = {**value, "pid": 7, "b": ["x"]}
+        assert "7".join(pieces[:2]) + '"x"' + pieces[2] == json.dumps(filled, indent=indent)

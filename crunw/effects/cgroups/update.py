@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from crunw import notices
 from crunw.effects.cgroups.files import read
-from crunw.errors import SpecError
+from crunw.errors import CrunwError, SpecError
 from crunw.plan.resources import Write
 
 TYPE_CHECKING = False
@@ -20,8 +21,10 @@ _NO_LIMIT = {
 }
 
 
-def update(group: Cgroup, writes: list[Write]) -> None:
-    """Write the limits. If one is refused, the values of before are put back.
+def update(group: Cgroup, writes: list[Write]) -> list[Write]:
+    """Write the limits; return what :func:`put_back` needs to undo that.
+
+    It is undone here if one is refused.
 
     That holds for what can be read: not for the device rules of cgroup v1, which therefore go
     last, nor for weights of single devices. Raises as :meth:`Cgroup.apply`.
@@ -32,15 +35,18 @@ def update(group: Cgroup, writes: list[Write]) -> None:
     try:
         group.apply(ordered)
     except SpecError:
-        _put_back(group, before)
+        put_back(group, before)
         raise
+    return before
 
 
-def _put_back(group: Cgroup, before: list[Write]) -> None:
-    try:
-        group.apply(before)
-    except SpecError:
-        pass  # the limits do what they can; the error to tell is the first
+def put_back(group: Cgroup, before: list[Write]) -> None:
+    """Undo an update. What can't be undone is a notice: the error to raise is the first one."""
+    for write in before:
+        try:
+            group.apply([write])
+        except (CrunwError, OSError) as error:
+            notices.degraded(write.file, f"keeps the new value, the old one is refused: {error}")
 
 
 def _earlier(group: Cgroup, write: Write) -> Write | None:
