@@ -2,6 +2,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 
@@ -9,6 +12,8 @@
 #include "opener.h"
 #include "path.h"
 #include "sys.h"
+
+#define PERMISSIONS 0777u
 
 /* The fields of MKNOD. */
 struct node {
@@ -40,30 +45,7 @@ static int check_existing(struct error *error, int directory, const char *name,
     return result;
 }
 
-/* A user namespace may not make device nodes: the host's own is mounted over a file. */
-static int bind_host_node(struct init *init, const struct node *node) {
-    struct error *error = &init->error;
-    struct stat status;
-    int tree = host_tree(init, node->path, false);
-    if (tree < 0)
-        return -1;
-    int target = -1;
-    if (sys_fstat(error, tree, &status, node->path) == 0) {
-        if (is_node(&status, node))
-            target = path_make(init, node->path, S_IFREG, 0);
-        else
-            error_set(error, "mknod", node->path, EPERM,
-                      "not permitted, and the host has another file of this name");
-    }
-    if (target < 0) {
-        sys_close(&tree);
-        return -1;
-    }
-    return mount_attach(error, tree, target, node->path);
-}
-
-int run_mknod(struct init *init, struct step *step) {
-    struct error *error = &init->error;
+static struct node read_node(struct step *step) {
     struct node node = {.path = step_string(step)};
     node.mode = (mode_t)step_u64(step);
     unsigned major = (unsigned)step_u64(step);
@@ -71,6 +53,77 @@ int run_mknod(struct init *init, struct step *step) {
     node.device = makedev(major, minor);
     node.uid = (uid_t)step_u64(step);
     node.gid = (gid_t)step_u64(step);
+    return node;
+}
+
+/* The host's file at `path`, O_PATH, if it is this device; else -1. */
+static int open_if_node(struct error *error, const char *path, const struct node *node) {
+    struct stat status;
+    int found = sys_openat(error, AT_FDCWD, path, O_PATH, 0);
+    if (found >= 0 && (sys_fstat(error, found, &status, path) < 0 || !is_node(&status, node)))
+        sys_close(&found);
+    return found;
+}
+
+/* The path that the kernel has given to the device (sysfs(5)). */
+static int kernel_path(struct error *error, const struct node *node, char path[PATH_MAX]) {
+    static const char key[] = "DEVNAME=";
+    char text[1024];
+    snprintf(path, PATH_MAX, "/sys/dev/%s/%u:%u/uevent", S_ISBLK(node->mode) ? "block" : "char",
+             major(node->device), minor(node->device));
+    int file = sys_openat(error, AT_FDCWD, path, O_RDONLY, 0);
+    ssize_t length = file < 0 ? -1 : sys_read(error, file, text, sizeof text - 1, path);
+    sys_close(&file);
+    if (length < 0)
+        return -1;
+    text[length] = '\0';
+    const char *name = strstr(text, key);
+    if (name == NULL)
+        return -1;
+    name += sizeof key - 1;
+    snprintf(path, PATH_MAX, "/dev/%.*s", (int)strcspn(name, "\n"), name);
+    return 0;
+}
+
+int node_open(struct error *error, struct step *step) {
+    const struct node node = read_node(step);
+    char path[PATH_MAX];
+    int found = open_if_node(error, node.path, &node);
+    if (found < 0 && kernel_path(error, &node, path) == 0)
+        found = open_if_node(error, path, &node);
+    if (found < 0)
+        error_set(error, "mknod", node.path, EPERM,
+                  "not permitted in a user namespace, and the host has no device %s %u:%u to bind",
+                  S_ISBLK(node.mode) ? "b" : "c", major(node.device), minor(node.device));
+    return found;
+}
+
+/* A user namespace may not make device nodes: the host's own is mounted over a file. */
+static int bind_host_node(struct init *init, struct step *step, const struct node *node) {
+    struct stat status;
+    struct error *error = &init->error;
+    int tree = host_node(init, step);
+    if (tree < 0)
+        return -1;
+    int target = -1;
+    if (sys_fstat(error, tree, &status, node->path) == 0)
+        target = path_make(init, node->path, S_IFREG, 0);
+    if (target < 0) {
+        sys_close(&tree);
+        return -1;
+    }
+    if ((status.st_mode & PERMISSIONS) != (node->mode & PERMISSIONS))
+        report_notice(init, NOTICE_WARNING, node->path,
+                      "has the host's mode %#o, not %#o: in a user namespace a device can only be "
+                      "bound",
+                      status.st_mode & PERMISSIONS, node->mode & PERMISSIONS);
+    return mount_attach(error, tree, target, node->path);
+}
+
+int run_mknod(struct init *init, struct step *step) {
+    struct error *error = &init->error;
+    struct step whole = *step;
+    const struct node node = read_node(step);
     const char *name;
     int directory = path_make_parent(init, node.path, &name);
     if (directory < 0)
@@ -81,7 +134,7 @@ int run_mknod(struct init *init, struct step *step) {
     else if (error->number == EEXIST)
         result = check_existing(error, directory, name, &node);
     else if (error->number == EPERM && !S_ISFIFO(node.mode))
-        result = bind_host_node(init, &node);
+        result = bind_host_node(init, &whole, &node);
     sys_close(&directory);
     return result;
 }

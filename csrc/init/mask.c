@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 
@@ -12,13 +11,13 @@
 #include "sys.h"
 
 /* The container's /dev/null as a detached mount. The image could have put anything in its place,
- * and what is bound over a masked file can be written to (CVE-2025-31133): it must be the device.
- */
+ * and what is bound over a masked file can be written to (CVE-2025-31133): it must be the device,
+ * wherever a link leads. */
 static int clone_null_device(struct init *init) {
     static const char path[] = "/dev/null";
     struct error *error = &init->error;
     struct stat status;
-    int null = path_open(init, path, RESOLVE_NO_SYMLINKS);
+    int null = path_open(init, path, 0);
     if (null < 0)
         return -1;
     int tree = -1;

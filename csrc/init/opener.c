@@ -79,8 +79,6 @@ static int serve_idmapped(struct error *error, struct step *step) {
 
 static int serve_tree(struct error *error, struct step *step) {
     const char *path = step_string(step);
-    if (step->op == OP_MKNOD)
-        return clone_tree(error, path, false);
     step_string(step);
     step_string(step);
     return clone_tree(error, path, step_u64(step) & MS_REC);
@@ -91,6 +89,8 @@ static int serve_step(struct error *error, struct step *step, bool in_running) {
         return rootfs_open(error, step_string(step));
     if (step->op == OP_BIND_IDMAPPED)
         return serve_idmapped(error, step);
+    if (step->op == OP_MKNOD)
+        return node_open(error, step);
     return in_running ? serve_tree(error, step)
                       : sys_openat(error, AT_FDCWD, step_string(step), O_PATH, 0);
 }
@@ -283,16 +283,25 @@ int host_rootfs(struct init *init, const char *path) {
     return init->opener_fd < 0 ? rootfs_open(&init->error, path) : ask(init);
 }
 
-int host_tree(struct init *init, const char *path, bool recursive) {
+static int clone_found(struct error *error, int found, bool recursive, const char *path) {
     unsigned flags = OPEN_TREE_CLONE | (recursive ? AT_RECURSIVE : 0);
+    int tree = sys_open_tree(error, found, "", flags | AT_EMPTY_PATH, path);
+    sys_close(&found);
+    return tree;
+}
+
+int host_tree(struct init *init, const char *path, bool recursive) {
     if (init->opener_fd < 0)
         return clone_tree(&init->error, path, recursive);
     int found = ask(init);
     if (found < 0 || init->in_running)
         return found;
-    int tree = sys_open_tree(&init->error, found, "", flags | AT_EMPTY_PATH, path);
-    sys_close(&found);
-    return tree;
+    return clone_found(&init->error, found, recursive, path);
+}
+
+int host_node(struct init *init, struct step *step) {
+    int found = init->opener_fd < 0 ? node_open(&init->error, step) : ask(init);
+    return found < 0 ? -1 : clone_found(&init->error, found, false, "the device");
 }
 
 int host_tree_idmapped(struct init *init, const char *path) {

@@ -20,6 +20,9 @@ int host_rootfs(struct init *init, const char *path);
 /* A detached clone of the mount that `path` lies on, from there; `recursive`: with those below. */
 int host_tree(struct init *init, const char *path, bool recursive);
 
+/* As host_tree, of the file that node_open finds for an MKNOD. */
+int host_node(struct init *init, struct step *step);
+
 /* The user namespace whose maps an id-mapped mount gets: that of a file, or one with these maps, as
  * /proc/PID/uid_map takes them. */
 struct idmap {
@@ -36,6 +39,10 @@ int host_tree_idmapped(struct init *init, const char *path);
  * private: pivot_root(2) demands that the parent of the new root is not shared, and nothing mounted
  * from now on may reach another namespace. rootfs.c */
 int rootfs_open(struct error *error, const char *path);
+
+/* An O_PATH descriptor of the host's device that an MKNOD wants: by its path, or by the name that
+ * the kernel gives it. device.c */
+int node_open(struct error *error, struct step *step);
 
 /* Give the opener, if there is one, the last part of the plan, init->part. */
 int opener_learn(struct init *init);

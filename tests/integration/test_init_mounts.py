@@ -393,7 +393,7 @@ def test_userns_binds_the_hosts_nodes(userns: Rootfs) -> None:
 
 
 def test_userns_does_not_bind_another_file(userns: Rootfs) -> None:
-    error = userns.run([DEV, Step("mknod", "/dev/null", 0o020666, 1, 5, 0, 0)]).failed()
+    error = userns.run([DEV, Step("mknod", "/dev/null", 0o020666, 200, 77, 0, 0)]).failed()
     assert (error.path, error.errno) == ("/dev/null", errno.EPERM)
 
 
