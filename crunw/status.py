@@ -13,9 +13,9 @@ STOPPED = "stopped"
 _ALLOWED: dict[str, tuple[str, ...]] = {
     "start": (CREATED,),
     "kill": (CREATED, RUNNING, PAUSED),
-    "delete": (STOPPED,),
+    "delete": (STOPPED, CREATED),
     "exec": (CREATED, RUNNING),
-    "ps": (CREATED, RUNNING, PAUSED),
+    "ps": (CREATED, RUNNING, PAUSED, STOPPED),
     "pause": (RUNNING,),
     "resume": (PAUSED,),
     "update": (CREATED, RUNNING, PAUSED),

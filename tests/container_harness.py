@@ -94,9 +94,12 @@ class Result:
         assert all(line.startswith("crunw: warning: ") for line in lines), self
         return [line.removeprefix("crunw: warning: ") for line in lines]
 
-    def error(self) -> str:
-        """The one line of a command that must have failed, without the program's name."""
-        assert self.status == 1, self
+    def error(self, status: int = 1) -> str:
+        """The one line of a command that must have failed, without the program's name.
+
+        ``status``: of `exec` 255.
+        """
+        assert self.status == status, self
         lines = self.err.splitlines()
         assert len(lines) == 1, self
         assert lines[0].startswith("crunw: "), self

@@ -14,7 +14,10 @@ OPTIONS = (
     Option("bundle", "directory of config.json (default: .)", "DIR", "b"),
     Option("console-socket", "unix socket that gets the terminal's master", "PATH"),
     Option("pid-file", "write the process id to FILE", "FILE"),
+    Option("pidfd-socket", "unix socket that gets a pidfd of the process", "PATH"),
+    Option("config", "another name than config.json in the bundle, or a path", "FILE", "f"),
     Option("preserve-fds", "pass N descriptors from 3 on", "N"),
+    Option("no-subreaper", "accepted for compatibility: crunw is none"),
     Option("no-pivot", "change root with MS_MOVE and chroot"),
     Option("no-new-keyring", "keep the caller's session keyring"),
 )
@@ -29,6 +32,8 @@ def request(parsed: Parsed, given: Parsed) -> Request:
     )
     asked.console_socket = parsed.text("console-socket")
     asked.pid_file = parsed.text("pid-file")
+    asked.pidfd_socket = parsed.text("pidfd-socket")
+    asked.config = parsed.text("config", "config.json")
     asked.preserve_fds = parsed.number("preserve-fds")
     asked.no_pivot = parsed.flag("no-pivot")
     asked.no_new_keyring = parsed.flag("no-new-keyring")

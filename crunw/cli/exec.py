@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crunw.cli.options import Option, Parsed
 from crunw.effects.store import default_root
-from crunw.errors import UsageError
+from crunw.errors import CrunwError, UsageError
 from crunw.lifecycle.exec import Request, execute
 from crunw.spec.load import load_process
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 USAGE = "[OPTION…] ID COMMAND [ARGUMENT…]"
 ABOUT = "Run a further process in a container; exits with its status."
 INTERSPERSED = False
+_FAILURE = 255  # as runc: a program's 1 is a program's 1
 OPTIONS = (
     Option("process", "take the whole process from FILE (JSON)", "FILE", "p"),
     Option("tty", "with a terminal", short="t"),
@@ -28,6 +29,9 @@ OPTIONS = (
     Option("no-new-privs", "set no_new_privs"),
     Option("console-socket", "unix socket that gets the terminal's master", "PATH"),
     Option("pid-file", "write the process id to FILE", "FILE"),
+    Option("pidfd-socket", "unix socket that gets a pidfd of the process", "PATH"),
+    Option("cgroup", "run it in this cgroup below the container's", "PATH"),
+    Option("interactive", "accepted: standard input is always connected", short="i"),
     Option("preserve-fds", "pass N descriptors from 3 on", "N"),
     Option("ignore-paused", "also in a paused container"),
     Option("detach", "return when the process runs", short="d"),
@@ -36,10 +40,18 @@ OPTIONS = (
 
 def run(parsed: Parsed, given: Parsed) -> int:
     """Run the process; return its exit status."""
+    if not parsed.arguments:
+        raise UsageError("a container id is needed")
+    try:
+        return execute(_request(parsed, given))
+    except CrunwError as error:
+        error.exit_code = _FAILURE
+        raise
+
+
+def _request(parsed: Parsed, given: Parsed) -> Request:
     words = parsed.arguments
     path = parsed.text("process")
-    if not words:
-        raise UsageError("a container id is needed")
     if bool(path) == bool(words[1:]):
         raise UsageError("either a command or --process FILE is needed")
     asked = Request(
@@ -52,7 +64,9 @@ def run(parsed: Parsed, given: Parsed) -> int:
     asked.ignore_paused = parsed.flag("ignore-paused")
     asked.pid_file = parsed.text("pid-file")
     asked.preserve_fds = parsed.number("preserve-fds")
-    return execute(asked)
+    asked.cgroup = parsed.text("cgroup")
+    asked.pidfd_socket = parsed.text("pidfd-socket")
+    return asked
 
 
 def derived(base: Process, args: list[str], parsed: Parsed) -> Process:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crunw.cli.delete import chosen
 from crunw.cli.options import Option, Parsed
 from crunw.effects.store import default_root
 from crunw.errors import UsageError
@@ -10,7 +11,10 @@ from crunw.lifecycle.kill import kill, signal_number
 USAGE = "[OPTION…] ID [SIGNAL]"
 ABOUT = "Send a signal (default: TERM) to the first process of a container."
 INTERSPERSED = True
-OPTIONS = (Option("all", "to every process of the container", short="a"),)
+OPTIONS = (
+    Option("all", "to every process of the container", short="a"),
+    Option("regex", "ID is a regular expression: all containers whose id has a match", short="r"),
+)
 
 
 def run(parsed: Parsed, given: Parsed) -> int:
@@ -19,5 +23,7 @@ def run(parsed: Parsed, given: Parsed) -> int:
     if len(words) not in (1, 2):
         raise UsageError("a container id and at most one signal are needed")
     number = signal_number(words[1] if len(words) == 2 else "TERM")
-    kill(given.text("root") or default_root(), words[0], number, parsed.flag("all"))
+    root = given.text("root") or default_root()
+    for container_id in chosen(root, words[0], parsed):
+        kill(root, container_id, number, parsed.flag("all"))
     return 0

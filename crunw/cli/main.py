@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from crunw import __version__, notices
-from crunw.cli.options import Option, Parsed, help_text, parse
+from crunw.cli.options import Option, Parsed, help_text, parse, suggestion
 from crunw.errors import CrunwError, UsageError
 
 _VERBS = {
@@ -77,12 +77,14 @@ def _dispatch(given: Parsed) -> int:
         sys.stdout.write(version_text(__version__))
         return 0
     words = given.arguments
+    if words[:1] == ["help"] and words[1:]:
+        words = [words[1], "--help"]
     if given.flag("help") or not words or words[0] == "help":
         sys.stdout.write(_overview())
         return 0 if given.flag("help") or words else 1
     verb = words[0]
     if verb not in _VERBS and verb not in _INTERNAL:
-        raise UsageError(f"unknown verb {verb!r}; see crunw --help")
+        raise UsageError(f"unknown verb {verb!r}; {suggestion(verb, _VERBS)}see crunw --help")
     if given.text("log-format", "text") not in ("text", "json"):
         raise UsageError(f"--log-format: {given.text('log-format')!r} is neither text nor json")
     # "exec" is a fine name for a verb and for a module, "list" shadows nothing that is used here

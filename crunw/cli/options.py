@@ -6,7 +6,7 @@ from crunw.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _MOST_DIGITS = 18  # of a number that is one; the interpreter takes a while for a million of them
 
@@ -90,19 +90,45 @@ def parse(options: Sequence[Option], words: list[str], *, interspersed: bool) ->
         name, equals, value = word.partition("=")
         option = by_word.get(name)
         if option is None and word[1] != "-":
-            option = by_word.get(word[:2])
-            if option and option.value:
-                name, equals, value = word[:2], "=", word[2:]
-            else:
-                option = by_word.get(f"-{name}")
+            option, name, equals, value = _short(word, by_word)
+        if option is None and (letters := _bundled(word, by_word)):
+            rest += reversed(letters)
+            continue
         if option is None:
-            raise UsageError(f"unknown option {word.partition('=')[0]}; see --help")
+            hint = suggestion(name, by_word)
+            raise UsageError(f"unknown option {name}; {hint}see --help")
         if option.value and not equals:
             if not rest:
                 raise UsageError(f"{name} requires an argument: {option.value}")
             value = rest.pop()
         parsed.add(option.name, value)
     return parsed
+
+
+def _short(word: str, by_word: dict[str, Option]) -> tuple[Option | None, str, str, str]:
+    """``-nvalue``, or ``-name`` for ``--name``: the option, its name, "=" and the value."""
+    option = by_word.get(word[:2])
+    if option and option.value:
+        return option, word[:2], "=", word[2:]
+    name, equals, value = word.partition("=")
+    return by_word.get(f"-{name}"), name, equals, value
+
+
+def _bundled(word: str, by_word: dict[str, Option]) -> list[str]:
+    """``-it`` as ``-i``, ``-t``; the last letter may take a value. Nothing if it is not that."""
+    letters = [f"-{letter}" for letter in word[1:]]
+    if word[1] == "-" or any(letter not in by_word for letter in letters):
+        return []
+    return [] if any(by_word[letter].value for letter in letters[:-1]) else letters
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """``did you mean …? `` for a word that is like a known one, else nothing."""
+    from difflib import get_close_matches
+
+    long = [name for name in known if name[:1] != "-" or name[:2] == "--"]
+    close = get_close_matches(word, long, n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def help_text(usage: str, about: str, options: Sequence[Option]) -> str:

@@ -21,12 +21,13 @@ _VERSION = 2
 _STRINGS = 7
 _POSTSTART = 1
 _POSTSTOP = 2
+_SHARED_PIDS = 4
 
 
 def encode(
     pid: int,
     started: int,
-    hooks: Sequence[str],
+    work: Sequence[str],
     state: tuple[str, str, str],
     freezer: tuple[str, str],
     directories: Sequence[str],
@@ -34,11 +35,14 @@ def encode(
 ) -> str:
     """Return the record.
 
+    ``work``: what is left to Python: ``poststart``, ``poststop``, ``sharedPids`` (SIGKILL is for
+    all processes, there being no pid namespace that ends with the first).
     ``state``: the state document cut where pid and status go; ``freezer``: the file that says
     whether the cgroup is frozen and its content when it is not; ``directories``: the cgroup's, in
     the order of removal; ``record``: what the launcher does not read: for :func:`decode`.
     """
-    flags = _POSTSTART * ("poststart" in hooks) | _POSTSTOP * ("poststop" in hooks)
+    flags = _POSTSTART * ("poststart" in work) | _POSTSTOP * ("poststop" in work)
+    flags |= _SHARED_PIDS * ("sharedPids" in work)
     numbers = b"".join(number.to_bytes(8, "little") for number in (pid, started, flags))
     listed = "".join(f"{directory}\n" for directory in directories)
     texts = b"".join(_string(text) for text in (*state, *freezer, listed, dumps(record)))

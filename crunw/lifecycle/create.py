@@ -10,30 +10,34 @@ from crunw.effects import fast, hooks, processes
 from crunw.effects.init import Init
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
-from crunw.errors import SpecError
+from crunw.errors import CrunwError, SpecError
 from crunw.files import absolute, environment, is_directory
 from crunw.lifecycle.compiled import Compiled
+from crunw.lifecycle.delete import run_poststop
 from crunw.lifecycle.descriptors import (
     connect_console,
     connect_listener,
     listener_state,
     passed,
+    send_pidfd,
     socket_activation,
 )
 from crunw.lifecycle.resources import plan_cgroup
 from crunw.lifecycle.rootless import make_cgroup
 from crunw.lifecycle.state import hook_state, hook_state_around, state_around
 from crunw.paths import cache_dir, engine_library, engine_stub, init_path, is_ordinary_user
-from crunw.plan.create import create_plan, first_steps, later_steps
+from crunw.plan.create import create_plan, first_steps, later_steps, namespaces
 from crunw.plan.host import Host
 from crunw.plan.mounts import clean
 from crunw.plan.wasm import settings
-from crunw.spec.load import load
+from crunw.spec.load import config_path, load
 from crunw.status import CREATED, CREATING
 from crunw.workload import decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crunw.effects.cgroups.group import Cgroup
     from crunw.effects.rdt import Group
     from crunw.effects.store import Record
@@ -53,9 +57,11 @@ class Request:
         "no_pivot",
         "notify",
         "pid_file",
+        "pidfd_socket",
         "preserve_fds",
         "root",
         "cgroup_manager",
+        "config",
     )
 
     def __init__(self, root: str, container_id: str, bundle: str) -> None:
@@ -64,6 +70,8 @@ class Request:
         self.bundle = absolute(bundle)
         self.console_socket = ""
         self.pid_file = ""
+        self.pidfd_socket = ""
+        self.config = "config.json"
         self.preserve_fds = 0
         self.listen_fds = socket_activation()
         self.inherited = range(0)
@@ -80,7 +88,7 @@ class Request:
 def create(request: Request) -> None:
     """Create the container. Raises :class:`CrunwError`; then nothing is left of it."""
     request.look_at_descriptors()
-    spec = load(request.bundle)
+    spec = load(request.bundle, request.config)
     console = connect_console(spec["process"], request.console_socket)
     creation = Creation(request, spec)
     creation.run(console)
@@ -100,6 +108,7 @@ class Creation:
         self.init: Init | None = None
         self.rdt: Group | None = None
         self.compiled = Compiled()
+        self.hooked = False  # hooks have run that poststop hooks may have to answer
 
     def run(self, console_fd: int) -> Init:
         """Do it; the process waits on the ``start`` FIFO when this returns."""
@@ -163,6 +172,7 @@ class Creation:
             "owner": _user_name(),
             "annotations": self.spec.get("annotations", {}),
             "cgroup": cgroup.record() if cgroup else None,
+            "sharedPids": namespaces(self.spec).get("pid") != "",
             "hooks": {
                 name: spec_hooks[name]  # type: ignore[literal-required]
                 for name in ("poststart", "poststop")
@@ -184,7 +194,9 @@ class Creation:
 
     def _copy_config(self) -> None:
         """Keep the specification as it is now: ``exec`` reads it when the bundle has changed."""
-        with open(f"{self.request.bundle}/config.json", "rb", buffering=0) as source:
+        with open(
+            config_path(self.request.bundle, self.request.config), "rb", buffering=0
+        ) as source:
             text = source.readall().decode("utf-8", "surrogateescape")
         write_file(self.container.config(), text)
 
@@ -238,6 +250,8 @@ class Creation:
 
     def _stage(self, pid: int) -> None:
         """Write the final record, which is that of the container when the process is ready."""
+        before_start = ("prestart", "createRuntime", "createContainer")
+        self.hooked = not self.spec.get("hooks", {}).keys().isdisjoint(before_start)
         self.record["pid"] = pid
         self.record["cgroup"] = self.cgroup.record() if self.cgroup else None
         self.record["startTime"] = processes.start_time(pid)
@@ -260,18 +274,29 @@ class Creation:
 
     def _publish(self, pid: int) -> None:
         self.container.publish()
+        if self.request.pidfd_socket:
+            send_pidfd(self.request.pidfd_socket, pid, self.record["startTime"])
         if self.request.pid_file:
             write_file(self.request.pid_file, str(pid))
 
     def _undo(self) -> None:
+        """Take back what was made, the last first. A step that fails keeps none of the others from
+        being done, and does not hide the error that led here.
+        """
+        steps: list[Callable[[], None]] = []
         if self.init:
-            self.init.abandon()
+            steps.append(self.init.abandon)
         if self.cgroup:
-            self.cgroup.kill()
-            self.cgroup.delete()
+            steps += [self.cgroup.kill, self.cgroup.delete]
         if self.rdt:
-            self.rdt.remove()
-        self.container.remove()
+            steps.append(self.rdt.remove)
+        for step in [*steps, self.container.remove]:
+            try:
+                step()
+            except (CrunwError, OSError) as error:
+                notices.degraded(f"create {self.container.id}", f"not all is removed: {error}")
+        if self.hooked:
+            run_poststop(self.container, self.record)
 
 
 def gather_host(spec: Spec, request: Request) -> Host:
@@ -373,6 +398,8 @@ def _verbs_with_work(record: Record) -> list[str]:
     Python then.
     """
     wanted = [*record["hooks"], *(["poststop"] if record.get("rdt") else [])]
+    if record.get("sharedPids"):
+        wanted.append("sharedPids")
     return [*wanted, "poststart", "poststop"] if record.get("notify") else wanted
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from crunw import status
+from crunw import notices, status
 from crunw.effects import hooks, processes
 from crunw.effects.store import Container
 from crunw.errors import CrunwError
@@ -15,7 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.cgroups.group import Cgroup
     from crunw.effects.store import Record
-    from crunw.spec.model import Hook
 
 _KILL_TIMEOUT = 10.0
 
@@ -53,20 +52,21 @@ def remove(container: Container, record: Record, *, running: bool) -> None:
         from crunw.effects.rdt import remove as remove_rdt
 
         remove_rdt(record["rdt"])
-    state = hook_state(container, record, status.STOPPED)
     container.remove()
+    run_poststop(container, record)
+
+
+def run_poststop(container: Container, record: Record) -> None:
+    """Run the poststop hooks of a container that is gone. A failure is a warning, and what follows
+    goes on (runtime.md "Lifecycle").
+    """
+    state = hook_state(container, record, status.STOPPED)
     for hook in record.get("hooks", {}).get("poststop", ()):
-        _run_poststop(hook, state, record["bundle"])
-
-
-def _run_poststop(hook: Hook, state: str, directory: str) -> None:
-    """A failure is a warning, and what follows goes on (runtime.md "Lifecycle")."""
-    try:
-        hooks.run("poststop", [hook], state, directory)
-    except CrunwError as error:
-        from sys import stderr
-
-        stderr.write(f"crunw: warning: {error}\n")
+        try:
+            hooks.run("poststop", [hook], state, record["bundle"])
+        except CrunwError as error:
+            what, _, why = str(error).partition(": ")
+            notices.degraded(what, why)
 
 
 def end_process(pid: int, started: int, group: Cgroup | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posix
 
+from crunw.effects import processes
 from crunw.errors import CrunwError, KernelError, UsageError
 from crunw.files import environment
 from crunw.lifecycle.state import OCI_VERSION, spec_state
@@ -94,16 +95,33 @@ def passed(listen: int, preserve: int) -> range:
     return numbers
 
 
-def send_descriptor(connection_fd: int, descriptor: int) -> None:
-    """Send a terminal's master to who waits for it, as ``crunw-init`` does (unix(7) SCM_RIGHTS)."""
+def send_pidfd(path: str, pid: int, started: int) -> None:
+    """Send the pidfd of a container's process to ``--pidfd-socket``, as runc does."""
+    pidfd = processes.open_pidfd(pid, started)
+    if pidfd < 0:
+        raise CrunwError(f"--pidfd-socket {path}: the process has ended")
+    connection = _connect(path, "connect to --pidfd-socket")
+    try:
+        send_descriptor(connection, pidfd, b"pidfd", "the pidfd")
+    finally:
+        posix.close(connection)
+        posix.close(pidfd)
+
+
+def send_descriptor(
+    connection_fd: int, descriptor: int, name: bytes = b"/dev/ptmx", what: str = "the terminal"
+) -> None:
+    """Send a descriptor, a terminal's master if no other, to who waits for it, as ``crunw-init``
+    does (unix(7) SCM_RIGHTS).
+    """
     from _socket import SCM_RIGHTS, SOL_SOCKET, socket
 
     connection = socket(fileno=connection_fd)
     try:
         rights = descriptor.to_bytes(4, "little")
-        connection.sendmsg([b"/dev/ptmx"], [(SOL_SOCKET, SCM_RIGHTS, rights)])
+        connection.sendmsg([name], [(SOL_SOCKET, SCM_RIGHTS, rights)])
     except OSError as error:
-        raise KernelError("send", "the terminal", error) from error
+        raise KernelError("send", what, error) from error
     finally:
         connection.detach()
 

@@ -12,7 +12,13 @@ from crunw.effects.store import Container, write_file
 from crunw.errors import StateError
 from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.create import seccomp_filter, use_engine
-from crunw.lifecycle.descriptors import connect_listener, listener_state, open_console, passed
+from crunw.lifecycle.descriptors import (
+    connect_listener,
+    listener_state,
+    open_console,
+    passed,
+    send_pidfd,
+)
 from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path
 from crunw.plan.exec import exec_plan
@@ -36,11 +42,13 @@ class Request:
     """
 
     __slots__ = (
+        "cgroup",
         "console_socket",
         "detach",
         "id",
         "ignore_paused",
         "pid_file",
+        "pidfd_socket",
         "preserve_fds",
         "process",
         "root",
@@ -54,6 +62,8 @@ class Request:
         self.detach = False
         self.ignore_paused = False
         self.pid_file = ""
+        self.pidfd_socket = ""
+        self.cgroup = ""
         self.preserve_fds = 0
 
 
@@ -81,7 +91,7 @@ def execute(request: Request) -> int:
     init = Init(init_path(), inherited)
     try:
         host = _gather_host(container, record, spec, process)
-        _use_cgroup(host, cgroup_of(record), init.parent)
+        _use_cgroup(host, cgroup_of(record), init.parent, request.cgroup)
         host.console_fd, host.seccomp_fd = console_fd, listener_fd
         if listener_fd >= 0:
             listener_state(host, spec, container, record, now)
@@ -93,9 +103,8 @@ def execute(request: Request) -> int:
             posix.close(listener_fd)
         if terminal:
             terminal.receive()
-        if request.pid_file:
-            write_file(request.pid_file, str(init.pid))
         started = processes.start_time(init.pid)
+        _announce(request, init.pid, started)
         init.commit()
         init.follow()
     except BaseException:
@@ -105,6 +114,14 @@ def execute(request: Request) -> int:
         return 0
     wait = terminal.wait if terminal else foreground.wait
     return wait(init.pid, started)
+
+
+def _announce(request: Request, pid: int, started: int) -> None:
+    """Tell who wants to know which process it is."""
+    if request.pidfd_socket:
+        send_pidfd(request.pidfd_socket, pid, started)
+    if request.pid_file:
+        write_file(request.pid_file, str(pid))
 
 
 def _with_capabilities(process: Process, first: Process) -> Process:
@@ -141,9 +158,12 @@ def _gather_host(container: Container, record: Record, spec: Spec, process: Proc
     return host
 
 
-def _use_cgroup(host: Host, group: Cgroup | None, parent: int) -> None:
-    """Have ``crunw-init``, of the pid ``parent``, join the container's cgroup."""
+def _use_cgroup(host: Host, group: Cgroup | None, parent: int, below: str) -> None:
+    """Have ``crunw-init``, of the pid ``parent``, join the container's cgroup, or one ``below``."""
+    if below and not group:
+        raise StateError("--cgroup: the container has no cgroup")
     if group:
         group.admit(parent)
+        group = group.below(below) if below else group
         host.cgroup_join = group.join_files()
         host.cgroup_unified = group.unified

@@ -40,14 +40,18 @@ def signal_number(name: str) -> int:
 def kill(root: str, container_id: str, number: int, everyone: bool = False) -> None:
     """Send signal ``number`` to the container's first process, or to each of its processes.
 
-    SIGKILL resumes a paused container: what is frozen on cgroup v1 does not end.
+    SIGKILL is for each of them where no pid namespace of the container's own ends with the first.
+    It resumes a paused container: what is frozen on cgroup v1 does not end.
     """
     container = Container(root, container_id)
     record = container.read()
     now = current(container, record)
     group = cgroup_of(record)
-    if everyone and group and (now != status.STOPPED or group.procs()):
+    all_of_them = everyone or (number == _SIGKILL and record.get("sharedPids", False))
+    if all_of_them and group and (now != status.STOPPED or group.procs()):
         group.signal(number)
+    elif everyone and now == status.STOPPED:
+        return  # each of none
     elif not _signal_first(container_id, record, now, number):
         # The words that containerd's shim takes for success.
         raise StateError(f"kill {container_id}: container not running")

@@ -34,7 +34,10 @@ def pids(root: str, container_id: str) -> list[int]:
     """The processes of a container, in the runtime's pid namespace. Raises :class:`CrunwError`."""
     container = Container(root, container_id)
     record = container.read()
-    status.check("ps", container_id, current(container, record))
+    now = current(container, record)
+    status.check("ps", container_id, now)
+    if now == status.STOPPED:
+        return []
     group = cgroup_of(record)
     if group is None:
         raise CrunwError(f"ps {container_id}: the container has no cgroup to list processes of")

@@ -38,12 +38,15 @@ def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None
     group = _group(layout, spec, request, rules)
     if count := len(group.procs()):
         raise StateError(f"cgroup {group.path} is in use by {count} processes")
+    if frozen := group.frozen_place():
+        raise StateError(f"cgroup {frozen} is frozen: a process in it would not run (thaw it)")
     host.cgroup_join = group.join_files()
     host.cgroup_unified = group.unified
     host.cgroup_mounts = _mounts(layout.tops, group.path)
     if filters_devices(layout):
         host.device_program = devices_bpf.program(rules)
-    return group, writes(resources, layout.version)
+    wanted = writes(resources, layout.version)
+    return group, [write for write in wanted if not write.resets]
 
 
 def filters_devices(layout: Layout) -> bool:

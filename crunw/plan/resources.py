@@ -27,10 +27,20 @@ class Write:
     ``field``       the JSON path that asked for it, for the error
     ``fallback``    what is written instead where the file does not exist
     ``optional``    a file that does not exist is passed over
+    ``resets``      it makes the file what it is in a new cgroup, or without the controller
     ``usage_file``  a file of the same cgroup: an error if it holds more than ``value`` (bytes)
     """
 
-    __slots__ = ("controller", "fallback", "field", "file", "optional", "usage_file", "value")
+    __slots__ = (
+        "controller",
+        "fallback",
+        "field",
+        "file",
+        "optional",
+        "resets",
+        "usage_file",
+        "value",
+    )
 
     def __init__(
         self,
@@ -41,6 +51,7 @@ class Write:
         *,
         fallback: Write | None = None,
         optional: bool = False,
+        resets: bool = False,
         usage_file: str = "",
     ) -> None:
         self.controller = controller
@@ -49,6 +60,7 @@ class Write:
         self.field = f"{_FIELD}.{field}"
         self.fallback = fallback
         self.optional = optional
+        self.resets = resets
         self.usage_file = usage_file
 
 
@@ -130,8 +142,10 @@ def _memory_v1(memory: Section) -> Iterator[Write]:
     if "useHierarchy" in memory:
         value = int(memory["useHierarchy"])
         yield Write("memory", "memory.use_hierarchy", value, "memory.useHierarchy")
-    if memory.get("disableOOMKiller"):
-        yield Write("memory", "memory.oom_control", 1, "memory.disableOOMKiller")
+    if "disableOOMKiller" in memory:
+        value = int(memory["disableOOMKiller"])
+        field = "memory.disableOOMKiller"
+        yield Write("memory", "memory.oom_control", value, field, resets=not value)
     if "swappiness" in memory:
         yield Write("memory", "memory.swappiness", memory["swappiness"], "memory.swappiness")
 
@@ -195,12 +209,16 @@ def _cpu_v1(cpu: Section) -> Iterator[Write]:
         ("shares", "cpu.shares"),
         ("period", "cpu.cfs_period_us"),
         ("quota", "cpu.cfs_quota_us"),
-        ("burst", "cpu.cfs_burst_us"),
         ("realtimePeriod", "cpu.rt_period_us"),
-        ("realtimeRuntime", "cpu.rt_runtime_us"),
     ):
         if value := cpu.get(key, 0):
             yield Write("cpu", file, value, f"cpu.{key}")
+    for key, file in (
+        ("burst", "cpu.cfs_burst_us"),
+        ("realtimeRuntime", "cpu.rt_runtime_us"),
+    ):
+        if key in cpu:
+            yield Write("cpu", file, cpu[key], f"cpu.{key}", resets=not cpu[key])
     if "idle" in cpu:
         yield Write("cpu", "cpu.idle", cpu["idle"], "cpu.idle")
 
@@ -222,8 +240,9 @@ def _cpu_v2(cpu: Section) -> Iterator[Write]:
             f"{value} {period}" if period else value,
             "cpu.quota" if quota else "cpu.period",
         )
-    if burst := cpu.get("burst", 0):
-        yield Write("cpu", "cpu.max.burst", burst, "cpu.burst")
+    if "burst" in cpu:
+        burst = cpu["burst"]
+        yield Write("cpu", "cpu.max.burst", burst, "cpu.burst", resets=not burst)
     if "idle" in cpu:
         yield Write("cpu", "cpu.idle", cpu["idle"], "cpu.idle")
 
@@ -306,8 +325,9 @@ def _hugetlb(limits: list[Section], version: int) -> Iterator[Write]:
 
 def _network(network: Section) -> Iterator[Write]:
     """Only on cgroup v1; where there is no such hierarchy, whoever writes says so."""
-    if class_id := network.get("classID", 0):
-        yield Write("net_cls", "net_cls.classid", class_id, "network.classID")
+    if "classID" in network:
+        number = network["classID"]
+        yield Write("net_cls", "net_cls.classid", number, "network.classID", resets=not number)
     for index, interface in enumerate(network.get("priorities", ())):
         value = f"{interface['name']} {interface['priority']}"
         yield Write("net_prio", "net_prio.ifpriomap", value, f"network.priorities[{index}]")

@@ -17,7 +17,8 @@ _PAIRS = (
     ("cpu", "quota", "period"),
     ("cpu", "realtimeRuntime", "realtimePeriod"),
 )
-_ZERO_COUNTS = ("idle", "swappiness")
+# 0 is a value of its own, not "not asked for".
+_ZERO_COUNTS = ("burst", "classID", "idle", "realtimeRuntime", "swappiness")
 
 
 def completed(before: Resources, asked: Resources) -> Resources:

@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 MAX_BYTES = 16 << 20
 
 
-def load(bundle: str) -> Spec:
-    """The checked ``config.json`` of the bundle directory. Raises SpecError."""
+def config_path(bundle: str, name: str) -> str:
+    """Where a bundle's configuration is; ``name``: its file there, or an absolute path."""
+    return name if name.startswith("/") else f"{bundle}/{name}"
+
+
+def load(bundle: str, name: str = "config.json") -> Spec:
+    """The checked ``config.json`` of the bundle directory, or another file. Raises SpecError."""
     if not is_directory(bundle):
         problem = "is not a directory" if exists(bundle) else "no such bundle directory"
         raise SpecError(bundle, problem)
-    path = f"{bundle}/config.json"
+    path = config_path(bundle, name)
     document = _read(path)
     try:
         return check(document)

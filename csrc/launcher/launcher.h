@@ -69,7 +69,7 @@ struct record {
     const char *directories; /* of the cgroup, each ended by a newline */
     char data[65536];
 };
-enum { RECORD_POSTSTART = 1, RECORD_POSTSTOP = 2 };
+enum { RECORD_POSTSTART = 1, RECORD_POSTSTOP = 2, RECORD_SHARED_PIDS = 4 };
 
 bool record_read(struct record *record, int directory);
 

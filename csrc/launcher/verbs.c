@@ -113,7 +113,8 @@ bool verb_kill(const struct command *command, int directory, int *status) {
     int number = signal_number(command->signal);
     if (number == 0 || !record_read(&record, directory))
         return false;
-    if (number == SIGKILL && !thawed(&record)) /* which does not end it on cgroup v1 */
+    /* What is frozen on cgroup v1 does not end; without a pid namespace there are others to end. */
+    if (number == SIGKILL && (!thawed(&record) || (record.hooks & RECORD_SHARED_PIDS) != 0))
         return false;
     int process = (int)syscall(SYS_pidfd_open, (pid_t)record.pid, 0);
     if (process < 0)

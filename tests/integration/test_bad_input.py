@@ -172,7 +172,8 @@ def test_bad_id(crunw, bundle, verb, container_id):
     ],
 )
 def test_bad_command_line(crunw, words, problem):
-    assert crunw(*words).error().startswith(problem)
+    failure = 255 if words[0] == "exec" and words[1:] else 1
+    assert crunw(*words).error(failure).startswith(problem)
 
 
 def test_log_that_can_not_be_written(crunw, tmp_path):
@@ -235,7 +236,7 @@ def test_bad_process(crunw, bundle, tmp_path, process, field):
     container = bundle("sleep", "1000")
     crunw.create(container).ok()
     (tmp_path / "process.json").write_text(process)
-    assert field in crunw("exec", "--process", tmp_path / "process.json", container.id).error()
+    assert field in crunw("exec", "--process", tmp_path / "process.json", container.id).error(255)
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"pid": "1"}', None])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
-from container_harness import Bundle, Runtime
+from container_harness import Bundle, Runtime, receive_master, skip_without_root, wait_for
 
 BLOCK_ALL = (
     "import os, signal, sys; signal.pthread_sigmask(0, signal.valid_signals()); os.execvp(*ARGV)"
@@ -189,3 +192,243 @@ def test_a_working_directory_that_is_gone(crunw: Runtime, bundle, tmp_path: Path
     assert error == "the working directory has been removed; name directories by absolute paths"
     made.change(hooks={"createRuntime": [{"path": "/bin/true"}]})
     assert crunw.run(made, prefix=gone).ok() == ""
+
+
+# --- As crun and runc -----------------------------------------------------------------------------
+
+
+def test_what_exec_itself_fails_with(crunw: Runtime, bundle, tmp_path: Path) -> None:
+    """A program's status is the program's: even 1."""
+    made = crunw.start(bundle("sleep", "1000"))
+    assert crunw("exec", made.id, "false").status == 1
+    for words in (
+        ["nobody", "true"],
+        [made.id, "nothing"],
+        [made.id, "/bin"],
+        ["--cwd", "/nowhere", made.id, "true"],
+        ["--user", "x", made.id, "true"],
+        ["--process", tmp_path / "none", made.id],
+        ["--cgroup", "/none", made.id, "true"],
+        ["--cgroup", "..", made.id, "true"],
+        [made.id],
+    ):
+        crunw("exec", *words).error(255)
+    assert crunw("exec", "--nothing", made.id, "true").error().startswith("unknown option")
+    assert crunw("exec").error() == "a container id is needed"
+
+
+def test_verbs_of_a_stopped_container(crunw: Runtime, bundle) -> None:
+    made = crunw.start(bundle("true"))
+    crunw.wait_status(made, "stopped")
+    assert crunw("ps", "--format", "json", made.id).ok() == "[]\n"
+    assert len(crunw("ps", made.id).ok().splitlines()) == 1
+    crunw("kill", "--all", made.id, "TERM").ok()
+    crunw("kill", "--all", made.id, "KILL").ok()
+    assert "container not running" in crunw("kill", made.id, "KILL").error()
+
+
+def test_a_created_container_is_deleted(crunw: Runtime, bundle) -> None:
+    made = bundle("sleep", "1000")
+    crunw.create(made).ok()
+    crunw("delete", made.id).ok()
+    assert crunw.status(made) == ""
+    crunw.start(made)
+    assert "is running" in crunw("delete", made.id).error()
+
+
+def test_kill_without_a_pid_namespace(crunw: Runtime, bundle) -> None:
+    made = bundle("sh", "-c", "sleep 1001 & sleep 1000; true")
+    linux = made.config["linux"]
+    linux["namespaces"] = [kind for kind in linux["namespaces"] if kind["type"] != "pid"]
+    crunw.start(made.write())
+    processes = wait_for(lambda: len(found := pids(crunw, made)) == 3 and found)
+    crunw("kill", made.id, "KILL").ok()
+    wait_for(lambda: not any(alive(pid) for pid in processes))
+    crunw("delete", made.id).ok()
+
+
+def test_only_the_first_process_gets_another_signal(crunw: Runtime, bundle) -> None:
+    made = bundle("sh", "-c", "trap 'touch /first' USR1; sleep 1001 & while :; do sleep 0.01; done")
+    linux = made.config["linux"]
+    linux["namespaces"] = [kind for kind in linux["namespaces"] if kind["type"] != "pid"]
+    crunw.start(made.write())
+    wait_for(lambda: "sleep\x001001" in "".join(map(command_line, pids(crunw, made))))
+    crunw("kill", made.id, "USR1").ok()
+    wait_for((made.rootfs / "first").exists)
+    assert "sleep\x001001" in "".join(map(command_line, pids(crunw, made)))
+
+
+def pids(crunw: Runtime, container: Bundle) -> list[int]:
+    found: list[int] = json.loads(crunw("ps", "--format", "json", container.id).ok())
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def test_another_name_of_the_configuration(crunw: Runtime, bundle, tmp_path: Path) -> None:
+    made = bundle("echo", "usual")
+    other = json.loads((made.path / "config.json").read_text())
+    for place in (made.path / "other.json", tmp_path / "elsewhere.json"):
+        other["process"]["args"] = ["echo", place.name]
+        place.write_text(json.dumps(other))
+    assert crunw.run(made).ok() == "usual\n"
+    assert crunw.run(made, "--config", "other.json").ok() == "other.json\n"
+    assert crunw.run(made, "-f", str(tmp_path / "elsewhere.json")).ok() == "elsewhere.json\n"
+    assert "none.json" in crunw.run(made, "--config=none.json").error()
+    assert crunw.run(made, "--no-subreaper").ok() == "usual\n"
+
+
+def test_several_by_a_regular_expression(crunw: Runtime, bundle) -> None:
+    made = [crunw.start(bundle("sleep", "1000")) for _ in range(3)]
+    crunw("kill", "--regex", f"^({made[0].id}|{made[1].id})$", "KILL").ok()
+    crunw.wait_status(made[0], "stopped")
+    crunw.wait_status(made[1], "stopped")
+    assert crunw.status(made[2]) == "running"
+    crunw("delete", "--regex", f"^({made[0].id}|{made[1].id})$").ok()
+    assert crunw("list", "--quiet").ok().split() == [made[2].id]
+    assert "is not a regular expression" in crunw("delete", "--regex", "(").error()
+    crunw("delete", "--regex", "nobody").ok()
+
+
+def test_pidfd_socket(crunw: Runtime, bundle, tmp_path: Path) -> None:
+    made = bundle("sleep", "1000")
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        crunw.create(made, "--pidfd-socket", path).ok()
+        assert pid_of(receive_master(listener)) == crunw.state(made)["pid"]
+        crunw("start", made.id).ok()
+        pid_file = tmp_path / "pid"
+        words = ("--detach", "--pid-file", pid_file, made.id, "sleep", "1001")
+        crunw("exec", "--pidfd-socket", path, *words).ok()
+        assert pid_of(receive_master(listener)) == int(pid_file.read_text())
+    crunw("exec", "--pidfd-socket", path, made.id, "true").error(255)
+    other = bundle("true")
+    assert "connect to --pidfd-socket" in crunw.create(other, "--pidfd-socket", path).error()
+    assert crunw.status(other) == ""
+    crunw("kill", made.id, "KILL").ok()
+    os.waitpid(int(pid_file.read_text()), 0)
+
+
+def pid_of(pidfd: int) -> int:
+    fields = Path(f"/proc/self/fdinfo/{pidfd}").read_text().split()
+    os.close(pidfd)
+    return int(fields[fields.index("Pid:") + 1])
+
+
+def test_exec_in_a_cgroup_below(crunw: Runtime, bundle) -> None:
+    skip_without_root("to make cgroups")
+    made = crunw.start(bundle("sleep", "1000"))
+    below = [Path(path) / "inner" for path in record_directories(crunw, made)]
+    for path in below:
+        path.mkdir()
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if (path / name).exists():
+                (path / name).write_text((path.parent / name).read_text())
+    words = [made.id, "cat", "/proc/self/cgroup"]
+    inside = crunw("exec", "--cgroup", "inner", *words).ok()
+    assert "/inner" in inside
+    assert "/inner" not in crunw("exec", *words).ok()
+    for path in below:
+        path.rmdir()
+
+
+def record_directories(crunw: Runtime, container: Bundle) -> list[str]:
+    record = json.loads((crunw.root / container.id / "state.json").read_text())
+    return list(record["cgroup"]["directories"].values())
+
+
+def test_a_frozen_cgroup_is_refused(crunw: Runtime, bundle) -> None:
+    """In it the new process would not run, nor could it be killed on cgroup v1."""
+    skip_without_root("to make cgroups")
+    first = crunw.start(bundle("sleep", "1000"))
+    crunw("pause", first.id).ok()
+    path = json.loads((crunw.root / first.id / "state.json").read_text())["cgroup"]["path"]
+    second = bundle("true", linux__cgroupsPath=f"{path}/inner")
+    for verb in ("create", "run"):
+        error = crunw(verb, "--bundle", second.path, second.id).error()
+        assert error.endswith("is frozen: a process in it would not run (thaw it)")
+    assert crunw("list", "--quiet").ok().split() == [first.id]
+
+
+def test_help_and_typos(crunw: Runtime) -> None:
+    assert crunw("help", "run").ok() == crunw("run", "--help").ok()
+    assert crunw("craete").error() == "unknown verb 'craete'; did you mean create? see crunw --help"
+    assert "did you mean --bundle?" in crunw("run", "--bundel", "x", "y").error()
+    assert "did you mean --root?" in crunw("--rooot", "x", "list").error()
+
+
+def test_exec_with_bundled_letters(crunw: Runtime, bundle) -> None:
+    made = crunw.start(bundle("sleep", "1000"))
+    pid_file = made.path / "pid"
+    words = ("-de", "A=1", "--pid-file", pid_file, made.id, "sh", "-c", "echo $A >/seen")
+    crunw("exec", *words).ok()
+    os.waitpid(int(pid_file.read_text()), 0)
+    assert (made.rootfs / "seen").read_text() == "1\n"
+    assert crunw("exec", "-i", made.id, "cat", stdin="in").ok() == "in"
+
+
+# --- What create takes back -----------------------------------------------------------------------
+
+
+def hook(script: str) -> dict[str, object]:
+    return {"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin:/usr/bin"]}
+
+
+@pytest.mark.parametrize("failing", ["prestart", "createRuntime", "createContainer"])
+def test_poststop_hooks_when_create_fails(crunw: Runtime, bundle, tmp_path, failing: str) -> None:
+    """A hook before may have made what poststop removes (runtime.md, "Lifecycle")."""
+    made = bundle("true")
+    made.change(
+        hooks={
+            failing: [hook("exit 3")],
+            "poststop": [hook(f"cat >{tmp_path}/stopped"), hook("exit 4")],
+        }
+    )
+    for verb in ("create", "run"):
+        result = crunw(verb, "--bundle", made.path, made.id)
+        first, last = result.err.splitlines()
+        assert first == "crunw: warning: poststop hook /bin/sh: exit status 4"
+        assert last.startswith("crunw: ")
+        assert "exit status 3" in last
+        state = json.loads((tmp_path / "stopped").read_text())
+        assert (state["id"], state["status"], state["pid"]) == (made.id, "stopped", 0)
+        (tmp_path / "stopped").unlink()
+        assert crunw.status(made) == ""
+
+
+def test_no_poststop_hooks_when_none_have_run(crunw: Runtime, bundle, tmp_path: Path) -> None:
+    made = bundle("true", hooks={"poststop": [hook(f"touch {tmp_path}/stopped")]})
+    made.change(mounts=[{"destination": "/x", "type": "bind", "source": str(tmp_path / "none")}])
+    crunw.create(made).error()
+    assert not (tmp_path / "stopped").exists()
+
+
+def test_a_poststop_warning_is_logged(crunw: Runtime, bundle, tmp_path: Path) -> None:
+    made = bundle("true", hooks={"poststop": [hook("exit 4")]})
+    crunw("--log", tmp_path / "log", "run", "--bundle", made.path, made.id)
+    assert (
+        'level=warning msg="poststop hook /bin/sh: exit status 4"' in (tmp_path / "log").read_text()
+    )
+
+
+def test_an_id_that_is_a_number(crunw: Runtime, bundle) -> None:
+    made = bundle("true")
+    made.id = str(2**53)
+    made.change(hooks={"createContainer": [hook(f"cat >{made.path}/state")]})
+    crunw.run(made).ok()
+    state = json.loads((made.path / "state").read_text())
+    assert (state["id"], state["pid"]) == (made.id, 1)

@@ -110,10 +110,10 @@ def test_no_descriptor_but_the_standard_ones(execute, tmp_path):
 
 
 def test_program_that_is_not_there(execute):
-    assert execute(["nothing"]).error() == "exec nothing: executable file not found in $PATH"
-    assert execute(["/no/thing"]).error() == "exec /no/thing: No such file or directory"
-    assert execute(["/bin"]).error() == "exec /bin: Permission denied"
-    assert execute("--cwd", "/no", ["true"]).error() == "chdir /no: No such file or directory"
+    assert execute(["nothing"]).error(255) == "exec nothing: executable file not found in $PATH"
+    assert execute(["/no/thing"]).error(255) == "exec /no/thing: No such file or directory"
+    assert execute(["/bin"]).error(255) == "exec /bin: Permission denied"
+    assert execute("--cwd", "/no", ["true"]).error(255) == "chdir /no: No such file or directory"
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "QUIT", "USR1"])

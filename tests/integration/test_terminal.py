@@ -198,7 +198,7 @@ def test_exec_resize_and_interrupt(crunw, bundle, screen):
 
 def test_exec_detached_needs_a_socket(crunw, bundle):
     container = crunw.start(bundle("sleep", "1000"))
-    error = crunw("exec", "--detach", "--tty", container.id, "sh").error()
+    error = crunw("exec", "--detach", "--tty", container.id, "sh").error(255)
     assert error == "process.terminal is true: --console-socket is required"
 
 

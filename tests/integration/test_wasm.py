@@ -402,4 +402,4 @@ def test_exec_of_a_bad_module(crunw, wasm_bundle, modules):
     container = wasm_bundle("sleep")
     os.link(modules / "component.wasm", container.rootfs / "component.wasm")
     crunw.start(container)
-    assert "component" in crunw("exec", container.id, "/component.wasm").error()
+    assert "component" in crunw("exec", container.id, "/component.wasm").error(255)

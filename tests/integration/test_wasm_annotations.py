@@ -143,7 +143,7 @@ def test_limits_of_exec(crunw, module, modules):
         os.link(modules / f"{name}.wasm", container.rootfs / f"{name}.wasm")
     crunw.start(container)
     assert crunw("exec", container.id, "/loop.wasm").status == 134
-    assert "no _start" in crunw("exec", container.id, "/reactor.wasm").error()
+    assert "no _start" in crunw("exec", container.id, "/reactor.wasm").error(255)
     limited = module("sleep", wants={"time-limit": "1h", "memory-pages": "16"})
     os.link(modules / "hog.wasm", limited.rootfs / "hog.wasm")
     crunw.start(limited)

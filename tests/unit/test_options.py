@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from crunw.cli.options import Option, Parsed, help_text, parse
@@ -34,6 +36,27 @@ def test_value(text: str) -> None:
 )  # fmt: skip
 def test_switch(text: str, force: bool) -> None:
     assert words(text).flag("force") is force
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [("-fe A=1 ID", (True, ["A=1"], ["ID"])), ("-ff ID", (True, [], ["ID"])),
+     ("-e A=1 -f ID", (True, ["A=1"], ["ID"])), ("-eA=1 ID", (False, ["A=1"], ["ID"]))],
+)  # fmt: skip
+def test_bundled_letters(text: str, given: object) -> None:
+    parsed = words(text)
+    assert (parsed.flag("force"), parsed.texts("env"), parsed.arguments) == given
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("--forse", "unknown option --forse; did you mean --force? see --help"),
+     ("--zzz", "unknown option --zzz; see --help"), ("-fx", "unknown option -fx; ")]
+,
+)  # fmt: skip
+def test_unknown_option(text: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(problem)):
+        words(text)
 
 
 def test_last_value_counts_and_many_are_kept() -> None:
@@ -82,9 +105,11 @@ def test_single_dash_is_an_argument() -> None:
     assert words("- -f").arguments == ["-"]
 
 
-@pytest.mark.parametrize("word", ["--bundles", "--bun", "-x", "-fb", "---force", "--=a"])
+@pytest.mark.parametrize("word", ["--bundles", "--bun", "-x", "-fx", "---force", "--=a"])
 def test_unknown(word: str) -> None:
-    with pytest.raises(UsageError, match=r"^unknown option .*; see --help$"):
+    with pytest.raises(
+        UsageError, match=r"^unknown option .*; (did you mean --\w+\? )?see --help$"
+    ):
         words(word)
 
 

@@ -32,6 +32,13 @@ COMPLETED = [
     ),
     ({"cpu": {"quota": 5, "period": 9}}, {"cpu": {"shares": 4}}, {"cpu": {"shares": 4}}),
     ({"cpu": {"idle": 1}}, {"cpu": {"idle": 0}}, {"cpu": {"idle": 0}}),
+    ({"cpu": {"burst": 5}}, {"cpu": {"burst": 0}}, {"cpu": {"burst": 0}}),
+    (
+        {"cpu": {"realtimeRuntime": 5}},
+        {"cpu": {"realtimeRuntime": 0}},
+        {"cpu": {"realtimeRuntime": 0}},
+    ),
+    ({"network": {"classID": 5}}, {"network": {"classID": 0}}, {"network": {"classID": 0}}),
     ({"cpu": {"cpus": "1"}}, {"cpu": {"cpus": "", "shares": 0}}, {}),
     ({}, {"memory": {"disableOOMKiller": False}}, {"memory": {"disableOOMKiller": False}}),
 ]

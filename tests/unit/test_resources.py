@@ -64,7 +64,7 @@ CASES = [
         ["memory.use_hierarchy=1", "memory.oom_control=1", "memory.swappiness=0"],
         "memory.disableOOMKiller",
     ),
-    ({"memory": {"disableOOMKiller": False}}, [], []),
+    ({"memory": {"disableOOMKiller": False}}, ["memory.oom_control=0"], []),
     ({"memory": {"swappiness": 60}}, ["memory.swappiness=60"], "memory.swappiness"),
     ({"memory": {"useHierarchy": False}}, ["memory.use_hierarchy=0"], "memory.useHierarchy"),
     ({"memory": {"kernel": 5}}, ["memory.kmem.limit_in_bytes=5"], "memory.kernel"),

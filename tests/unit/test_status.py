@@ -11,9 +11,9 @@ STATUSES = (status.CREATING, status.CREATED, status.RUNNING, status.PAUSED, stat
 ALLOWED = {
     "start": {status.CREATED},
     "kill": {status.CREATED, status.RUNNING, status.PAUSED},
-    "delete": {status.STOPPED},
+    "delete": {status.STOPPED, status.CREATED},
     "exec": {status.CREATED, status.RUNNING},
-    "ps": {status.CREATED, status.RUNNING, status.PAUSED},
+    "ps": {status.CREATED, status.RUNNING, status.PAUSED, status.STOPPED},
     "pause": {status.RUNNING},
     "resume": {status.PAUSED},
     "update": {status.CREATED, status.RUNNING, status.PAUSED},

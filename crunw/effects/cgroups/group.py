@@ -140,6 +140,8 @@ class Cgroup:
 
     def _write(self, write: Write) -> None:
         directory = self.directory(write.controller)
+        if not directory and write.resets:
+            return
         if not directory:
             raise FileNotFoundError(errno.ENOENT, posix.strerror(errno.ENOENT))
         try:
@@ -147,7 +149,7 @@ class Cgroup:
         except FileNotFoundError:
             if write.fallback:
                 self._write(write.fallback)
-            elif not write.optional or not self._has(write.controller, directory):
+            elif not (write.optional or write.resets) or not self._has(write.controller, directory):
                 raise
 
     def directory(self, controller: str) -> str:
@@ -223,6 +225,39 @@ class Cgroup:
             return read(file).strip() != thawed
         except FileNotFoundError:
             return False
+
+    def frozen_place(self) -> str:
+        """The frozen cgroup, this one or one above it, in which a new process would not run; ""."""
+        directory, unified = self.directory("freezer"), self.unified
+        file, thawed = self.freezer_state()
+        name = file.rpartition("/")[2]
+        top = directory.removesuffix(self.path)
+        while directory and len(directory) > len(top):
+            try:
+                if read(f"{directory}/{name}").strip() != thawed:
+                    return directory
+                if directory != unified:
+                    break  # v1: its state tells of those above, too
+            except OSError:
+                pass  # not made yet, or no file of the kind
+            directory = parent(directory)
+        return ""
+
+    def below(self, path: str) -> Cgroup:
+        """The cgroup of that path below this one, in the hierarchies that have it.
+
+        Raises :class:`CrunwError` if none has.
+        """
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        inner = "".join(f"/{part}" for part in parts)
+        found = {
+            key: directory + inner
+            for key, directory in self._directories.items()
+            if is_directory(directory + inner)
+        }
+        if ".." in parts or not found:
+            raise CrunwError(f"--cgroup {path}: there is no such cgroup below the container's")
+        return Cgroup(self.mode, self.path + inner, {**self._directories, **found})
 
     def tops(self) -> dict[str, str]:
         """The mount points of the hierarchies, as :class:`~crunw.effects.cgroups.layout.Layout`
