@@ -26,6 +26,8 @@ _PLUGINS = {
 _BEGIN = "# >>> crunw install containerd"
 _BEGIN_NEW = f"{_BEGIN}: this file is new"
 _ANNOTATIONS = ["run.oci.*", "module.wasm.image/*"]
+_SHIM = "io.containerd.runc.v2"
+_RUNC = {"runtime_type": _SHIM}
 _NEW_FILE = "version = 2\n"
 _END = "# <<< crunw install containerd"
 _DEFAULT = 'default_runtime_name = "crunw"'
@@ -42,11 +44,11 @@ def containerd(etc: str, program: str, *, default: bool, uninstall: bool) -> lis
     if uninstall:
         return [Change(path, before, None if fresh and text == _NEW_FILE else text)]
     default = default or _is_default(path, before, plugin)
-    runtime = _runtime(path, before, text, (plugin, program))
+    runtimes = _runtimes(path, before, text, (plugin, program))
     begin = _BEGIN_NEW if fresh else _BEGIN
     block = _block(before or "")
-    after = _with(text, (plugin, program), runtime, default=default, begin=begin, block=block)
-    _check(path, text, after, (plugin, program), runtime, default=default)
+    after = _with(text, plugin, runtimes, default=default, begin=begin, block=block)
+    _check(path, text, after, plugin, runtimes, default=default)
     return [Change(path, before, after)]
 
 
@@ -97,12 +99,14 @@ def _is_default(path: str, before: str | None, plugin: tomltext.Path) -> bool:
     return bool(tomltext.lookup(tomltext.parse(path, before or ""), key) == "crunw")
 
 
-def _runtime(
+def _runtimes(
     path: str, before: str | None, text: str, what: tuple[tomltext.Path, str]
 ) -> dict[str, Any]:
-    """The settings of the runtime: crunw's, and what somebody has added to them.
+    """The runtime crunw: its settings, and what somebody has added to them.
 
-    Whether systemd makes the cgroups is a matter of the node: as for the default runtime.
+    Whether systemd makes the cgroups is a matter of the node: as for the default runtime. A file
+    that names no runtime has containerd's own, ``runc``, which one that names any must name, too:
+    without its default runtime the plugin does not start.
     """
     plugin, program = what
     place = (*plugin, "containerd")
@@ -116,7 +120,8 @@ def _runtime(
     for key in ("pod_annotations", "container_annotations"):
         more = [one for one in earlier.get(key, []) if one not in _ANNOTATIONS]
         earlier[key] = [*_ANNOTATIONS, *more]
-    return earlier | {"runtime_type": "io.containerd.runc.v2", "options": options}
+    crunw = earlier | {"runtime_type": _SHIM, "options": options}
+    return {"crunw": crunw} if table.get("runtimes") else {"runc": _RUNC, "crunw": crunw}
 
 
 def _block(text: str) -> str:
@@ -138,17 +143,16 @@ def _without(text: str) -> str:
 
 def _with(
     text: str,
-    what: tuple[tomltext.Path, str],
-    runtime: dict[str, Any],
+    plugin: tomltext.Path,
+    runtimes: dict[str, Any],
     *,
     default: bool,
     begin: str,
     block: str,
 ) -> str:
     """The text with the default's name set and a block at its end, made of an earlier ``block``."""
-    plugin, _program = what
     table = (*plugin, "containerd")
-    tree: dict[str, Any] = {"runtimes": {"crunw": runtime}}
+    tree: dict[str, Any] = {"runtimes": runtimes}
     if default:
         edited = _make_default(text, table)
         if edited == text:
@@ -203,19 +207,18 @@ def _check(
     path: str,
     original: str,
     after: str,
-    what: tuple[tomltext.Path, str],
-    runtime: dict[str, Any],
+    plugin: tomltext.Path,
+    runtimes: dict[str, Any],
     *,
     default: bool,
 ) -> None:
     """The edited text must mean what it should: the old settings, and crunw."""
-    plugin, _program = what
     table = settings = tomllib.loads(original) or {"version": 2}
     for name in (*plugin, "containerd"):
         table = table.setdefault(name, {})
     if "crunw" in table.setdefault("runtimes", {}):
         raise CrunwError(f"{path}: already defines a runtime crunw, not made by crunw install")
-    table["runtimes"]["crunw"] = runtime
+    table["runtimes"] |= runtimes
     if default:
         table["default_runtime_name"] = "crunw"
     try:

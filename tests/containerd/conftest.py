@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from containerd.node import HERE, Containerd, make_archives, wait_for
+from containerd.node import Containerd, make_archives, wait_for
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +20,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory):
 def running(tmp_path_factory: pytest.TempPathFactory, archives) -> Iterator[Containerd]:
     if os.geteuid() != 0 or not shutil.which("containerd"):
         pytest.skip("needs root and containerd")
-    config = (HERE / "config.toml").read_text()
-    containerd = Containerd(tmp_path_factory.mktemp("containerd"), config)
+    containerd = Containerd(tmp_path_factory.mktemp("containerd"))
     try:
         containerd.start()
         containerd.load(archives)

@@ -78,22 +78,24 @@ def make_archives(directory: Path) -> Path:
 
 
 class Containerd:
-    """containerd with crunw as the runtime of its CRI plugin; ``ctr`` and ``crictl`` talk to it.
+    """containerd of its own, with config.toml of this directory; ``ctr`` and ``crictl`` talk to it.
 
-    ``config``: the text of config.toml; ``$directory`` and ``$runtime`` in it are replaced.
+    ``crunw install containerd`` puts crunw into its configuration, as the default runtime.
     """
 
-    def __init__(self, directory: Path, config: str) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.runtime = shutil.which("crunw") or ""
         self.socket = directory / "containerd.sock"
         self.network = f"crunw-containerd-{os.getpid()}"
         self.process: subprocess.Popen[bytes] | None = None
-        values = {"directory": str(directory), "runtime": self.runtime}
-        network = (HERE / "bridge.conflist").read_text()
-        (directory / "net.d").mkdir()
-        for path, text in {"config.toml": config, "net.d/bridge.conflist": network}.items():
-            (directory / path).write_text(Template(text).substitute(values))
+        self.etc = directory / "etc"
+        self.config = self.etc / "containerd" / "config.toml"
+        for path in (self.config, directory / "net.d" / "bridge.conflist"):
+            path.parent.mkdir(parents=True)
+            text = Template((HERE / path.name).read_text())
+            path.write_text(text.substitute(directory=directory))
+        self.install("--default")
         client = f"runtime-endpoint: unix://{self.socket}\ntimeout: {WAIT:.0f}\n"
         (directory / "crictl.yaml").write_text(client)
 
@@ -101,9 +103,17 @@ class Containerd:
         """Start containerd; return when it answers."""
         subprocess.run(["ip", "netns", "add", self.network], check=True)
         subprocess.run(self.within("ip", "link", "set", "lo", "up"), check=True)
+        self.launch()
+
+    def install(self, *options: str) -> Result:
+        """``crunw install containerd``, into this containerd's configuration."""
+        return run(["crunw", "install", "containerd", f"--etc={self.etc}", *options])
+
+    def launch(self) -> None:
+        """Start containerd on what its configuration is now; return when it answers."""
         with (self.directory / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                self.within("containerd", "--config", str(self.directory / "config.toml")),
+                self.within("containerd", "--config", str(self.config)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -183,11 +193,16 @@ class Containerd:
     def stop(self) -> None:
         """End containerd; take the network namespace down."""
         if self.process:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(WAIT)
+            self.end()
         subprocess.run(["ip", "netns", "delete", self.network], check=True)
         for path in cgroups():
             os.rmdir(path)
+
+    def end(self) -> None:
+        """End containerd, and nothing else."""
+        assert self.process
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(WAIT)
 
     def leftovers(self) -> list[str]:
         """What is left of containers: processes, mounts, cgroups, interfaces, state."""
@@ -198,8 +213,8 @@ class Containerd:
         found += [f"cgroup {name}" for path in cgroups() for name in _directories(path)]
         links = json.loads(run(self.within("ip", "-json", "link")).ok())
         found += [f"link {link['ifname']}" for link in links if "master" in link]
-        states = self.directory / "crunw"
-        found += [str(path) for path in states.glob("*/*")]
+        for states in (self.directory / "crunw", Path("/run/containerd/runc/k8s.io")):
+            found += [str(path) for path in states.glob("*/*")]
         return found
 
 

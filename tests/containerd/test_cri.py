@@ -14,7 +14,9 @@ from containerd.node import Containerd, wait_for
 class Pod:
     """A pod sandbox. The pause container that holds its namespaces is a WebAssembly module."""
 
-    def __init__(self, containerd: Containerd, directory: Path, **annotations: str) -> None:
+    def __init__(
+        self, containerd: Containerd, directory: Path, handler: str = "", **annotations: str
+    ) -> None:
         self.containerd = containerd
         self.directory = directory
         self.logs_directory = directory / "logs"
@@ -25,7 +27,7 @@ class Pod:
             annotations=annotations,
             linux={},
         )
-        self.id = self.crictl("runp", self.config)
+        self.id = self.crictl("runp", f"--runtime={handler}", self.config)
 
     def write(self, name: str, **config: Any) -> str:
         path = self.directory / f"{name}.json"

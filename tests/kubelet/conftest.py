@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from containerd.node import HERE, Containerd, make_archives, wait_for
+from containerd.node import Containerd, make_archives, wait_for
 from crio.node import Node
 from kubelet.node import Engine, Kubelet
 
@@ -19,7 +19,7 @@ def containerd(directory: Path) -> Iterator[Containerd]:
     for part in ("images", "node"):
         (directory / part).mkdir()
     archives = make_archives(directory / "images")
-    engine = Containerd(directory / "node", (HERE / "config.toml").read_text())
+    engine = Containerd(directory / "node")
     try:
         engine.start()
         engine.load(archives)

@@ -108,6 +108,15 @@ def test_only_lines_of_ours_change(tmp_path, config):
     assert missing == ['      default_runtime_name = "runc"   # really']
 
 
+@pytest.mark.parametrize(("text", "names"), [("", {"runc", "crunw"}), (V2, {"runc", "crunw"})])
+def test_runtime_that_containerd_has_by_itself_stays(tmp_path, config, text, names):
+    """A file that names a runtime has no others: the plugin would not start without its default."""
+    config.write_text(text)
+    apply(tmp_path)
+    assert set(runtimes(config)["runtimes"]) == names
+    assert runtimes(config)["runtimes"]["runc"] == {"runtime_type": "io.containerd.runc.v2"}
+
+
 def test_default_in_a_table_that_is_there(tmp_path, config):
     config.write_text(V3)
     apply(tmp_path, default=True)
