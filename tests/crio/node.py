@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 from string import Template
 
@@ -19,7 +20,8 @@ ADDRESSES = "10.88."
 # Seconds; for what takes one at most on an idle machine. An emulated one is slow.
 WAIT = float(os.environ.get("CRUNW_TEST_PATIENCE", "60"))
 CONFIGURATION = (
-    "crio.conf",
+    "etc/crio/crio.conf",
+    "etc/crio/crio.conf.d/10-crio.conf",
     "crictl.yaml",
     "net.d/bridge.conflist",
     "policy.json",
@@ -81,7 +83,9 @@ def wait_for(condition, what: str) -> None:
 class Node:
     """CRI-O with one runtime, and crictl to talk to it.
 
-    ``options`` are those of ``DEFAULTS`` and ``runtime_path``; they stand in the templates.
+    It has the configuration of a package, with crun; ``crunw install crio --default`` puts crunw
+    into it, unless ``runtime`` is ``crun``. ``options`` are those of ``DEFAULTS``; they stand in
+    the templates.
     """
 
     def __init__(self, directory: Path, **options: str) -> None:
@@ -97,14 +101,17 @@ class Node:
             "CRI_CONFIG_FILE": str(directory / "crictl.yaml"),
         }
         self.process: subprocess.Popen[bytes] | None = None
-        (directory / "net.d").mkdir()
-        runtime = options.get("runtime", DEFAULTS["runtime"])
-        path = {"runtime_path": shutil.which(runtime)}
-        self.options = DEFAULTS | path | options
+        self.etc = directory / "etc"
+        for name in ("net.d", "etc/crio/crio.conf.d", "libexec"):
+            (directory / name).mkdir(parents=True)
+        (directory / "libexec" / "conmon").symlink_to(shutil.which("conmon") or "")
+        self.options = DEFAULTS | {"runtime_path": shutil.which("crun") or ""} | options
         self.options |= {"directory": directory, "engines": self.engines}
         self.options["sockets"] = f"/run/{self.network}"  # a socket's path has 107 bytes at most
         for name in CONFIGURATION:
             self.write(name)
+        if self.options["runtime"] == "crunw":
+            self.install("--default")
         if self.options["drop_infra_ctr"] == "false" and not may_lower_oom_score_adj():
             self.wrap_runtime()
 
@@ -122,11 +129,21 @@ class Node:
         executed. A container's first process misses a TERM before that, and a pause container has
         2 CPU shares; CRI-O asks it to end once, and then waits for a year.
         """
+        runtime = self.options["runtime"]
         self.options["settle"] = "yes" if settle else ""
+        self.options["runtime_path"] = shutil.which(runtime) or ""
         wrapper = self.write("runtime.template")
         wrapper.chmod(0o755)
-        self.options["runtime_path"] = wrapper
-        self.write("crio.conf")
+        name = {"crun": "10-crio.conf", "crunw": "60-crunw.conf"}[runtime]
+        configuration = self.etc / "crio" / "crio.conf.d" / name
+        text = configuration.read_text()
+        line = f'runtime_path = "{wrapper}"'
+        configuration.write_text(re.sub("^runtime_path = .*$", line, text, flags=re.MULTILINE))
+
+    def install(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """``crunw install crio``, into this node's configuration."""
+        command = ["crunw", "install", "crio", f"--etc={self.etc}", *options]
+        return subprocess.run(command, capture_output=True, text=True, check=True)
 
     def make_images(self) -> None:
         """Build the images into the node's storage; those of the guide get its names for them."""
@@ -141,11 +158,16 @@ class Node:
             subprocess.run(["buildah", "tag", image, name], env=self.environment, check=True)
 
     def start(self) -> None:
-        """Start CRI-O; return when it is ready."""
+        """Make the network namespace, start CRI-O; return when it is ready."""
         subprocess.run(["ip", "netns", "add", self.network], check=True)
         subprocess.run(self.within("ip", "link", "set", "lo", "up"), check=True)
-        config = ["--config", str(self.directory / "crio.conf"), "--config-dir", ""]
-        with (self.directory / "crio.log").open("wb") as log:
+        self.launch()
+
+    def launch(self) -> None:
+        """Start CRI-O on what its configuration is now; return when it is ready."""
+        config = [f"--config={self.etc}/crio/crio.conf"]
+        config += [f"--config-dir={self.etc}/crio/crio.conf.d"]
+        with (self.directory / "crio.log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.within(str(self.engines / "crio"), *config),
                 env=self.environment,
@@ -213,13 +235,13 @@ class Node:
         assert result.returncode == 0, result.stderr
         return result.stdout + result.stderr
 
-    def pod(self, name: str, annotations: dict[str, str] | None = None) -> Pod:
-        """Run a pod: the guide's, with another name and more annotations."""
+    def pod(self, name: str, annotations: dict[str, str] | None = None, handler: str = "") -> Pod:
+        """Run a pod: the guide's, with another name, more annotations, and a runtime's handler."""
         config = guide("sandbox_config")
         config["metadata"] |= {"name": name, "uid": f"{name}-{self.network}"}
         config["annotations"] |= annotations or {}
         config["linux"]["cgroup_parent"] = f"/{self.cgroup}/{name}"
-        return Pod(self, name, config)
+        return Pod(self, name, config, handler)
 
     def stop(self) -> None:
         """Remove every pod, end CRI-O, take the network down."""
@@ -227,9 +249,13 @@ class Node:
             if self.process and self.process.poll() is None:
                 self.crictl("rmp", "--all", "--force")
         finally:
-            self._end()
+            self.end()
+        storage = self.directory / "storage" / "overlay"
+        if os.path.ismount(storage):
+            subprocess.run(["umount", "--lazy", storage], check=True)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End CRI-O, and nothing else."""
         if self.process:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -237,9 +263,6 @@ class Node:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        storage = self.directory / "storage" / "overlay"
-        if os.path.ismount(storage):
-            subprocess.run(["umount", "--lazy", storage], check=True)
 
     def leftovers(self) -> list[str]:
         """What is left of pods and containers: processes, mounts, cgroups, interfaces, rules."""
@@ -249,6 +272,8 @@ class Node:
         found += [f"mount {line}" for line in mounts if here in line]
         known = (self.directory / "crio.log").read_text()
         found += [f"cgroup {path}" for path in cgroups("*/crio-*") if path.name[-64:] in known]
+        states = Path("/run/crunw").glob("*")
+        found += [f"state {path}" for path in states if path.name in known]
         links = subprocess.check_output(self.within("ip", "-o", "link"), text=True)
         names = set(re.findall(r"^\d+: ([^:@]+)", links, re.MULTILINE))
         found += [f"link {name}" for name in names - {"lo", "crunw0"}]
@@ -270,11 +295,11 @@ class Node:
 class Pod:
     """A running pod."""
 
-    def __init__(self, node: Node, name: str, config) -> None:
+    def __init__(self, node: Node, name: str, config, handler: str) -> None:
         self.node = node
         self.config = node.directory / f"{name}.json"
         self.config.write_text(json.dumps(config))
-        self.id = node.crictl("runp", self.config)
+        self.id = node.crictl("runp", f"--runtime={handler}", self.config)
 
     def create(self, image: str, *args: str, name: str = "main", **changes) -> str:
         """Create a container: the guide's, with another name, image and arguments."""
@@ -306,9 +331,9 @@ class Pod:
 
 def cgroups(pattern: str) -> list[Path]:
     """The cgroups whose path matches, in every hierarchy, children before their parents."""
-    find = ["find", "/sys/fs/cgroup", "-ignore_readdir_race", "-depth"]  # others come and go
-    find += ["-type", "d", "-path", pattern]
-    return [Path(line) for line in subprocess.check_output(find, text=True).splitlines()]
+    # Others come and go meanwhile: what has gone is passed over.
+    found = (path for path, _, _ in os.walk("/sys/fs/cgroup", topdown=False))
+    return [Path(path) for path in found if fnmatch(path, pattern)]
 
 
 def may_lower_oom_score_adj() -> bool:
