@@ -7,13 +7,16 @@ only when looking for a cause calls :func:`detail`, which costs nothing without 
 from __future__ import annotations
 
 import posix
+from time import monotonic_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ERROR = "error"
 WARNING = "warning"
 DEBUG = "debug"
+LEVELS = (ERROR, WARNING, "info", DEBUG)
 
 _MAX_LENGTH = 2000  # characters of a message
 _END_LENGTH = 500  # of which the end has so many: it says what is wrong with a long value
@@ -23,12 +26,13 @@ _MAX_KEPT = 65536  # bytes of a container's notices: each `exec` may add to them
 class _Channel:
     """Where notices go: this process has one."""
 
-    __slots__ = ("debug", "file", "said", "show")
+    __slots__ = ("file", "level", "said", "show", "since")
 
     def __init__(self) -> None:
         self.said: list[str] = []  # each once
         self.show: Callable[[str, str], None] | None = None
-        self.debug = False
+        self.level = WARNING
+        self.since = 0  # ns: when the stage began that is going on
         self.file = ""  # the container's; "" while there is none
 
 
@@ -44,21 +48,35 @@ def degraded(what: str, why: str) -> None:
     if text in _channel.said:
         return
     _channel.said.append(text)
-    if _channel.show:
+    if _channel.show and _channel.level != ERROR:
         _channel.show(WARNING, text)
     _keep(text)
 
 
 def detail(text: str) -> None:
     """Tell with ``--debug`` what an administrator may want to know."""
-    if _channel.debug and _channel.show:
+    if _channel.level == DEBUG and _channel.show:
         _channel.show(DEBUG, one_line(text))
 
 
-def show_by(show: Callable[[str, str], None], *, debug: bool) -> None:
-    """From now on call ``show(level, text)`` for each notice, with ``debug`` for details too."""
+def stage(name: str) -> None:
+    """Tell with ``--debug`` that a stage is over, and how long it took since the last one was."""
+    if _channel.level == DEBUG:
+        now = monotonic_ns()
+        detail(f"{name}: {(now - _channel.since) / 1e6:.2f} ms")
+        _channel.since = now
+
+
+def debugging() -> bool:
+    """Whether details are told."""
+    return _channel.level == DEBUG
+
+
+def show_by(show: Callable[[str, str], None], level: str) -> None:
+    """From now on call ``show(level, text)`` for what is of ``level`` or more urgent."""
     _channel.show = show
-    _channel.debug = debug
+    _channel.level = level
+    _channel.since = monotonic_ns()
 
 
 def keep_in(path: str) -> None:

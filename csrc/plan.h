@@ -24,13 +24,15 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC "CRWP"
-#define PLAN_VERSION 4u
+#define PLAN_VERSION 5u
 #define PLAN_MAX_BYTES (16u << 20)
 
 /* op, number, signature. Steps run in the order of the plan; the comment says what each does and
  * where it must stand. "Host" steps run before FORK in a short-lived parent, all others in the
  * process that becomes the container's. A plan of host steps alone starts no process. */
 #define PLAN_OPS(X)                                                                                \
+    /* Anywhere: from here on tell how long each step takes, as NOTICE_DETAIL */                   \
+    X(DEBUG, 77, "")                                                                               \
     /* Host, before all others: leave a process with the runtime's credentials behind. By it       \
      * ROOTFS and binds reach what the root of a user namespace may not, and BIND_IDMAPPED maps.   \
      * It serves the steps of the last part of the plan, which it gets before that part begins: in \

@@ -40,9 +40,10 @@ _INTERNAL = ("report",)
 
 _GLOBALS = (
     Option("root", "directory of the containers' states (default: /run/crunw)", "DIR"),
-    Option("log", "write errors to FILE too", "FILE"),
+    Option("log", "write errors and warnings to FILE, syslog:ID or journald:ID too", "FILE"),
     Option("log-format", "text (default) or json", "FORMAT"),
-    Option("debug", "more detail in the log"),
+    Option("log-level", "error, warning (default), info or debug", "LEVEL"),
+    Option("debug", "tell each stage with its duration: --log-level=debug"),
     Option("systemd-cgroup", "let systemd manage the cgroups"),
     Option("cgroup-manager", "cgroupfs (default), systemd or disabled", "MANAGER"),
     Option("rootless", "accepted for compatibility: decided by the user id", "MODE"),
@@ -57,9 +58,14 @@ def main() -> int:
     given = Parsed()
     try:
         given = parse(_GLOBALS, sys.argv[1:], interspersed=False)
-        notices.show_by(lambda level, text: _show(level, text, given), debug=given.flag("debug"))
+        level = _level(given)
+        notices.show_by(lambda kind, text: _show(kind, text, given), level)
         status = _dispatch(given)
         sys.stdout.flush()
+        if given.text("log"):
+            from crunw.effects.log import create
+
+            create(given.text("log"))
         return status
     except BrokenPipeError:
         return 1
@@ -68,6 +74,15 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - one line for the engine, whatever it is
         status = error.exit_code if isinstance(error, CrunwError) else 1
         return _report(_text(error), status, given)
+
+
+def _level(given: Parsed) -> str:
+    """What is told: the least urgent level. Raises :class:`UsageError`."""
+    name = given.text("log-level", notices.WARNING)
+    level = notices.WARNING if name == "warn" else name  # as logrus has it
+    if level not in notices.LEVELS:
+        raise UsageError(f"--log-level: {name!r} is not one of {', '.join(notices.LEVELS)}")
+    return notices.DEBUG if given.flag("debug") else level
 
 
 def _dispatch(given: Parsed) -> int:
@@ -143,8 +158,12 @@ def _report(message: str, status: int, given: Parsed) -> int:
 
 
 def _show(level: str, text: str, given: Parsed) -> None:
-    """Print a notice (:mod:`crunw.notices`) where an error would be printed."""
-    _print(f"crunw: {level}: {text}\n")
+    """Print a notice (:mod:`crunw.notices`) where an error would be printed.
+
+    Details go to the log alone, if there is one: standard error may be the container's.
+    """
+    if level == notices.WARNING or not given.text("log"):
+        _print(f"crunw: {level}: {text}\n")
     _log(level, text, given)
 
 

@@ -6,7 +6,7 @@ import posix
 
 from crunw import notices
 from crunw.errors import CrunwError, InitError, KernelError
-from crunw.plan.encode import decode_fields, encode
+from crunw.plan.encode import Step, decode_fields, encode
 from crunw.plan.ops import (
     NOTICE_DETAIL,
     NOTICE_INTERPRETED,
@@ -22,7 +22,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from crunw.plan.encode import Step
 
 _HEADER = 8
 # Where the command line of a process that runs a module is shown (csrc/init/title.c).
@@ -94,6 +93,8 @@ class Init:
 
     def send(self, steps: Iterable[Step], *, more: bool = False) -> None:
         """Give it the plan, or a part of it with ``more`` to come: it performs it at once."""
+        if notices.debugging():
+            steps = [Step("debug"), *steps]
         data = encode(steps, more=more)
         try:
             while data:
@@ -253,7 +254,7 @@ def tell_notice(fields: list[int | str]) -> None:
     """Tell the notice of a report with these fields."""
     level, what, why = fields
     if level == NOTICE_DETAIL:
-        notices.detail(f"{what}: {why}")
+        notices.detail(f"crunw-init: {what}: {why}")
     else:
         notices.degraded(str(what), str(why))
 

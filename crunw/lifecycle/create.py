@@ -99,6 +99,7 @@ class Creation:
     """The making of one container; what it has made so far, so that it can be undone."""
 
     def __init__(self, request: Request, spec: Spec) -> None:
+        notices.stage("read config.json")
         self.request = request
         self.spec = spec
         self.container = Container(request.root, request.id)
@@ -121,6 +122,7 @@ class Creation:
             listener_fd = connect_listener(self.spec)
             inherited = self._inherited(console_fd, listener_fd)
             self.init = Init(init_path(), inherited)
+            notices.stage("state directory, crunw-init")
             notify = self._notify_socket()
             host = find_host(self.spec, self.request)
             host.notify = notify
@@ -139,6 +141,7 @@ class Creation:
                 self.init.send(first_steps(self.spec, host), more=True)
             if self.cgroup:  # for the container's program; crunw-init may join before
                 self.cgroup.apply(devices)
+            notices.stage("cgroup")
             complete_host(host, self.spec)
             self.compiled = find_compiled(host, self.spec, self.request.bundle)
             if host.workload.kind == "wasm":
@@ -147,6 +150,7 @@ class Creation:
             self._tell_state(host)
             make = create_plan if inherited else later_steps
             self.init.send(make(self.spec, host))
+            notices.stage("plan")
             self._copy_config()
             self.compiled.compile_later()  # what it takes, the init takes too
             self._follow(self.init, host)
@@ -215,6 +219,7 @@ class Creation:
     def _follow(self, init: Init, host: Host) -> None:
         """Follow the plan until the process is ready."""
         init.run(self._map_ids, self._stage, self._at_barrier)
+        notices.stage("crunw-init")
         if host.seccomp_fd >= 0:
             posix.close(host.seccomp_fd)
 
@@ -271,6 +276,7 @@ class Creation:
         """Put the final record in place, then let the process go on."""
         self._publish(init.pid)
         init.commit()
+        notices.stage("final record")
 
     def _publish(self, pid: int) -> None:
         self.container.publish()
@@ -331,6 +337,7 @@ def find_host(spec: Spec, request: Request) -> Host:
 def complete_host(host: Host, spec: Spec) -> None:
     """Collect what only the later steps need, and takes longer."""
     seccomp_filter(host, spec)
+    notices.stage("seccomp filter")
     devices = spec["linux"].get("netDevices", {})
     if devices:
         from crunw.effects.netdevices import addresses
@@ -344,6 +351,7 @@ def find_compiled(host: Host, spec: Spec, bundle: str) -> Compiled:
     if host.workload.kind == "wasm":
         root = Root(host.rootfs, _binds(spec, bundle))
         compiled.find(host, root, spec.get("annotations", {}), host.rootfs)
+        notices.stage("compiled code")
     return compiled
 
 

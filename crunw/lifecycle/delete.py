@@ -33,6 +33,7 @@ def delete(root: str, container_id: str, force: bool = False) -> None:
         if not container.locked():
             raise
         record = recover(container, error)
+    notices.stage("lock, record")
     now = current(container, record)
     if not force:
         status.check("delete", container_id, now)
@@ -48,6 +49,7 @@ def remove(container: Container, record: Record, *, running: bool) -> None:
         if group.procs():  # none when the pid namespace has ended with its first process
             group.kill()
         group.delete()
+    notices.stage("cgroup")
     if record.get("rdt"):
         from crunw.effects.rdt import remove as remove_rdt
 

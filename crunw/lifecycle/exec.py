@@ -96,8 +96,10 @@ def execute(request: Request) -> int:
         if listener_fd >= 0:
             listener_state(host, spec, container, record, now)
         host.preserve_fds = request.preserve_fds
+        notices.stage("plan")
         init.send(exec_plan(spec, process, host, pidfd))
         init.run(nothing, nothing, nothing)
+        notices.stage("crunw-init")
         _join_rdt(spec, container, init.pid)
         if listener_fd >= 0:
             posix.close(listener_fd)
@@ -107,6 +109,7 @@ def execute(request: Request) -> int:
         _announce(request, init.pid, started)
         init.commit()
         init.follow()
+        notices.stage("program")
     except BaseException:
         init.abandon()
         raise

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-VERSION = 4
+VERSION = 5
 MAGIC = b"CRWP"
 
 OPS: dict[str, tuple[int, str]] = {
+    "debug": (77, ""),
     "cgroup_join": (1, "s"),
     "cgroup_devices": (2, "sb"),
     "oom_score_adj": (3, "u"),

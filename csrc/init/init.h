@@ -84,6 +84,7 @@ struct init {
     int root_fd;         /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
     int proc_fd;         /* /proc of the host, O_PATH; closed, as root_fd, by PROCESS */
     int time_offsets_fd; /* until FORK: the file of TIME_OFFSETS; -1: none */
+    bool debug;          /* DEBUG: tell how long each step takes */
     bool credentials_done;
     bool executed;          /* CREDENTIALS has done to them what execve would do */
     bool in_user_namespace; /* one that the plan names */
@@ -156,6 +157,8 @@ void engine_expect(struct init *init);
 /* A step: 0, or -1 with init->error set. One for each op, named run_<op>. */
 typedef int step_function(struct init *init, struct step *step);
 
+/* main.c */
+step_function run_debug;
 /* opener.c */
 step_function run_opener;
 /* cgroup.c */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "opener.h"
@@ -34,6 +35,7 @@ static int run_step(struct init *init, struct step *step) {
 #define RUN(name, function)                                                                        \
     case OP_##name:                                                                                \
         return function(init, step);
+        RUN(DEBUG, run_debug)
         RUN(OPENER, run_opener)
         RUN(CGROUP_JOIN, run_cgroup_join)
         RUN(CGROUP_INTO, run_cgroup_into)
@@ -118,12 +120,33 @@ static int open_proc(struct init *init) {
     return 0;
 }
 
+int run_debug(struct init *init, UNUSED struct step *step) {
+    init->debug = true;
+    return 0;
+}
+
+/* run_step; with DEBUG what it took is told. */
+static int run_timed_step(struct init *init, struct step *step) {
+    struct timespec begin;
+    struct timespec end;
+    if (!init->debug)
+        return run_step(init, step);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    int result = run_step(init, step);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    if (result == 0)
+        report_notice(init, NOTICE_DETAIL, step->name, "%.2f ms",
+                      (double)(end.tv_sec - begin.tv_sec) * 1e3 +
+                          (double)(end.tv_nsec - begin.tv_nsec) / 1e6);
+    return result;
+}
+
 static int run_steps(struct init *init) {
     struct plan plan = init->part;
     struct step step;
     while (plan_next(&plan, &step)) {
         init->step = step.number;
-        if (run_step(init, &step) == 0) {
+        if (run_timed_step(init, &step) == 0) {
             opener_step_done(init);
             continue;
         }

@@ -43,6 +43,8 @@ static int parse_globals(struct command *command, int argc, char **argv) {
             return 0;
         if (is_option(word, length, "--root"))
             command->root = value;
+        if (is_option(word, length, "--log"))
+            command->log = value;
     }
     return at;
 }

@@ -39,12 +39,24 @@ __attribute__((noreturn)) static void run_python(const struct installation *inst
         interpreter, strerror(errno));
 }
 
+/* Creates the log, which is empty where there is nothing to tell; false: Python is to see to it. */
+static bool create_log(const char *path) {
+    if (path == NULL)
+        return true;
+    int file = strchr(path, ':') == NULL
+                   ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)
+                   : -1; /* syslog:ID and others */
+    if (file >= 0)
+        close(file);
+    return file >= 0;
+}
+
 /* Does what can be done without Python; false: nothing. */
 static bool do_verb(const struct command *command, int *status, int *report) {
     char path[PATH_MAX];
     set_path(path, "%s/%s", command->root, command->id);
     int directory = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (directory < 0) {
+    if (directory < 0 || !create_log(command->log)) {
         return false;
     }
     if (strcmp(command->verb, "state") == 0) {

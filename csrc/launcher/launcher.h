@@ -27,6 +27,7 @@ struct command {
     int verb_index;
     const char *verb;
     const char *root;
+    const char *log; /* NULL: none */
     const char *id;
     const char *signal; /* kill; NULL: not given */
     bool force;         /* delete */

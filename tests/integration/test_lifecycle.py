@@ -8,11 +8,18 @@ import pwd
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from container_harness import Bundle, Runtime, join_user_namespace, wait_for
+from container_harness import (
+    Bundle,
+    Runtime,
+    join_user_namespace,
+    skip_without_root,
+    wait_for,
+)
 
 SLEEP = ("sleep", "1000")
 
@@ -286,9 +293,97 @@ def test_errors_go_to_the_log(crunw, tmp_path):
     assert re.fullmatch(r'time="\S+Z" level=error msg="container nobody does not exist"', second)
 
 
-def test_success_writes_no_log(crunw, bundle, tmp_path):
-    crunw("--log", tmp_path / "log", "run", "--bundle", bundle().path, "crunw-test-log").ok()
-    assert not (tmp_path / "log").exists()
+def test_success_creates_an_empty_log(crunw, bundle, tmp_path):
+    """As with runc and crun; the launcher does so, too."""
+    container = bundle("sleep", "1000")
+    words = {
+        "create": ["--bundle", container.path, container.id],
+        "state": [container.id],
+        "start": [container.id],
+        "list": [],
+        "kill": [container.id, "KILL"],
+    }
+    for verb, arguments in words.items():
+        result = crunw("--log", tmp_path / f"log-{verb}", verb, *arguments)
+        assert (result.status, result.err) == (0, "")
+        assert (tmp_path / f"log-{verb}").read_bytes() == b""
+    crunw("--log", f"file:{tmp_path}/file", "state", container.id).ok()
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+@pytest.mark.parametrize("how", [["--debug"], ["--log-level=debug"]])
+@pytest.mark.parametrize("log_format", ["", "text", "json"])
+def test_debug_tells_the_stages(crunw, bundle, tmp_path, how, log_format):
+    """On standard error, or in the log alone; those of crunw-init, too."""
+    log = ["--log", tmp_path / "log", "--log-format", log_format] if log_format else []
+    container = bundle("true")
+    result = crunw(*how, *log, "run", "--bundle", container.path, container.id)
+    assert result.status == 0
+    if log_format:
+        assert result.err == ""
+        text = (tmp_path / "log").read_text()
+        entries = [json.loads(line) for line in text.splitlines()] if log_format == "json" else []
+        found = re.findall(r'^time="\S+" level=(\w+) msg="(.*)"$', text, re.MULTILINE)
+        found += [(entry["level"], entry["msg"]) for entry in entries]
+        levels, lines = zip(*found, strict=True)
+        assert set(levels) == {"debug"}
+    else:
+        lines = [line.removeprefix("crunw: debug: ") for line in result.err.splitlines()]
+    stages = [line.rpartition(": ")[0] for line in lines]
+    assert all(re.fullmatch(r".+: \d+\.\d\d ms", line) for line in lines)
+    assert {"read config.json", "cgroup", "plan", "crunw-init", "final record"} <= set(stages)
+    assert {"crunw-init: FORK", "crunw-init: PIVOT_ROOT", "crunw-init: EXEC_FIND"} <= set(stages)
+
+
+def test_without_debug_nothing_is_told(crunw, bundle, tmp_path):
+    for level in ("error", "warning", "warn", "info"):
+        crunw(
+            f"--log-level={level}", "run", "--bundle", bundle("true").path, "crunw-test-level"
+        ).ok()
+    error = crunw("--log-level=loud", "list").error()
+    assert error == "--log-level: 'loud' is not one of error, warning, info, debug"
+
+
+def test_warnings_are_not_told_at_the_level_of_errors(crunw, bundle):
+    container = bundle("true")
+    crunw.create(container).ok()
+    (crunw.root / container.id / "state.json").write_text("{")
+    assert len(crunw("list").notices()) == 1
+    crunw("--log-level=error", "list").ok()
+    crunw("--log-level=error", "delete", "--force", container.id).ok()
+
+
+LISTENER = """
+import os, socket, subprocess, sys
+receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+if os.environ.get("LISTEN"):
+    receiver.bind(sys.argv[1])
+subprocess.run(sys.argv[2:])
+if os.environ.get("LISTEN"):
+    sys.stdout.buffer.write(receiver.recv(65536))
+"""
+
+
+@pytest.mark.parametrize("listen", ["1", ""])
+@pytest.mark.parametrize("kind", ["syslog", "journald"])
+def test_the_log_of_the_system(crunw, kind, listen):
+    """A datagram to its socket. What this machine has of it is hidden from the command."""
+    skip_without_root("to mount")
+    path = {"syslog": Path("/dev/log"), "journald": Path("/run/systemd/journal/socket")}[kind]
+    script = f'mkdir -p {path.parent} && mount -t tmpfs none {path.parent} && exec "$@"'
+    prefix = ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-c", LISTENER, path]
+    environment = {**os.environ, "LISTEN": listen}
+    result = crunw("--log", f"{kind}:box", "state", "nobody", prefix=prefix, env=environment)
+    errors = ["crunw: container nobody does not exist"]
+    if not listen:
+        errors.append(f"crunw: --log {kind}:box: No such file or directory")
+    elif kind == "syslog":
+        line = r"<27>\w{3} [ \d]\d [\d:]{8} crunw\[\d+\]: box: container nobody does not exist"
+        assert re.fullmatch(line, result.out)
+    else:
+        fields = ["PRIORITY=3", "MESSAGE=container nobody does not exist", "ID=box"]
+        assert result.out.splitlines() == [*fields, "SYSLOG_IDENTIFIER=crunw"]
+    assert result.err.splitlines() == errors
 
 
 def test_preserve_fds(crunw, bundle, tmp_path):

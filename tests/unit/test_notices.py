@@ -32,7 +32,7 @@ def interpreter(code: str, *arguments: str) -> str:
 
 def test_shown_at_once_and_once():
     code = SHOWN + (
-        "notices.show_by(show, debug=False)\n"
+        "notices.show_by(show, 'warning')\n"
         "notices.degraded('a', 'b\\nc')\n"
         "print('later')\n"
         "notices.degraded('a', 'b\\nc')\n"
@@ -42,14 +42,14 @@ def test_shown_at_once_and_once():
 
 
 def test_details_with_debug():
-    code = SHOWN + "notices.show_by(show, debug=True)\nnotices.detail('seen')\n"
+    code = SHOWN + "notices.show_by(show, 'debug')\nnotices.detail('seen')\n"
     assert interpreter(code) == "debug seen\n"
 
 
 def test_kept_with_the_container(tmp_path: Path):
     file = tmp_path / "notices"
     code = SHOWN + (
-        "notices.show_by(show, debug=False)\n"
+        "notices.show_by(show, 'warning')\n"
         "notices.degraded('before', '1')\n"
         "notices.keep_in(sys.argv[1])\n"
         "notices.degraded('after', '2')\n"
@@ -62,7 +62,7 @@ def test_kept_with_the_container(tmp_path: Path):
 
 def test_a_deleted_container_keeps_nothing(tmp_path: Path):
     code = SHOWN + (
-        "notices.show_by(show, debug=False)\n"
+        "notices.show_by(show, 'warning')\n"
         "notices.keep_in(sys.argv[1])\n"
         "notices.degraded('a', 'b')\n"
     )
@@ -72,7 +72,7 @@ def test_a_deleted_container_keeps_nothing(tmp_path: Path):
 def test_what_can_not_be_kept_is_told(tmp_path: Path):
     (tmp_path / "notices").mkdir()
     code = SHOWN + (
-        "notices.show_by(show, debug=False)\n"
+        "notices.show_by(show, 'warning')\n"
         "notices.keep_in(sys.argv[1])\n"
         "notices.degraded('a', 'b')\n"
     )
@@ -122,7 +122,7 @@ def test_the_program_shows_and_logs_them(tmp_path: Path, log_format: str):
 def test_reports_of_the_process(tmp_path: Path):
     """Several in one stream: notices go to the channel, the error is raised."""
     code = SHOWN + (
-        "notices.show_by(show, debug=False)\n"
+        "notices.show_by(show, 'warning')\n"
         "from crunw.effects.init import follow_reports\n"
         "from crunw.errors import CrunwError\n"
         "def text(word): return len(word).to_bytes(4, 'little') + word + b'\\0'\n"
