@@ -15,8 +15,9 @@
  *   S   list of strings: u32 count, then each as s
  *   U   list of u64: u32 count, then each as u
  *
- * A part is checked against the signatures before its first step runs. crunw/plan/ops.py
- * holds the same table for Python; a test compares the two.
+ * A part is checked before its first step runs: against the signatures, and that no step comes
+ * before another whose result it works on (csrc/init/plan.c). crunw/plan/ops.py holds the same
+ * table for Python; a test compares the two.
  */
 #ifndef CRUNW_PLAN_H
 #define CRUNW_PLAN_H

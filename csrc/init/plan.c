@@ -1,4 +1,5 @@
-/* Check the plan against the signatures of plan.h; read the fields of its steps. */
+/* Check the plan against the signatures of plan.h, and the order of its steps; read the fields of
+ * its steps. */
 #define _GNU_SOURCE
 #include <endian.h>
 #include <errno.h>
@@ -19,6 +20,23 @@ struct shape {
 #define PLAN_SHAPE(name, number, signature) [number] = {#name, signature},
 static const struct shape shapes[] = {PLAN_OPS(PLAN_SHAPE)};
 #undef PLAN_SHAPE
+
+#define OPS (sizeof shapes / sizeof *shapes)
+
+/* What a step finds only after another one, whatever the part of the plan that has that. */
+static const struct {
+    enum plan_op op;
+    enum plan_op after;
+} order[] = {
+    {OP_EXEC_FIND, OP_PROCESS},     {OP_EXEC, OP_EXEC_FIND},
+    {OP_WAIT_START, OP_OPEN_START}, {OP_ENGINE_PLUGIN, OP_ENGINE_OPEN},
+    {OP_WASM_LOAD, OP_ENGINE_OPEN}, {OP_WASM_LOAD, OP_PROCESS},
+    {OP_WASM_LOAD, OP_CREDENTIALS}, {OP_WASM_RUN, OP_WASM_LOAD},
+};
+
+/* What may stand once in a plan: the second one would take what the first has left. */
+static const enum plan_op once[] = {OP_FORK, OP_PIVOT_ROOT, OP_PROCESS, OP_WAIT_START,
+                                    OP_WASM_LOAD};
 
 static uint16_t load16(const uint8_t *at) {
     uint16_t value;
@@ -94,7 +112,7 @@ static int next_record(struct plan *plan, struct step *step) {
     if (payload == NULL)
         return -1;
     uint16_t op = load16(plan->next);
-    if (op >= sizeof shapes / sizeof *shapes || shapes[op].name == NULL)
+    if (op >= OPS || shapes[op].name == NULL)
         return -1;
     if (load16(plan->next + 2) != 0)
         return -1;
@@ -118,7 +136,20 @@ static int check_header(struct error *error, const uint8_t *data) {
     return 0;
 }
 
+/* `seen`: the steps before, of this part and of those before. */
+static int check_order(struct error *error, const struct step *step, const bool seen[OPS]) {
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (order[i].op == step->op && !seen[order[i].after])
+            return error_set(error, "read", "plan", EINVAL, "%s must come after %s", step->name,
+                             shapes[order[i].after].name);
+    for (size_t i = 0; i < sizeof once / sizeof *once; i++)
+        if (once[i] == step->op && seen[step->op])
+            return error_set(error, "read", "plan", EINVAL, "%s comes twice", step->name);
+    return 0;
+}
+
 static int check_records(struct error *error, struct plan plan, uint32_t count) {
+    static bool seen[OPS];
     struct step step;
     for (uint32_t i = 0; i < count; i++) {
         if (next_record(&plan, &step) < 0)
@@ -126,6 +157,9 @@ static int check_records(struct error *error, struct plan plan, uint32_t count) 
         if (!payload_fits(shapes[step.op].signature, step.next, step.end))
             return error_set(error, "read", "plan", EINVAL, "record %u (%s) is malformed", i,
                              step.name);
+        if (check_order(error, &step, seen) < 0)
+            return -1;
+        seen[step.op] = true;
     }
     if (plan.next != plan.end)
         return error_set(error, "read", "plan", EINVAL, "bytes after the last record");

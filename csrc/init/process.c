@@ -185,8 +185,6 @@ static int find_on_path(const char *name, const char *search, char found[PATH_MA
 
 int run_exec_find(struct init *init, UNUSED struct step *step) {
     static char found[PATH_MAX];
-    if (init->argv == NULL)
-        return error_set(&init->error, "exec", "", EINVAL, "the plan names no process");
     const char *name = init->argv[0];
     int problem;
     if (strchr(name, '/') != NULL) {
@@ -246,8 +244,6 @@ int run_close_from(struct init *init, struct step *step) {
 }
 
 int run_exec(struct init *init, UNUSED struct step *step) {
-    if (init->executable == NULL)
-        return error_set(&init->error, "exec", "", EINVAL, "the plan finds no program");
     execve(init->executable, init->argv, init->envp);
     return error_errno(&init->error, "exec", init->argv[0]);
 }

@@ -34,6 +34,7 @@ int run_engine_open(struct init *init, struct step *step) {
     struct engine_error error;
     if (init->engine && strcmp(init->library, library) == 0)
         return 0;
+    init->library = library;
     init->engine = engine_open(library, *stub ? stub : NULL, &error);
     if (!init->engine)
         return error_set(&init->error, "dlopen", library, ENOENT, "%s", error.message);

@@ -43,7 +43,7 @@ def record(op: int, payload: bytes) -> bytes:
 
 def plan_of(*records: bytes, count: int | None = None) -> bytes:
     body = b"".join(records)
-    header = b"CRWP" + number(2) + number(len(records) if count is None else count)
+    header = b"CRWP" + number(VERSION) + number(len(records) if count is None else count)
     return header + number(len(body)) + number(0) + body
 
 
