@@ -189,8 +189,11 @@
     X(WAIT_START, 63, "")                                                                          \
     /* execve what EXEC_FIND found. Last step of a native plan. */                                 \
     X(EXEC, 64, "")                                                                                \
+    /* s path of the module in the container: open it, for WASM_LOAD, under no filter yet. After   \
+     * PROCESS. Signals end this process from now on. */                                           \
+    X(WASM_OPEN, 77, "s")                                                                          \
     /* s path in the container, S preopens "guest:host", s function to run ("": _start): parse,    \
-     * validate and instantiate. After PROCESS and CREDENTIALS_EXECUTED. */                        \
+     * validate and instantiate. After WASM_OPEN and CREDENTIALS_EXECUTED. */                      \
     X(WASM_LOAD, 70, "sSs")                                                                        \
     /* run the function; exit with the program's status. Last step of a Wasm plan. */              \
     X(WASM_RUN, 71, "")                                                                            \

@@ -21,6 +21,7 @@ from crunw.plan.process import (
     process_step,
     raise_limit_steps,
     seal_steps,
+    seal_steps_of_module,
     seccomp_steps,
 )
 from crunw.plan.scheduling import memory_policy_steps, scheduling_steps
@@ -238,7 +239,8 @@ def program_steps(
     """Drop privileges, find or load the program, wait for ``start``, run it.
 
     ``directories``: the names of those in "/", for :func:`crunw.plan.wasm.preopens`.
-    A module is untrusted input for the parser, so with Wasm the filter is in force before.
+    A program is found before the filter is loaded, so that a profile need not allow what that
+    takes. A module is opened before; it is untrusted input for the parser, so that runs under it.
     """
     steps = [
         *([] if host.workload.kind == "wasm" else label_steps(process, now=False)),
@@ -248,18 +250,19 @@ def program_steps(
         Step("close_from", _FIRST_FREE_FD + host.preserve_fds),
         cwd,
     ]
-    sealed = [*seal_steps(process, host), process_step(process, host)]
     wait = [Step("ready")]
     if host.start:
         wait.append(Step("wait_start"))
+    named, filtered = process_step(process, host), seccomp_steps(host)
     if host.workload.kind == "wasm":
         program = host.workload.path or process["args"][0]
         opened = wasm.preopens(process["cwd"], directories, host.wasm)
-        steps += [*wasm.read_only_steps(opened), *sealed]
+        steps += [*wasm.read_only_steps(opened), *seal_steps_of_module(process, host), named]
+        steps += [Step("wasm_open", program), *filtered]
         load = wasm.load_steps(program, opened, host.wasm)
         return [*steps, *load, *wait, *hooks, Step("wasm_run")]
-    late = seccomp_steps(host) if process.get("noNewPrivileges") else []
-    return [*steps, *sealed, Step("exec_find"), *wait, *late, *hooks, Step("exec")]
+    sealed = [*seal_steps(process, host), named, Step("exec_find")]
+    return [*steps, *sealed, *wait, *filtered, *hooks, Step("exec")]
 
 
 def _hook(hook: Hook, host: Host, after: str, environment: Iterable[str]) -> Step:

@@ -50,23 +50,33 @@ def label_steps(process: Process, *, now: bool) -> list[Step]:
 
 
 def seal_steps(process: Process, host: Host) -> list[Step]:
-    """Umask, credentials, the labels of what runs a module, no_new_privs.
+    """Umask, credentials, no_new_privs: all but the filter, which :func:`seccomp_steps` loads.
 
-    Without no_new_privs, loading a seccomp filter needs CAP_SYS_ADMIN, so it comes before the
-    credentials; with it, :func:`seccomp_steps` loads it as late as possible. A module executes
-    nothing, so no_new_privs takes nothing from it: under a filter it always has it.
+    Without no_new_privs, loading one takes CAP_SYS_ADMIN. A program may have that until execve,
+    which makes its capabilities of the other sets (capabilities(7)): so nothing but execve is left
+    to do under the filter.
     """
     umask = Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK))
-    no_new_privs = [Step("no_new_privs")] if process.get("noNewPrivileges") else []
-    if host.workload.kind == "wasm":
-        how = ops.CREDENTIALS_EXECUTED | (ops.CREDENTIALS_NO_NEW_PRIVS if no_new_privs else 0)
-        filter_ = seccomp_steps(host)
-        if filter_:
-            no_new_privs = [Step("no_new_privs")]
-        labels = label_steps(process, now=True)
-        return [umask, credentials(process, how), *labels, *no_new_privs, *filter_]
-    early = [] if no_new_privs else seccomp_steps(host)
-    return [umask, *early, credentials(process), *no_new_privs]
+    if process.get("noNewPrivileges"):
+        return [umask, credentials(process), Step("no_new_privs")]
+    extra = _mask(["CAP_SYS_ADMIN"]) if host.seccomp_program else 0
+    return [umask, credentials(process, until_exec=extra)]
+
+
+def seal_steps_of_module(process: Process, host: Host) -> list[Step]:
+    """The same for what runs a module, which is not executed, with its labels.
+
+    It executes nothing either, so no_new_privs takes nothing from it: under a filter it always has
+    it, and none of the configured capabilities is needed to load that.
+    """
+    no_new_privs = process.get("noNewPrivileges", False)
+    how = ops.CREDENTIALS_EXECUTED | (ops.CREDENTIALS_NO_NEW_PRIVS if no_new_privs else 0)
+    return [
+        Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK)),
+        credentials(process, how),
+        *label_steps(process, now=True),
+        *([Step("no_new_privs")] if no_new_privs or host.seccomp_program else []),
+    ]
 
 
 def seccomp_steps(host: Host) -> list[Step]:
@@ -84,17 +94,17 @@ def seccomp_steps(host: Host) -> list[Step]:
     ]
 
 
-def credentials(process: Process, how: int = 0) -> Step:
+def credentials(process: Process, how: int = 0, until_exec: int = 0) -> Step:
     """User, groups and the five capability sets (no ``capabilities``: all sets empty).
 
-    ``how``: ``CREDENTIALS_*`` bits.
+    ``how``: ``CREDENTIALS_*`` bits. ``until_exec``: a mask of capabilities to have besides.
     """
     user = process.get("user", {})
     sets = process.get("capabilities") or {}
     masks = (
         _mask(sets.get("bounding", ())),
-        _mask(sets.get("effective", ())),
-        _mask(sets.get("permitted", ())),
+        _mask(sets.get("effective", ())) | until_exec,
+        _mask(sets.get("permitted", ())) | until_exec,
         _mask(sets.get("inheritable", ())),
         _mask(sets.get("ambient", ())),
     )

@@ -62,6 +62,7 @@ _NAMES: dict[str, str] = {
     "close_from": "first",
     "process": "args env",
     "open_start": "directory",
+    "wasm_open": "path",
     "wasm_load": "path preopens function",
     "preopen_readonly": "index path",
     "wasm_limits": "memory_pages initial_pages instructions count milliseconds",

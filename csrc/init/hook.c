@@ -106,7 +106,8 @@ static int wait_or_kill(struct error *error, const char *path, pid_t pid, time_t
     sigaddset(&child, SIGCHLD);
     clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec += timeout;
-    while (waitpid(pid, status, WNOHANG) == 0) {
+    pid_t ended;
+    while ((ended = waitpid(pid, status, WNOHANG)) == 0) {
         struct timespec left = until(deadline);
         if (sigtimedwait(&child, NULL, &left) >= 0 || errno == EINTR)
             continue;
@@ -114,13 +115,14 @@ static int wait_or_kill(struct error *error, const char *path, pid_t pid, time_t
         TEMP_FAILURE_RETRY(waitpid(pid, status, 0));
         return error_set(error, "hook", path, ETIMEDOUT, "no end after %lld s", (long long)timeout);
     }
-    return 0;
+    return ended < 0 ? error_errno(error, "waitpid", path) : 0;
 }
 
 static int wait_for(struct error *error, const char *path, pid_t pid, time_t timeout, int *status) {
     if (timeout > 0)
         return wait_or_kill(error, path, pid, timeout, status);
-    TEMP_FAILURE_RETRY(waitpid(pid, status, 0));
+    if (TEMP_FAILURE_RETRY(waitpid(pid, status, 0)) < 0)
+        return error_errno(error, "waitpid", path);
     return 0;
 }
 

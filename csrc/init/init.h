@@ -108,6 +108,7 @@ struct init {
     struct engine_options limits; /* WASM_LIMITS */
     uint64_t time_limit;          /* ms; 0: none */
     struct read_only *read_only;  /* PREOPEN_READONLY */
+    int module_fd;                /* WASM_OPEN, until WASM_LOAD; -1: none */
     struct engine_module *module;
 };
 
@@ -182,7 +183,7 @@ step_function run_scheduler, run_io_priority, run_cpu_affinity, run_memory_polic
 /* seal.c, seccomp.c */
 step_function run_credentials, run_no_new_privs, run_seccomp, run_lsm_label;
 /* wasm.c, preopen.c, meter.c */
-step_function run_engine_open, run_engine_plugin, run_engine_artefact, run_wasm_load, run_wasm_run,
-    run_preopen_readonly, run_engine_counters, run_wasm_limits;
+step_function run_engine_open, run_engine_plugin, run_engine_artefact, run_wasm_open, run_wasm_load,
+    run_wasm_run, run_preopen_readonly, run_engine_counters, run_wasm_limits;
 
 #endif

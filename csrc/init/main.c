@@ -100,6 +100,7 @@ static int run_step(struct init *init, struct step *step) {
         RUN(EXEC, run_exec)
         RUN(PREOPEN_READONLY, run_preopen_readonly)
         RUN(WASM_LIMITS, run_wasm_limits)
+        RUN(WASM_OPEN, run_wasm_open)
         RUN(WASM_LOAD, run_wasm_load)
         RUN(WASM_RUN, run_wasm_run)
 #undef RUN
@@ -239,7 +240,8 @@ int main(int argc, char **argv) {
                                .opener_last = UINT32_MAX,
                                .cgroup_fd = -1,
                                .artefact_fd = -1,
-                               .artefact_mount = -1};
+                               .artefact_mount = -1,
+                               .module_fd = -1};
     title_prepare(argv);
     if (argc == ARG_AGAIN || argc == ARG_MAX) {
         init.plan_fd = descriptor_number(argv[ARG_PLAN]);

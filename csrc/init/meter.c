@@ -123,6 +123,10 @@ void meter_handle_signals(void) {
     handle(SIGINT);
     handle(SIGHUP);
     handle(SIGQUIT);
+}
+
+/* Only now, or hooks would inherit it. */
+static void ignore_signals(void) {
     /* A write to a pipe that nobody reads is an error of the write, as WASI has no signals. */
     signal(SIGPIPE, SIG_IGN);
     /* In the pid namespace of a pod this may be the process that orphans are left to. */
@@ -141,6 +145,7 @@ static int limit_time(struct error *error, uint64_t milliseconds) {
 }
 
 int meter_start(struct init *init) {
+    ignore_signals();
     clock_gettime(CLOCK_MONOTONIC, &meter.begin);
     meter.module = init->module;
     if (meter.counters != NULL && start_publisher(&init->error) < 0)

@@ -30,13 +30,14 @@ static const struct {
 } order[] = {
     {OP_EXEC_FIND, OP_PROCESS},     {OP_EXEC, OP_EXEC_FIND},
     {OP_WAIT_START, OP_OPEN_START}, {OP_ENGINE_PLUGIN, OP_ENGINE_OPEN},
-    {OP_WASM_LOAD, OP_ENGINE_OPEN}, {OP_WASM_LOAD, OP_PROCESS},
-    {OP_WASM_LOAD, OP_CREDENTIALS}, {OP_WASM_RUN, OP_WASM_LOAD},
+    {OP_WASM_LOAD, OP_ENGINE_OPEN}, {OP_WASM_OPEN, OP_PROCESS},
+    {OP_WASM_LOAD, OP_WASM_OPEN},   {OP_WASM_LOAD, OP_CREDENTIALS},
+    {OP_WASM_RUN, OP_WASM_LOAD},
 };
 
 /* What may stand once in a plan: the second one would take what the first has left. */
-static const enum plan_op once[] = {OP_FORK, OP_PIVOT_ROOT, OP_PROCESS, OP_WAIT_START,
-                                    OP_WASM_LOAD};
+static const enum plan_op once[] = {OP_FORK,       OP_PIVOT_ROOT, OP_PROCESS,
+                                    OP_WAIT_START, OP_WASM_OPEN,  OP_WASM_LOAD};
 
 static uint16_t load16(const uint8_t *at) {
     uint16_t value;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,18 +110,26 @@ static struct engine_module *load_compiled(struct init *init) {
     return module;
 }
 
+/* By no magic link: what is still open here is the runtime's. */
+int run_wasm_open(struct init *init, struct step *step) {
+    const char *path = step_string(step);
+    init->module_fd =
+        sys_openat2(&init->error, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0, RESOLVE_NO_MAGICLINKS);
+    if (init->module_fd < 0)
+        return error_set(&init->error, "open", path, init->error.number, "%s", "");
+    meter_handle_signals();
+    return 0;
+}
+
 /* The module and all that it needs of the file system: nothing is opened by name after this but by
  * the program itself. The module's own file must be readable even where its compiled code is run,
  * so that the same things fail on each start. */
 static int load(struct init *init, const char *path, strings preopens, const char *function) {
     struct engine_error error;
-    int fd = sys_openat(&init->error, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
     init->module = load_compiled(init);
     if (!init->module)
-        init->module = engine_load(init->engine, fd, &init->limits, &error);
-    sys_close(&fd);
+        init->module = engine_load(init->engine, init->module_fd, &init->limits, &error);
+    sys_close(&init->module_fd);
     struct engine_program program = {
         .argv = (const char *const *)init->argv,
         .envp = (const char *const *)init->envp,
@@ -153,7 +162,6 @@ int run_wasm_load(struct init *init, struct step *step) {
     /* What parsing has left on the heap would stay for the container's life. */
     malloc_trim(0);
     title_set(init->argv);
-    meter_handle_signals();
     return 0;
 }
 

@@ -93,6 +93,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> list[Step]
         Step("exec"),
         Step("preopen_readonly", 0, "/"),
         Step("wasm_limits", 1, 1, 1, 1, 1),
+        Step("wasm_open", module),
         Step("wasm_load", module, ["/:/"], ""),
         Step("wasm_run"),
     ]
@@ -132,9 +133,10 @@ def test_each_step_alone_and_twice(steps: list[Step]) -> None:
 @pytest.mark.parametrize(
     ("ops", "message"),
     [
-        ("engine_open credentials wasm_load", "WASM_LOAD must come after PROCESS"),
-        ("engine_open process wasm_load", "WASM_LOAD must come after CREDENTIALS"),
-        ("process credentials wasm_load", "WASM_LOAD must come after ENGINE_OPEN"),
+        ("engine_open credentials wasm_open", "WASM_OPEN must come after PROCESS"),
+        ("engine_open credentials wasm_load", "WASM_LOAD must come after WASM_OPEN"),
+        ("engine_open process wasm_open wasm_load", "WASM_LOAD must come after CREDENTIALS"),
+        ("process credentials wasm_open wasm_load", "WASM_LOAD must come after ENGINE_OPEN"),
         ("engine_open process credentials wasm_run", "WASM_RUN must come after WASM_LOAD"),
         ("engine_plugin", "ENGINE_PLUGIN must come after ENGINE_OPEN"),
         ("exec_find", "EXEC_FIND must come after PROCESS"),
@@ -172,7 +174,7 @@ def test_steps_in_any_order(steps: list[Step]) -> None:
 def test_the_end_of_a_module_in_any_order(steps: list[Step]) -> None:
     """Of the few steps that a module needs, in most orders, so that they do work."""
     shuffle = random.Random(os.environ.get("CRUNW_TEST_SEED", "module"))
-    wanted = "engine_open fork credentials process wasm_limits wasm_load ready wasm_run umask cwd"
+    wanted = "engine_open fork credentials process wasm_limits wasm_open wasm_load ready wasm_run umask cwd"
     chosen = [step for step in steps if step.op in wanted.split()]
     statuses = set()
     for _ in range(60):
