@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from container_harness import Bundle, in_user_namespace
@@ -68,7 +67,7 @@ def smallest(bundle: Callable[..., Bundle]) -> Callable[..., Bundle]:
 @pytest.mark.parametrize("action", [ERRNO, KILL])
 def test_a_program_needs_execve_alone(crunw, smallest, action, no_new_privs):
     """By root, by a user with ambient capabilities, in a user namespace, and by ``exec``."""
-    sets = dict.fromkeys(("bounding", "permitted", "inheritable", "ambient"), ["CAP_KILL"])
+    sets = {kind: ["CAP_KILL"] for kind in ("bounding", "permitted", "inheritable", "ambient")}
     changes = {
         "linux__seccomp": allow(action, "execve", "exit_group"),
         "process__noNewPrivileges": no_new_privs,
@@ -94,3 +93,41 @@ def test_nor_does_exec_need_more(crunw, smallest, action, no_new_privs):
 @pytest.mark.parametrize("call", ["execve", "exit_group"])
 def test_these_are_needed(crunw, smallest, call):
     assert crunw.run(smallest(linux__seccomp=deny(KILL, call))).status != 0
+
+
+# What the engine needs besides, to load and run a module that writes something (docs/wasm.md).
+ENGINE = (
+    "brk close close_range exit_group fcntl fstat madvise mmap munmap openat pread64 read "
+    "rt_sigaction write writev"
+).split()
+# What has been in the way of starts, with profiles older than the calls or without those by which
+# crunw-init becomes who runs the program.
+STARTING = (
+    "capget capset faccessat faccessat2 fchdir fcntl futex getcwd getrandom mprotect newfstatat "
+    "openat2 prctl setgroups setresgid setresuid sigaltstack statx umask"
+).split()
+
+
+@pytest.mark.parametrize("no_new_privs", [False, True])
+@pytest.mark.parametrize("action", [ERRNO, KILL])
+def test_a_module_needs_what_the_engine_needs(crunw, wasm_bundle, action, no_new_privs):
+    rules = allow(action, *ENGINE)
+    made = wasm_bundle("files", "args", "x", linux__seccomp=rules)
+    made.change(process__noNewPrivileges=no_new_privs)
+    assert crunw.run(made).ok() == "/files.wasm\nargs\nx\n"
+
+
+@pytest.mark.parametrize("call", STARTING)
+def test_a_module_does_not_need_what_starting_does(crunw, wasm_bundle, call):
+    made = wasm_bundle("files", "args", linux__seccomp=deny(ERRNO, call))
+    made.change(process__noNewPrivileges=False)
+    assert crunw.run(made).ok() == "/files.wasm\nargs\n"
+
+
+def test_nor_does_a_module_by_exec(crunw, smallest, modules):
+    made = smallest("/waits", linux__seccomp=allow(ERRNO, "execve", *WAITING, *ENGINE))
+    os.link(modules / "files.wasm", made.rootfs / "files.wasm")
+    crunw.start(made.change(process__noNewPrivileges=False))
+    assert crunw("exec", made.id, "/files.wasm", "args").ok() == "/files.wasm\nargs\n"
+    user = ("exec", "--user", "1000:1000", made.id, "/files.wasm", "args")
+    assert crunw(*user).ok() == "/files.wasm\nargs\n"
