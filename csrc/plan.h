@@ -191,7 +191,7 @@
     X(EXEC, 64, "")                                                                                \
     /* s path of the module in the container: open it, for WASM_LOAD, under no filter yet. After   \
      * PROCESS. Signals end this process from now on. */                                           \
-    X(WASM_OPEN, 77, "s")                                                                          \
+    X(WASM_OPEN, 78, "s")                                                                          \
     /* s path in the container, S preopens "guest:host", s function to run ("": _start): parse,    \
      * validate and instantiate. After WASM_OPEN and CREDENTIALS_EXECUTED. */                      \
     X(WASM_LOAD, 70, "sSs")                                                                        \

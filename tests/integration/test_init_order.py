@@ -36,6 +36,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> list[Step]
     root = str(directory)
     module = str(modules / "exit3.wasm")
     found = [
+        Step("debug"),
         Step("oom_score_adj", 500),
         Step("rlimit_raise", 7, 100),
         Step("time_offsets", "monotonic 1 0\n"),
