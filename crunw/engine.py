@@ -126,6 +126,18 @@ class Engine:
                 _externals(lib.engine_module_exports, module.pointer),
             )
 
+    def obstacle(self, path: str) -> str:
+        """Say why a valid module would not run as a WASI program; "" where it would.
+
+        Nothing of it is executed. Raises as :meth:`validate`.
+        """
+        keep = [_strings(list_) for list_ in ((path,), (), ())]
+        program = ffi.new("struct engine_program *", [*(strings for strings, _ in keep), ffi.NULL])
+        error = ffi.new("struct engine_error *")
+        with _Module(self, path, Limits()) as module:
+            failed = lib.engine_check(module.pointer, program, error) != 0
+            return _text(error.message) if failed else ""
+
     def run(
         self,
         path: str,

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 WASM_MAGIC = b"\0asm"
 _ELF_MAGIC = b"\x7fELF"
+# A file of such a name that is something else is refused by the engine, which says what it is.
+_NAMES = (".wasm", ".wat")
 
 HANDLER = "run.oci.handler"
 VARIANT = "module.wasm.image/variant"
@@ -49,6 +51,8 @@ def decide(annotations: Mapping[str, str], path: str, head: bytes) -> Workload:
         return Workload("native", path, f"{why} is the pod's, {path} is {native}")
     if asked == "always":
         return Workload("wasm", path, why)
+    if path.endswith(_NAMES) and not native:
+        return Workload("wasm", path, why or f"{path} has the name of a module")
     if asked == "smart":
         return Workload("native", path, f"{why}, {path or 'args[0]'} is {native or 'no Wasm'}")
     return Workload("native", path, f"{path or 'args[0]'} is {native or 'no Wasm'}")

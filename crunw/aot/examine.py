@@ -35,6 +35,8 @@ _MEMORY = (
 )  # bytes of the address space, which has the library too, and for each of the module's:
 _GROWTH = 64
 
+_NO_COMPONENTS = "it is a component (build a core module, in Rust for wasm32-wasip1)"
+
 
 def examine(path: str) -> dict[str, Any]:
     """Return what ``crunw inspect --json`` prints. Raises :class:`CrunwError`.
@@ -89,7 +91,9 @@ def _examine(path: str) -> dict[str, Any]:
     except OSError as error:
         raise KernelError("open", path, error) from None
     if data[:4] == _MAGIC and data[6:8] == _COMPONENT:
-        return _document(path, data, "component")
+        document = _document(path, data, "component")
+        document["obstacle"] = _NO_COMPONENTS
+        return document
     with Engine(stub=paths.engine_stub() or None) as engine:
         found = engine.inspect(path)
         document = _document(path, data, found.kind)
@@ -98,6 +102,7 @@ def _examine(path: str) -> dict[str, Any]:
         document["exports"] = [{"name": item.name, "type": item.type} for item in found.exports]
         document["proposals"] = proposals(engine, path)
         document["sections"] = sections(data)
+        document["obstacle"] = engine.obstacle(path)
     return document
 
 
@@ -111,6 +116,7 @@ def _document(path: str, data: bytes, kind: str) -> dict[str, Any]:
         "imports": [],
         "exports": [],
         "sections": [],
+        "obstacle": "",
     }
 
 

@@ -8,7 +8,7 @@ what runs: ``crunw-init`` opens the file again, inside the container.
 from __future__ import annotations
 
 import posix
-from _stat import S_ISLNK, S_ISREG
+from _stat import S_ISCHR, S_ISLNK, S_ISREG
 
 from crunw.files import is_directory
 
@@ -22,17 +22,19 @@ _DEFAULT_PATH = "/bin:/usr/bin"  # execvp(3), as crunw-init has it
 
 
 class Root:
-    """A root filesystem with the bind mounts that will cover parts of it."""
+    """A root filesystem with the mounts of the host's directories that will cover parts of it."""
 
     __slots__ = ("_binds", "_path")
 
-    def __init__(self, path: str, binds: Sequence[tuple[str, str]]) -> None:
-        """``binds``: (destination, source) in the order of mounting."""
+    def __init__(self, path: str, binds: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """``binds``: (destination, sources) in the order of mounting: one source of a bind mount,
+        the layers of an overlay with the uppermost first.
+        """
         self._path = path
-        self._binds: list[tuple[list[str], str]] = []
-        for destination, source in binds:
+        self._binds: list[tuple[list[str], Sequence[str]]] = []
+        for destination, sources in binds:
             try:
-                self._binds.append((self._resolve(destination), source))
+                self._binds.append((self._resolve(destination), sources))
             except OSError:
                 continue  # mounting there fails, too
 
@@ -50,13 +52,15 @@ class Root:
 
     def directories(self) -> list[str]:
         """Names of the directories in "/", those that a bind mount makes included."""
-        names = {
-            covered[0]
-            for covered, source in self._binds
-            if covered and (len(covered) > 1 or is_directory(source))
-        }
-        with posix.scandir(self._path) as entries:
-            names.update(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        names: set[str] = set()
+        for source in self._sources([])[0]:
+            with posix.scandir(source) as entries:
+                names.update(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        on_root = [number for number, (covered, _) in enumerate(self._binds) if not covered]
+        later = self._binds[on_root[-1] + 1 :] if on_root else self._binds
+        names.update(
+            covered[0] for covered, sources in later if len(covered) > 1 or is_directory(sources[0])
+        )
         return sorted(names)
 
     def _read_head(self, path: str) -> bytes | None:
@@ -137,20 +141,47 @@ class Root:
             posix.close(descriptor)
 
     def _open_parts(self, parts: list[str]) -> int:
-        """Open a path without links in it, through the bind mount that covers it, if any."""
-        start, rest = self._path, parts
-        for covered, source in self._binds:
-            if parts[: len(covered)] == covered:
-                start, rest = source, parts[len(covered) :]
-        flags = posix.O_PATH | posix.O_CLOEXEC
-        descriptor = posix.open(start, flags)
-        for part in rest:
+        """Open a path without links in it, through the mount that covers it, if any."""
+        sources, rest = self._sources(parts)
+        *upper, lowest = sources
+        for source in upper:
             try:
-                below = posix.open(part, flags | posix.O_NOFOLLOW, dir_fd=descriptor)
-            finally:
+                descriptor = _walk(source, rest)
+            except FileNotFoundError:
+                continue
+            if _is_whiteout(descriptor):
                 posix.close(descriptor)
-            descriptor = below
-        return descriptor
+                raise FileNotFoundError("/".join(rest))
+            return descriptor
+        return _walk(lowest, rest)
+
+    def _sources(self, parts: list[str]) -> tuple[Sequence[str], list[str]]:
+        """The directories seen at ``parts``, the uppermost first, and what is left of ``parts``."""
+        sources: Sequence[str] = (self._path,)
+        rest = parts
+        for covered, covering in self._binds:
+            if parts[: len(covered)] == covered:
+                sources, rest = covering, parts[len(covered) :]
+        return sources, rest
+
+
+def _walk(start: str, parts: list[str]) -> int:
+    """An O_PATH descriptor. Raises OSError."""
+    flags = posix.O_PATH | posix.O_CLOEXEC
+    descriptor = posix.open(start, flags)
+    for part in parts:
+        try:
+            below = posix.open(part, flags | posix.O_NOFOLLOW, dir_fd=descriptor)
+        finally:
+            posix.close(descriptor)
+        descriptor = below
+    return descriptor
+
+
+def _is_whiteout(descriptor: int) -> bool:
+    """Whether the upper layer of an overlay says so that there is nothing (overlayfs.rst)."""
+    status = posix.fstat(descriptor)
+    return S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
 def _reopen(descriptor: int) -> int:

@@ -28,7 +28,7 @@ from crunw.lifecycle.state import hook_state, hook_state_around, state_around
 from crunw.paths import cache_dir, engine_library, engine_stub, init_path, is_ordinary_user
 from crunw.plan.create import create_plan, first_steps, later_steps, namespaces
 from crunw.plan.host import Host
-from crunw.plan.mounts import clean
+from crunw.plan.mounts import clean, is_bind, overlay_layers
 from crunw.plan.wasm import settings
 from crunw.spec.load import config_path, load
 from crunw.status import CREATED, CREATING
@@ -422,15 +422,20 @@ def _rootfs(spec: Spec, bundle: str) -> str:
     return path if path.startswith("/") else clean(f"{bundle}/{path}")
 
 
-def _binds(spec: Spec, bundle: str) -> list[tuple[str, str]]:
-    """(destination, source) of the bind mounts, for finding the program."""
-    binds = []
+def _binds(spec: Spec, bundle: str) -> list[tuple[str, list[str]]]:
+    """(destination, sources) of the mounts that show the host's directories, for finding the
+    program: bind mounts, and overlays, which images as volumes of Kubernetes are.
+    """
+    found = []
     for mount in spec.get("mounts", ()):
-        if mount.get("type") == "bind" or {"bind", "rbind"}.intersection(mount.get("options", ())):
+        if is_bind(mount):
             source = mount.get("source", "")
-            source = source if source.startswith("/") else f"{bundle}/{source}"
-            binds.append((clean(mount["destination"]), source))
-    return binds
+            sources = [source if source.startswith("/") else f"{bundle}/{source}"]
+        else:
+            sources = overlay_layers(mount)
+        if sources:
+            found.append((clean(mount["destination"]), sources))
+    return found
 
 
 def _user_name() -> str:

@@ -150,7 +150,7 @@ def mount_directories(spec: Spec) -> list[str]:
     names = []
     for mount in spec.get("mounts", ()):
         _, name, *below = clean(mount["destination"]).split("/")
-        if name and (below or not _is_bind(mount)):
+        if name and (below or not is_bind(mount)):
             names.append(name)
     return names
 
@@ -288,14 +288,24 @@ def _device(path: str, device: Device) -> Step:
     )
 
 
-def _is_bind(mount: Mount) -> bool:
+def is_bind(mount: Mount) -> bool:
+    """Whether the mount shows a file or directory of the host's."""
     return mount.get("type") == "bind" or bool(
         {"bind", "rbind"}.intersection(mount.get("options", ()))
     )
 
 
+def overlay_layers(mount: Mount) -> list[str]:
+    """The directories of an overlay, the uppermost first; none of another mount's."""
+    if mount.get("type") != "overlay":
+        return []
+    values = dict(option.partition("=")[::2] for option in mount.get("options", ()))
+    layers = [values.get("upperdir", ""), *values.get("lowerdir", "").split(":")]
+    return [layer for layer in layers if layer.startswith("/")]
+
+
 def _is_bind_of_dev(mount: Mount) -> bool:
-    return clean(mount["destination"]) == "/dev" and _is_bind(mount)
+    return clean(mount["destination"]) == "/dev" and is_bind(mount)
 
 
 def _is_below(path: str, directory: str) -> bool:
@@ -315,7 +325,7 @@ def _read_only_late(spec: Spec) -> list[str]:
         later = wanted[index + 1 :]
         if (
             (path == "/dev" or mount.get("type") == "tmpfs")
-            and not _is_bind(mount)
+            and not is_bind(mount)
             and path not in later  # what is mounted over it would become read-only in its place
             and (path == "/dev" or any(_is_below(each, path) for each in [*later, cwd]))
             and Options(mount.get("options", [])).flags & flags.MS_RDONLY

@@ -215,16 +215,32 @@ static bool starts_with(const struct binary *binary, const char *text, size_t le
     return binary->length >= length && memcmp(binary->bytes, text, length) == 0;
 }
 
+/* What a file of that name turns out to be now and then, by its first bytes. */
+static const struct {
+    const char *start;
+    size_t length;
+    const char *is;
+} MISTAKEN[] = {
+    {"\177ELF", 4, "native code (ELF): give the .wasm file it was compiled from"},
+    {"(module", 7, "WebAssembly text: make a module of it, for example with wat2wasm"},
+    {"(component", 10, "WebAssembly text: make a module of it, for example with wat2wasm"},
+    {";;", 2, "WebAssembly text: make a module of it, for example with wat2wasm"},
+    {"\037\213", 2, "compressed with gzip: unpack it (gunzip) when the image is built"},
+    {"\050\265\057\375", 4, "compressed with zstd: unpack it (unzstd) when the image is built"},
+    {"PK\003\004", 4, "a zip archive: unpack it when the image is built"},
+    {"BC\300\336", 4, "LLVM bitcode: link it (wasm-ld)"},
+    {"!<arch>", 7, "a library archive (.a): link it (wasm-ld)"},
+    {"version https://git-lfs", 23, "a pointer of Git LFS: get the file with git lfs pull"},
+    {"<", 1, "HTML or XML: a page in place of a download?"},
+};
+
 /* Refuses what is not a core module with a sentence that says what it is. */
 static int check_header(const struct binary *binary, struct engine_error *error) {
     if (!binary->bytes)
         return engine_fail(error, "the file is empty, not a WebAssembly module");
-    if (starts_with(binary, "\177ELF", 4))
-        return engine_fail(error, "this is native code (ELF), which is not run as a WebAssembly "
-                                  "module: give the .wasm file it was compiled from");
-    if (starts_with(binary, "(module", 7) || starts_with(binary, "(component", 10))
-        return engine_fail(error, "this is WebAssembly text: make a module of it, for example with "
-                                  "wat2wasm");
+    for (size_t i = 0; i < sizeof MISTAKEN / sizeof MISTAKEN[0]; i++)
+        if (starts_with(binary, MISTAKEN[i].start, MISTAKEN[i].length))
+            return engine_fail(error, "this is not a WebAssembly module, but %s", MISTAKEN[i].is);
     if (!starts_with(binary, "\0asm", 4))
         return engine_fail(error,
                            "this is not a WebAssembly module: it does not start with \\0asm");

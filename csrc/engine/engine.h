@@ -98,6 +98,10 @@ struct engine_program {
     const char *function; /* of a reactor or library, to call after _initialize; NULL: _start */
 };
 
+/* What engine_prepare does before it instantiates: whether the module would run, without the memory
+ * that it needs for that. It can only be closed then. */
+int engine_check(struct engine_module *module, const struct engine_program *program,
+                 struct engine_error *error);
 /* Makes the module ready to run: opens the preopens, checks the imports and the function,
  * instantiates (but for a module with a start section, whose code may not run yet). Once. */
 int engine_prepare(struct engine_module *module, const struct engine_program *program,

@@ -110,27 +110,64 @@ static bool is_provided(const struct engine_module *module, const struct engine_
     return found;
 }
 
-/* Names all that is missing, as far as the message reaches; the library would say "unknown
- * import". */
+/* Whom modules that import something else were made for: "module." or "module.name…" of an import,
+ * and what to do about it. */
+static const struct {
+    const char *import;
+    const char *hint;
+} STRANGERS[] = {
+    {"gojs.", "built by Go for JavaScript: build it with GOOS=wasip1 GOARCH=wasm"},
+    {"go.", "built by Go for JavaScript: build it with GOOS=wasip1 GOARCH=wasm"},
+    {"wbg.", "built with wasm-bindgen for JavaScript: build it without, for wasm32-wasip1"},
+    {"__wbindgen", "built with wasm-bindgen for JavaScript: build it without, for wasm32-wasip1"},
+    {"a.", "built by Emscripten for JavaScript: link it with -sSTANDALONE_WASM"},
+    {"env.emscripten_", "built by Emscripten for JavaScript: link it with -sSTANDALONE_WASM"},
+    {"env._emscripten_", "built by Emscripten for JavaScript: link it with -sSTANDALONE_WASM"},
+    {"env.__syscall_", "built by Emscripten for JavaScript: link it with -sSTANDALONE_WASM"},
+    {"env.invoke_", "built by Emscripten for JavaScript: link it with -sSTANDALONE_WASM"},
+    {"env._embind", "built by Emscripten for JavaScript: link it with -sSTANDALONE_WASM"},
+    {"env.abort", "built by AssemblyScript for JavaScript: build it with its wasi-shim"},
+    {"wasi_unstable.", "built for the WASI of 2019, whose calls take other structures and numbers: "
+                       "build it again, for WASI preview 1"},
+    {"wasi:", "the inside of a component of WASI preview 2: build it for wasm32-wasip1"},
+    {"wasi_nn.", "name the plugin wasi_nn in the annotation run.oci.wasm.plugins"},
+    {"wasi_ephemeral_nn.", "name the plugin wasi_nn in the annotation run.oci.wasm.plugins"},
+};
+
+static const char *explain_import(const struct engine_external *import) {
+    char name[256];
+    snprintf(name, sizeof(name), "%.*s.%.*s", (int)import->module_length, import->module,
+             (int)import->name_length, import->name);
+    for (size_t index = 0; index < sizeof(STRANGERS) / sizeof(STRANGERS[0]); index++)
+        if (strncmp(name, STRANGERS[index].import, strlen(STRANGERS[index].import)) == 0)
+            return STRANGERS[index].hint;
+    return NULL;
+}
+
+/* Names what is missing, as far as the message reaches; the library would say "unknown import". */
 static int check_imports(const struct engine_module *module, struct engine_error *error) {
     size_t count = engine_module_imports(module, NULL, 0);
     struct engine_external *imports = calloc(count + 1, sizeof(*imports));
     if (!imports)
         return engine_fail(error, "out of memory");
     engine_module_imports(module, imports, count);
-    char missing[512] = "";
+    char missing[300] = "";
+    const char *hint = NULL;
     size_t length = 0;
     for (size_t index = 0; index < count && length < sizeof(missing); index++) {
         const struct engine_external *import = &imports[index];
         if (is_provided(module, import))
             continue;
+        hint = hint ? hint : explain_import(import);
         length += (size_t)snprintf(missing + length, sizeof(missing) - length, "%s%s %.*s.%.*s",
                                    length ? ", " : "", import->type, (int)import->module_length,
                                    import->module, (int)import->name_length, import->name);
     }
     free(imports);
     if (length)
-        return engine_fail(error, "the module imports what crunw does not provide: %s", missing);
+        return engine_fail(error, "the module imports what crunw does not provide: %s%s%s%s%s",
+                           missing, length < sizeof(missing) ? "" : "...", hint ? " (" : "",
+                           hint ? hint : "", hint ? ")" : "");
     return 0;
 }
 
@@ -141,8 +178,9 @@ static int check_function(struct engine_module *module, const char *function,
     module->function = function ? function : "_start";
     if (!function && module->kind != ENGINE_COMMAND)
         return engine_fail(error,
-                           "the module exports no _start: it is a %s, for which a function "
-                           "to call must be named",
+                           "the module exports no _start: it is a %s (name the function to call in "
+                           "the annotation run.oci.wasm.function, or build a program, in Rust for "
+                           "wasm32-wasip1)",
                            module->kind == ENGINE_REACTOR ? "reactor" : "library");
     if (!find_function(module, module->function, &takes_nothing))
         return engine_fail(error, "the module exports no function %s", module->function);
@@ -165,14 +203,13 @@ static int instantiate(struct engine_module *module, struct engine_error *error)
     return 0;
 }
 
-int engine_prepare(struct engine_module *module, const struct engine_program *program,
-                   struct engine_error *error) {
+int engine_check(struct engine_module *module, const struct engine_program *program,
+                 struct engine_error *error) {
     const struct engine_symbols *wasmedge = &module->engine->wasmedge;
     for (const char *const *preopen = program->preopens; *preopen; preopen++)
         if (check_preopen(*preopen, error) != 0)
             return -1;
-    if (check_function(module, program->function, error) != 0 ||
-        create_wasi(module, program, error) != 0)
+    if (create_wasi(module, program, error) != 0)
         return -1;
     module->executor = wasmedge->ExecutorCreate(module->configure, module->statistics);
     module->store = wasmedge->StoreCreate();
@@ -186,7 +223,16 @@ int engine_prepare(struct engine_module *module, const struct engine_program *pr
     if (!wasmedge->ResultOK(result))
         return engine_fail(error, "WASI can't be registered: %s",
                            wasmedge->ResultGetMessage(result));
-    if (create_plugin_modules(module, error) != 0 || check_imports(module, error) != 0)
+    /* What a module imports says more of what it was made for than what it lacks. */
+    if (create_plugin_modules(module, error) != 0 || check_imports(module, error) != 0 ||
+        check_function(module, program->function, error) != 0)
+        return -1;
+    return 0;
+}
+
+int engine_prepare(struct engine_module *module, const struct engine_program *program,
+                   struct engine_error *error) {
+    if (engine_check(module, program, error) != 0)
         return -1;
     return module->has_start ? 0 : instantiate(module, error);
 }

@@ -170,3 +170,15 @@ def test_inspect_of_a_component(crunw: Runtime, modules: Path) -> None:
     document = json.loads(crunw("inspect", "--json", modules / "component.wasm").ok())
     assert document["kind"] == "component"
     assert "goes beyond" in crunw("inspect", modules / "truncated.wasm").error()
+
+
+def test_inspect_says_whether_it_runs(crunw: Runtime, modules: Path) -> None:
+    runs = {
+        name: json.loads(crunw("inspect", "--json", modules / f"{name}.wasm").ok())["obstacle"]
+        for name in ("hello", "library", "imports")
+    }
+    assert runs["hello"] == ""
+    assert "it is a library (name the function to call" in runs["library"]
+    assert "does not provide: function env.missing" in runs["imports"]
+    text = crunw("inspect", modules / "library.wasm").ok()
+    assert "\nruns here  no: the module exports no _start: it is a library (" in text

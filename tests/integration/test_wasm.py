@@ -403,3 +403,54 @@ def test_exec_of_a_bad_module(crunw, wasm_bundle, modules):
     os.link(modules / "component.wasm", container.rootfs / "component.wasm")
     crunw.start(container)
     assert "component" in crunw("exec", container.id, "/component.wasm").error(255)
+
+    assert "component" in crunw("exec", container.id, "/component.wasm").error()
+
+
+# --- What is not a module -------------------------------------------------------------------------
+
+NOT_MODULES = [
+    (b"", "the file is empty, not a WebAssembly module"),
+    (b"(module)", "this is not a WebAssembly module, but WebAssembly text: make a module of it"),
+    (b"\x1f\x8b\x08\0", "this is not a WebAssembly module, but compressed with gzip"),
+    (b"<!DOCTYPE html>", "this is not a WebAssembly module, but HTML or XML"),
+    (b"BC\xc0\xde", "this is not a WebAssembly module, but LLVM bitcode"),
+    (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+    (b"\0asm\1\0", "the module is truncated: 6 bytes"),
+    (b"hello", "this is not a WebAssembly module: it does not start with \\0asm"),
+]
+
+
+@pytest.mark.parametrize(("content", "problem"), NOT_MODULES)
+def test_a_file_with_the_name_of_a_module_says_what_it_is(crunw, wasm_bundle, content, problem):
+    """Its first bytes do not make it WebAssembly, and executed it would fail without a reason."""
+    made = wasm_bundle("hello")
+    (made.rootfs / "hello.wasm").unlink()
+    (made.rootfs / "hello.wasm").write_bytes(content)
+    error = crunw.run(made).error()
+    assert error.startswith("load /hello.wasm: ")
+    assert problem in error
+
+
+def test_a_script_with_the_name_of_a_module_is_a_script(crunw, bundle):
+    made = bundle("/app.wasm")
+    (made.rootfs / "app.wasm").write_text("#!/bin/sh\necho script\n")
+    (made.rootfs / "app.wasm").chmod(0o755)
+    assert crunw.run(made).ok() == "script\n"
+
+
+def test_a_module_in_an_overlay(crunw, wasm_bundle):
+    """Images as volumes of Kubernetes are mounts of this type."""
+    if os.geteuid():
+        pytest.skip("needs root, to mount an overlay of any kind")
+    made = wasm_bundle("hello")
+    for name in ("lower", "middle"):
+        (made.path / name).mkdir()
+    (made.rootfs / "hello.wasm").rename(made.path / "lower/hello.wasm")
+    layers = f"lowerdir={made.path}/middle:{made.path}/lower"
+    mount = {
+        "destination": "/volume", "type": "overlay", "source": "overlay", "options": ["ro", layers],
+    }  # fmt: skip
+    made.config["mounts"].append(mount)
+    made.process["args"] = ["/volume/hello.wasm"]
+    assert crunw.run(made.write()).ok() == "Hello from WebAssembly\n"

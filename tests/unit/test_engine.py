@@ -82,7 +82,7 @@ def test_how_it_ends(engine: Engine, modules: Path, name: str, result: Result) -
         ("magic", "does not start with \\0asm"),
         ("script", "does not start with \\0asm"),
         ("section255", "can't be parsed: malformed section id, at byte 0x33"),
-        ("text", "this is WebAssembly text"),
+        ("text", "this is not a WebAssembly module, but WebAssembly text"),
         ("truncated", "truncated or damaged: section 10 at byte"),
         ("version2", "unknown version of WebAssembly: 2, layer 0"),
     ],
@@ -99,7 +99,7 @@ def test_refused(
 
 
 def test_refused_native(engine: Engine) -> None:
-    with pytest.raises(CrunwError, match="this is native code"):
+    with pytest.raises(CrunwError, match="but native code"):
         engine.validate(sys.executable)
 
 
@@ -124,6 +124,51 @@ def test_missing_imports_are_named(engine: Engine, modules: Path) -> None:
     )
 
 
+def importing(module: str, name: str) -> bytes:
+    """A library that imports a function."""
+    names = b"".join(bytes([len(text)]) + text.encode() for text in (module, name))
+    section = b"\1" + names + b"\0\0"
+    types = b"\1\4\1\x60\0\0"
+    return b"\0asm\1\0\0\0" + types + b"\2" + bytes([len(section)]) + section
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "hint"),
+    [
+        ("gojs", "runtime.wasmExit", "GOOS=wasip1"),
+        ("go", "debug", "GOOS=wasip1"),
+        ("wbg", "__wbg_log_1", "wasm-bindgen"),
+        ("__wbindgen_placeholder__", "__wbindgen_throw", "wasm-bindgen"),
+        ("a", "a", "-sSTANDALONE_WASM"),
+        ("env", "emscripten_memcpy_js", "-sSTANDALONE_WASM"),
+        ("env", "abort", "AssemblyScript"),
+        ("wasi_unstable", "fd_write", "for WASI preview 1"),
+        ("wasi:cli/exit@0.2.0", "exit", "component of WASI preview 2"),
+    ],
+)
+def test_what_a_module_was_made_for(
+    engine: Engine, tmp_path: Path, module: str, name: str, hint: str
+) -> None:
+    """Before it is said that it is a library: that is not its trouble."""
+    path = tmp_path / "module.wasm"
+    path.write_bytes(importing(module, name))
+    obstacle = engine.obstacle(str(path))
+    assert obstacle.startswith(
+        f"the module imports what crunw does not provide: function {module}.{name} ("
+    )
+    assert hint in obstacle
+
+
+def test_an_unknown_import_has_no_hint(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "module.wasm"
+    path.write_bytes(importing("env", "mine"))
+    assert engine.obstacle(str(path)).endswith("does not provide: function env.mine")
+
+
+def test_no_obstacle(engine: Engine, modules: Path) -> None:
+    assert engine.obstacle(str(modules / "exit3.wasm")) == ""
+
+
 def test_wrong_import_type(engine: Engine, modules: Path) -> None:
     with pytest.raises(CrunwError, match="can't be instantiated: incompatible import type"):
         run(engine, modules / "import_type.wasm")
@@ -145,7 +190,7 @@ def test_damaged_modules_never_crash(engine: Engine, modules: Path, tmp_path: Pa
 def test_reactor(engine: Engine, modules: Path) -> None:
     path = modules / "reactor.wasm"
     assert run(engine, path, function="run") == Result(5, "")
-    with pytest.raises(CrunwError, match="it is a reactor, for which a function"):
+    with pytest.raises(CrunwError, match=r"it is a reactor \(name the function"):
         run(engine, path)
     with pytest.raises(CrunwError, match="exports no function nothing"):
         run(engine, path, function="nothing")
@@ -155,7 +200,7 @@ def test_reactor(engine: Engine, modules: Path) -> None:
 
 def test_library(engine: Engine, modules: Path) -> None:
     assert run(engine, modules / "library.wasm", function="answer") == Result(0, "")
-    with pytest.raises(CrunwError, match="it is a library, for which a function"):
+    with pytest.raises(CrunwError, match=r"it is a library \(name the function"):
         run(engine, modules / "library.wasm")
 
 

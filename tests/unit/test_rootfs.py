@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ def find(
     cwd: str = "/",
     environment: tuple[str, ...] = (),
 ) -> tuple[str, bytes]:
-    found = Root(str(root), [(destination, str(source)) for destination, source in binds])
+    found = Root(str(root), [(destination, [str(source)]) for destination, source in binds])
     return found.find_program(name, cwd, environment)
 
 
@@ -313,6 +314,45 @@ def test_source_is_missing_or_a_link(root: Path, volume: Path) -> None:
 def test_directories(root: Path, volume: Path) -> None:
     (root / "link").symlink_to("bin")
     os.mkfifo(root / "fifo")
-    binds = [("/data", volume), ("/m.wasm", volume / "m"), ("/etc/m", volume / "m"), ("/", volume)]
-    found = Root(str(root), [(name, str(source)) for name, source in binds]).directories()
+    binds = [("/data", volume), ("/m.wasm", volume / "m"), ("/etc/m", volume / "m")]
+    found = Root(str(root), [(name, [str(source)]) for name, source in binds]).directories()
     assert found == ["bin", "data", "etc", "srv"]
+
+
+def layers(tmp_path: Path) -> list[str]:
+    """An overlay: the upper layer hides ``gone`` and has an ``app`` of its own."""
+    for name in ("upper", "middle", "lower"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "lower/app").write_bytes(ELF)
+    (tmp_path / "lower/gone").write_bytes(WASM)
+    (tmp_path / "lower/only").write_bytes(WASM)
+    (tmp_path / "upper/app").write_bytes(WASM)
+    return [str(tmp_path / name) for name in ("upper", "middle", "lower")]
+
+
+def test_overlay(root: Path, tmp_path: Path) -> None:
+    """An image as a volume: the uppermost layer that has the file counts."""
+    found = Root(str(root), [("/volume", layers(tmp_path))])
+    assert found.find_program("/volume/app", "/", ()) == ("/volume/app", WASM)
+    assert found.find_program("/volume/only", "/", ()) == ("/volume/only", WASM)
+    assert found.find_program("/volume/none", "/", ()) == MISSING
+
+
+def test_what_an_upper_layer_has_removed_is_not_found(root: Path, tmp_path: Path) -> None:
+    directories = layers(tmp_path)
+    try:
+        os.mknod(tmp_path / "upper/gone", stat.S_IFCHR, 0)
+    except PermissionError:
+        pytest.skip("needs root, to make a whiteout")
+    found = Root(str(root), [("/volume", directories)])
+    assert found.find_program("/volume/gone", "/", ()) == MISSING
+
+
+def test_a_bind_on_the_root_has_its_directories(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "other/inside").mkdir(parents=True)
+    binds = [
+        ("/before", [str(tmp_path)]),
+        ("/", [str(tmp_path / "other")]),
+        ("/after", [str(tmp_path)]),
+    ]
+    assert Root(str(root), binds).directories() == ["after", "inside"]
