@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
+PREFIX = PROJECT / "build" / "release" / "prefix"  # as the image has it in /opt/crunw
 NSENTER = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
 # The engine starts unless its configuration, or the file `broken`, says otherwise.
 SYSTEMCTL = """
@@ -35,9 +36,7 @@ def node(tmp_path):
         pytest.skip("needs root")
     for name in ("etc", "bin", "lib"):
         (tmp_path / name).mkdir()
-    crunw = shutil.which("crunw")
-    assert crunw
-    shutil.copytree(Path(crunw).parents[1], tmp_path / "opt" / "crunw", symlinks=True)
+    shutil.copytree(PREFIX, tmp_path / "opt" / "crunw", symlinks=True)
     for name, script in {"nsenter": NSENTER, "systemctl": SYSTEMCTL}.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "bin" / name).chmod(0o755)
@@ -84,17 +83,17 @@ def before(node: Path) -> os.stat_result:
 @pytest.mark.parametrize(
     ("file", "text", "error"),
     [
-        ("opt/crunw/bin/crunw-init", None, "crunw would not work on the node"),
+        ("opt/crunw/**/crunw-init", None, "crunw would not work on the node"),
         ("etc/config.toml", "version =\n", "config.toml: is not valid TOML"),
         ("etc/config.toml", "version = 9\n", "config.toml: unknown version 9"),
     ],
 )
 def test_what_can_not_work_changes_nothing(node, file, text, error):
-    path = node / file
     if text is None:
+        (path,) = node.glob(file)
         path.unlink()
     else:
-        path.write_text(text)
+        (node / file).write_text(text)
     there = before(node)
     done = install(node, "containerd")
     assert done.returncode == 1
