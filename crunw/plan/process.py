@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from crunw.notices import degraded, one_line
 from crunw.plan import flags, ops
 from crunw.plan.encode import Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Literal
 
     from crunw.plan.host import Host
-    from crunw.spec.model import Process, Spec
+    from crunw.spec.model import Capabilities, Process, Spec
+
+    CapabilitySet = Literal["bounding", "effective", "permitted", "inheritable", "ambient"]
 
 _DEFAULT_UMASK = 0o022
+_SETS: tuple[CapabilitySet, ...] = ("bounding", "effective", "permitted", "inheritable", "ambient")
+_SYS_ADMIN = 1 << flags.CAPABILITIES.index("CAP_SYS_ADMIN")
 
 
 def limit_steps(process: Process) -> list[Step]:
@@ -59,7 +65,7 @@ def seal_steps(process: Process, host: Host) -> list[Step]:
     umask = Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK))
     if process.get("noNewPrivileges"):
         return [umask, credentials(process), Step("no_new_privs")]
-    extra = _mask(["CAP_SYS_ADMIN"]) if host.seccomp_program else 0
+    extra = _SYS_ADMIN if host.seccomp_program else 0
     return [umask, credentials(process, until_exec=extra)]
 
 
@@ -100,16 +106,29 @@ def credentials(process: Process, how: int = 0, until_exec: int = 0) -> Step:
     ``how``: ``CREDENTIALS_*`` bits. ``until_exec``: a mask of capabilities to have besides.
     """
     user = process.get("user", {})
-    sets = process.get("capabilities") or {}
-    masks = (
-        _mask(sets.get("bounding", ())),
-        _mask(sets.get("effective", ())) | until_exec,
-        _mask(sets.get("permitted", ())) | until_exec,
-        _mask(sets.get("inheritable", ())),
-        _mask(sets.get("ambient", ())),
-    )
+    uid = user.get("uid", 0)
+    sets: Capabilities = process.get("capabilities") or {}
+    masks = {kind: _mask(kind, sets.get(kind, ())) for kind in _SETS}
+    # Root's are those of the bounding set, with or without. `runc spec` repeats the permitted set,
+    # and has no inheritable one: nobody has asked for that.
+    repeated = "inheritable" not in sets and masks["ambient"] == masks["permitted"]
+    if uid and not repeated:
+        _tell_lost_ambient(masks)
+    for kind in ("effective", "permitted"):
+        masks[kind] |= until_exec
     groups = list(user.get("additionalGids", ()))
-    return Step("credentials", user.get("uid", 0), user.get("gid", 0), groups, *masks, how)
+    return Step("credentials", uid, user.get("gid", 0), groups, *masks.values(), how)
+
+
+def _tell_lost_ambient(masks: dict[CapabilitySet, int]) -> None:
+    """An ambient capability must be a permitted and an inheritable one (capabilities(7))."""
+    lost = masks["ambient"] & ~(masks["permitted"] & masks["inheritable"])
+    for number, name in enumerate(flags.CAPABILITIES):
+        if lost >> number & 1:
+            degraded(
+                "process.capabilities.ambient",
+                f"{name} is left out (it must be in permitted and inheritable, too)",
+            )
 
 
 def process_step(process: Process, host: Host) -> Step:
@@ -142,10 +161,16 @@ def persona_steps(spec: Spec) -> list[Step]:
     return [Step("personality", flags.PERSONALITIES[persona["domain"]])]
 
 
-def _mask(names: list[str] | tuple[str, ...]) -> int:
-    """The set as a bit mask; names this kernel interface doesn't know are left out, as in runc."""
+def _mask(kind: CapabilitySet, names: Iterable[str]) -> int:
+    """The set as a bit mask. Names that are not known are left out, as in runc."""
     mask = 0
     for name in names:
         if name in flags.CAPABILITIES:
             mask |= 1 << flags.CAPABILITIES.index(name)
+        else:
+            whole = f"CAP_{name.upper()}"
+            hint = f" (its name is {whole})" if whole in flags.CAPABILITIES else ""
+            degraded(
+                f"process.capabilities.{kind}", f"{one_line(name)} is not known: left out{hint}"
+            )
     return mask

@@ -160,13 +160,6 @@ def _variable(value: Any, node: Node) -> None:
         raise SpecError("", f"must be NAME=value, is {show(value)}")
 
 
-def _capability(value: Any, node: Node) -> None:
-    """Names this kernel or this version doesn't know are for the plan to skip, as runc does."""
-    _string(value, node)
-    if not value.startswith("CAP_"):
-        raise SpecError("", f"must be the name of a capability (CAP_…), is {show(value)}")
-
-
 def _is_number(text: str) -> bool:
     """Decimal digits, few enough for a CPU, a node or a page size."""
     return 0 < len(text) < 10 and DIGITS.issuperset(text)
@@ -208,7 +201,6 @@ KINDS: dict[str, Callable[[Any, Node], None]] = {
     "int": _int,
     "enum": _enum,
     "variable": _variable,
-    "capability": _capability,
     "cpus": _cpus,
     "access": _access,
     "page size": _page_size,

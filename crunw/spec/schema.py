@@ -10,7 +10,7 @@ A node is a tuple: its kind (a function of ``crunw.spec.check``), then the kind'
     ("map", node)                   an object with keys of the user's choice
     ("object", {key: node}, keys that are required)
 
-and ("variable",), ("capability",), ("cpus",), ("access",), ("page size",) for strings of one form.
+and ("variable",), ("cpus",), ("access",), ("page size",) for strings of one form.
 Keys that stand nowhere here are ignored, as the specification wants; so are the sections for other
 platforms (``solaris``, ``windows``, ``vm``, ``zos``, ``freebsd``).
 """
@@ -51,7 +51,7 @@ USER = (
     (),
 )
 
-CAPABILITIES = ("list", ("capability",))
+CAPABILITIES = STRINGS  # the plan leaves out what it does not know, and says so
 
 RLIMITS = (
     "list",

@@ -224,6 +224,19 @@ static int change_user(struct init *init, uint64_t uid, uint64_t gid, const uint
     return sys_prctl(&init->error, "prctl(PR_SET_DUMPABLE)", PR_SET_DUMPABLE, 0, 0);
 }
 
+/* A caller may have given up to raise ambient capabilities (SECBIT_NO_CAP_AMBIENT_RAISE). */
+static int drop_ambient(struct init *init, struct capabilities *want) {
+    int securebits = sys_prctl(&init->error, "prctl(PR_GET_SECUREBITS)", PR_GET_SECUREBITS, 0, 0);
+    if (securebits < 0)
+        return -1;
+    if (want->ambient == 0 || (securebits & SECBIT_NO_CAP_AMBIENT_RAISE) == 0)
+        return 0;
+    want->ambient = 0;
+    report_notice(init, NOTICE_WARNING, "process.capabilities.ambient",
+                  "the set is left empty: the securebits of this process forbid to raise any");
+    return 0;
+}
+
 static int change_user_and_capabilities(struct init *init, uint64_t uid, uint64_t gid,
                                         const uint64_t *groups, size_t count,
                                         struct capabilities want, uint64_t how) {
@@ -232,6 +245,8 @@ static int change_user_and_capabilities(struct init *init, uint64_t uid, uint64_
     if (capget_all(error, &have) < 0)
         return -1;
     want = within(want, have);
+    if (drop_ambient(init, &want) < 0)
+        return -1;
     if (drop_bounding(error, want.bounding, &want.bounding) < 0)
         return -1;
     if ((how & CREDENTIALS_EXECUTED) != 0 &&

@@ -229,7 +229,7 @@ def test_a_damaged_record(crunw, bundle):
         ('{"cwd": "x", "args": ["true"]}', "cwd"),
         ('{"cwd": "/", "args": ["true"], "user": {"uid": -1}}', "user.uid"),
         ('{"cwd": "/", "args": ["true"], "env": ["A"]}', "env[0]"),
-        ('{"cwd": "/", "args": ["true"], "capabilities": {"bounding": ["x"]}}', "capabilities"),
+        ('{"cwd": "/", "args": ["true"], "capabilities": {"bounding": [5]}}', "capabilities"),
     ],
 )
 def test_bad_process(crunw, bundle, tmp_path, process, field):

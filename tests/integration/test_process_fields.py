@@ -205,6 +205,63 @@ def test_seccomp_listener_that_is_not_there(crunw: Runtime, bundle, tmp_path: Pa
     assert error.startswith("connect to linux.seccomp.listenerPath")
 
 
+# --- Capabilities that are left out ---------------------------------------------------------------
+
+
+def warnings(result: Any) -> list[str]:
+    """The lines of a command that has succeeded, but not in silence."""
+    assert result.status == 0, result
+    prefix = "crunw: warning: process.capabilities."
+    assert all(line.startswith(prefix) for line in result.err.splitlines()), result
+    return [line.removeprefix(prefix) for line in result.err.splitlines()]
+
+
+def test_unknown_capabilities_are_left_out_with_a_warning(crunw: Runtime, bundle) -> None:
+    made = bundle("grep", "CapBnd", "/proc/self/status")
+    made.change(process__capabilities={"bounding": ["CAP_KILL", "CAP_FUTURE", "chown"]})
+    result = crunw.run(made)
+    assert warnings(result) == [
+        "bounding: CAP_FUTURE is not known: left out",
+        "bounding: chown is not known: left out (its name is CAP_CHOWN)",
+    ]
+    assert int(result.out.split()[1], 16) == 1 << 5
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_ambient_capabilities_that_can_not_be_raised(crunw: Runtime, bundle, uid: int) -> None:
+    """Of an ordinary user: root has them by the bounding set."""
+    made = bundle("grep", "CapAmb", "/proc/self/status", process__user={"uid": uid, "gid": 0})
+    sets = dict.fromkeys(("bounding", "permitted", "ambient"), ("CAP_KILL", "CAP_CHOWN"))
+    made.change(process__capabilities={**sets, "inheritable": ["CAP_KILL"]})
+    result = crunw.run(made)
+    assert int(result.out.split()[1], 16) == 1 << 5
+    left_out = "CAP_CHOWN is left out (it must be in permitted and inheritable, too)"
+    assert warnings(result) == ([f"ambient: {left_out}"] if uid else [])
+
+
+# prctl(PR_SET_SECUREBITS, SECBIT_NO_CAP_AMBIENT_RAISE), then what follows.
+GIVES_UP_AMBIENT = """
+import ctypes, os, sys
+assert ctypes.CDLL(None).prctl(28, 1 << 6, 0, 0, 0) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_ambient_capabilities_that_the_caller_has_given_up(
+    crunw: Runtime, bundle, user: int
+) -> None:
+    skip_without_root("to set securebits")
+    made = bundle("grep", "CapAmb", "/proc/self/status", process__user={"uid": user, "gid": 0})
+    names = ("bounding", "permitted", "inheritable", "ambient")
+    made.change(process__capabilities=dict.fromkeys(names, ("CAP_KILL",)))
+    result = crunw.run(made, prefix=["python3", "-I", "-c", GIVES_UP_AMBIENT])
+    assert int(result.out.split()[1], 16) == 0
+    assert warnings(result) == [
+        "ambient: the set is left empty: the securebits of this process forbid to raise any"
+    ]
+
+
 # --- Network devices ------------------------------------------------------------------------------
 
 
