@@ -2,6 +2,7 @@
 
 ``state.json``  the record; replaced by rename, so a reader never sees half of one
 ``fast``        what the launcher needs of the record
+``exec``        what it needs to run a further process, left by the first `exec`
 ``config.json`` the specification as it was at ``create``
 ``notices``     what works worse than was asked for, a line each (:mod:`crunw.notices`)
 ``counters``    what a module has used, while that is asked for (``struct plan_counters``)
@@ -103,6 +104,10 @@ class Container:
         except KernelError:
             self.remove()
             raise
+
+    def exec_recipe(self) -> str:
+        """Where :mod:`crunw.plan.exec_recipe` is kept."""
+        return f"{self.directory}/exec"
 
     def exists(self) -> bool:
         """Whether there is a container of this id, be it half made."""
@@ -268,6 +273,15 @@ def _remove_entry(path: str) -> None:
         for name in posix.listdir(path):
             posix.unlink(f"{path}/{name}")
         posix.rmdir(path)
+
+
+def read_start(path: str) -> bytes:
+    """The first bytes of a file, none of one that can't be read."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(64)
+    except OSError:
+        return b""
 
 
 def write_file(path: str, text: str) -> None:

@@ -8,8 +8,8 @@ from crunw import notices, status
 from crunw.effects import foreground, processes
 from crunw.effects.init import Init, nothing
 from crunw.effects.rootfs import Root
-from crunw.effects.store import Container, write_file
-from crunw.errors import StateError
+from crunw.effects.store import Container, read_start, write_file
+from crunw.errors import KernelError, StateError
 from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.create import seccomp_filter, use_engine
 from crunw.lifecycle.descriptors import (
@@ -113,10 +113,34 @@ def execute(request: Request) -> int:
     except BaseException:
         init.abandon()
         raise
+    _leave_recipe(container, record, spec, host)
     if request.detach:
         return 0
     wait = terminal.wait if terminal else foreground.wait
     return wait(init.pid, started)
+
+
+def _leave_recipe(container: Container, record: Record, spec: Spec, host: Host) -> None:
+    """For the launcher, so that it can do the next one itself, if it is as most are."""
+    group = record.get("cgroup") or {}
+    notifies = host.seccomp_fd >= 0 or spec["linux"].get("intelRdt")
+    if host.workload.kind != "native" or "unit" in group or notifies or notices.said():
+        return
+    from crunw.plan import exec_recipe
+
+    path = container.exec_recipe()
+    if exec_recipe.is_current(read_start(path)):
+        return
+    host.console_fd, host.preserve_fds = -1, 0
+    host.cgroup_join, host.cgroup_unified = [], ""
+    if whole := cgroup_of(record):
+        host.cgroup_join, host.cgroup_unified = whole.join_files(), whole.unified
+    process: Process = {**spec["process"], "args": ["true"], "terminal": False}
+    data = exec_recipe.recipe(exec_plan(spec, process, host, 0))
+    try:
+        write_file(path, data.decode("utf-8", "surrogateescape"))
+    except KernelError as error:  # it goes on as before, if more slowly
+        notices.detail(f"exec: {error}")
 
 
 def _announce(request: Request, pid: int, started: int) -> None:

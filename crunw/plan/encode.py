@@ -31,7 +31,7 @@ def encode(steps: Iterable[Step], *, more: bool = False) -> bytes:
 
     A field that doesn't fit its signature is a programming error.
     """
-    records = [_record(step) for step in steps]
+    records = [record(step) for step in steps]
     body = b"".join(records)
     header = (MAGIC, _u32(VERSION), _u32(len(records)), _u32(len(body)), _u32(more))
     return b"".join((*header, body))
@@ -57,15 +57,17 @@ def os_text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _record(step: Step) -> bytes:
+def record(step: Step) -> bytes:
+    """Return one step as it stands in a plan."""
     number, signature = OPS[step.op]
     if len(signature) != len(step.fields):
         raise TypeError(f"{step!r}: {len(signature)} fields expected")
-    payload = b"".join(map(_field, signature, step.fields))
+    payload = b"".join(map(field, signature, step.fields))
     return b"".join((number.to_bytes(2, "little"), b"\0\0", _u32(len(payload)), payload))
 
 
-def _field(kind: str, value: Field) -> bytes:
+def field(kind: str, value: Field) -> bytes:
+    """Return a value as a field of that kind (``csrc/plan.h``)."""
     if isinstance(value, int) and kind == "u":
         return (value & _U64).to_bytes(8, "little")
     if isinstance(value, str) and kind == "s":
@@ -74,7 +76,7 @@ def _field(kind: str, value: Field) -> bytes:
         return _u32(len(value)) + value
     if isinstance(value, list) and kind in "SU":
         inner = kind.lower()
-        return _u32(len(value)) + b"".join(_field(inner, item) for item in value)
+        return _u32(len(value)) + b"".join(field(inner, item) for item in value)
     raise TypeError(f"{value!r} is no {kind}")
 
 

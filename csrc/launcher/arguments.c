@@ -34,8 +34,10 @@ static int parse_globals(struct command *command, int argc, char **argv) {
         const char *word = argv[at];
         const char *equals = strchr(word, '=');
         size_t length = equals != NULL ? (size_t)(equals - word) : strlen(word);
-        if (equals == NULL && is_one_of(word, length, without_value))
+        if (equals == NULL && is_one_of(word, length, without_value)) {
+            command->debug = command->debug || strcmp(word, "--debug") == 0;
             continue;
+        }
         if (!is_one_of(word, length, with_value))
             return 0;
         const char *value = equals != NULL ? equals + 1 : argv[++at];
@@ -82,12 +84,17 @@ static bool is_host_root(void) {
            strtoul(next, &next, 10) == UINT32_MAX;
 }
 
+/* False: Python is to find it. */
+static bool find_root(struct command *command) {
+    if (command->root == NULL && is_host_root())
+        command->root = DEFAULT_ROOT;
+    return command->root != NULL && command->root[0] != '\0';
+}
+
 bool command_parse(struct command *command, int argc, char **argv) {
     *command = (struct command){0};
     int at = parse_globals(command, argc, argv);
-    if (command->root == NULL && is_host_root())
-        command->root = DEFAULT_ROOT;
-    if (at == 0 || at >= argc || command->root == NULL || command->root[0] == '\0')
+    if (at == 0 || at >= argc || !find_root(command))
         return false;
     command->verb_index = at;
     command->verb = argv[at++];
@@ -102,4 +109,49 @@ bool command_parse(struct command *command, int argc, char **argv) {
     if (strcmp(command->verb, "kill") == 0 && at < argc && plain(argv[at]))
         command->signal = argv[at++];
     return at == argc;
+}
+
+/* How many words an option at `words` takes with its value; 0: it is another, or has none. */
+static int option_words(char **words, const char *name, const char *letter, const char **value) {
+    size_t length = strlen(name);
+    if (strncmp(words[0], name, length) == 0 && words[0][length] == '=') {
+        *value = words[0] + length + 1;
+        return 1;
+    }
+    *value = words[1];
+    if (words[1] == NULL)
+        return 0;
+    return strcmp(words[0], name) == 0 || (letter != NULL && strcmp(words[0], letter) == 0) ? 2 : 0;
+}
+
+bool exec_parse(struct exec *exec, int argc, char **argv) {
+    struct command command = {0};
+    int at = parse_globals(&command, argc, argv);
+    if (at == 0 || at >= argc || strcmp(argv[at], "exec") != 0 || command.debug ||
+        !find_root(&command))
+        return false;
+    const char **variables = calloc((size_t)argc, sizeof *variables);
+    if (variables == NULL)
+        return false;
+    *exec = (struct exec){.root = command.root, .variables = variables};
+    at++;
+    while (at < argc && argv[at][0] == '-') {
+        const char *value = NULL;
+        int words = option_words(argv + at, "--env", "-e", &value);
+        if (words > 0) {
+            variables[exec->variable_count++] = value;
+        } else {
+            words = option_words(argv + at, "--cwd", NULL, &value);
+            exec->cwd = value;
+        }
+        if (words == 0 || (exec->cwd != NULL && exec->cwd[0] != '/'))
+            return false;
+        at += words;
+    }
+    if (at + 1 >= argc || !plain(argv[at]))
+        return false;
+    exec->id = argv[at];
+    exec->words = (const char *const *)argv + at + 1;
+    exec->word_count = (size_t)(argc - at - 1);
+    return true;
 }

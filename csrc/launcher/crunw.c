@@ -71,6 +71,13 @@ static bool do_verb(const struct command *command, int *status, int *report) {
     return strcmp(command->verb, "delete") == 0 && verb_delete(command, directory, status);
 }
 
+static bool do_exec(const struct installation *installation, int argc, char **argv, int *status) {
+    struct exec exec;
+    char init[PATH_MAX];
+    set_path(init, "%s/crunw-init", installation->library);
+    return exec_parse(&exec, argc, argv) && verb_exec(&exec, init, status);
+}
+
 int main(int argc, char **argv) {
     static struct installation installation;
     struct command command;
@@ -80,6 +87,9 @@ int main(int argc, char **argv) {
     int report = -1;
     prepare_process();
     find_installation(&installation, argv);
+    if (do_exec(&installation, argc, argv, &status)) {
+        return status;
+    }
     bool creates = command_creates(argc, argv);
     if (command_parse(&command, argc, argv) && do_verb(&command, &status, &report)) {
         if (report < 0) {

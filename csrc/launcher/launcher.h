@@ -29,6 +29,7 @@ struct command {
     const char *root;
     const char *log; /* NULL: none */
     const char *id;
+    bool debug;
     const char *signal; /* kill; NULL: not given */
     bool force;         /* delete */
 };
@@ -43,9 +44,37 @@ bool command_parse(struct command *command, int argc, char **argv);
  * before any is opened here. */
 bool command_creates(int argc, char **argv);
 
-/* Starts `program`, crunw-init; false: there is none. `word` tells Python: its pid and this side's
- * descriptors, for the plan, the reports and the answers. `stub`: of LLVM, where
- * the engine will be needed; NULL: it will not. */
+/* `exec` as verb_exec can do it. */
+struct exec {
+    const char *root;
+    const char *id;
+    const char *cwd;              /* --cwd; NULL: not given */
+    const char *const *variables; /* --env */
+    size_t variable_count;
+    const char *const *words; /* the program and its arguments: one or more */
+    size_t word_count;
+};
+
+/* False: not an `exec` of that kind. */
+bool exec_parse(struct exec *exec, int argc, char **argv);
+
+/* `program`: crunw-init. exec.c */
+bool verb_exec(const struct exec *exec, const char *program, int *status);
+
+/* A crunw-init, and this side's descriptors. */
+struct spawned {
+    pid_t pid;
+    int plan;
+    int report;
+    int answer;
+};
+
+/* Starts `program`, with the descriptor `inherited` (-1: none). spawn.c */
+bool spawn(const char *program, const char *stub, int inherited, struct spawned *init);
+
+/* Starts `program`, crunw-init, for Python; false: there is none. `word` tells Python: its pid and
+ * this side's descriptors, for the plan, the reports and the answers. `stub`: of LLVM, where the
+ * engine will be needed; NULL: it will not. */
 #define SPAWN_WORD "crunw-init="
 enum { SPAWN_WORD_BYTES = 64 };
 bool spawn_init(const char *program, const char *stub, char word[static SPAWN_WORD_BYTES]);
@@ -73,6 +102,9 @@ struct record {
 enum { RECORD_POSTSTART = 1, RECORD_POSTSTOP = 2, RECORD_SHARED_PIDS = 4 };
 
 bool record_read(struct record *record, int directory);
+
+/* Whether its cgroup is not frozen. */
+bool record_thawed(const struct record *record);
 
 /* Whether the process of the record runs; a zombie does not. */
 bool process_alive(const struct record *record);

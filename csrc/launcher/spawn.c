@@ -32,8 +32,9 @@ static bool make_pipe(int ends[2]) {
     return ends[0] >= 0 && ends[1] >= 0;
 }
 
-/* Becomes crunw-init: its end of each pipe outlives exec. Signals it resets itself. */
-__attribute__((noreturn)) static void execute(const char *program, const char *stub,
+/* Becomes crunw-init: its end of each pipe outlives exec, and `inherited` (-1: none). Signals it
+ * resets itself. */
+__attribute__((noreturn)) static void execute(const char *program, const char *stub, int inherited,
                                               const int ends[PIPES]) {
     char numbers[PIPES][16];
     char name[] = "crunw-init";
@@ -48,11 +49,13 @@ __attribute__((noreturn)) static void execute(const char *program, const char *s
         argv[i + 1] = numbers[i];
         fcntl(ends[i], F_SETFD, 0);
     }
+    if (inherited >= 0)
+        fcntl(inherited, F_SETFD, 0);
     execve(program, argv, envp);
     _exit(EXIT_FAILURE);
 }
 
-bool spawn_init(const char *program, const char *stub, char word[static SPAWN_WORD_BYTES]) {
+bool spawn(const char *program, const char *stub, int inherited, struct spawned *init) {
     int pipes[PIPES][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
     bool good = access(program, X_OK) == 0;
     for (int i = 0; i < PIPES && good; i++)
@@ -62,15 +65,25 @@ bool spawn_init(const char *program, const char *stub, char word[static SPAWN_WO
     /* Not vfork, which would wait for exec: this process is small, and has something to do. */
     pid_t pid = good ? fork() : -1;
     if (pid == 0)
-        execute(program, stub, theirs);
+        execute(program, stub, inherited, theirs);
     for (int i = 0; i < PIPES; i++) {
         close(theirs[i]);
-        if (pid > 0)
-            fcntl(ours[i], F_SETFD, 0);
-        else
+        if (pid < 0)
             close(ours[i]);
     }
-    snprintf(word, SPAWN_WORD_BYTES, SPAWN_WORD "%d:%d:%d:%d", (int)pid, ours[PLAN], ours[REPORT],
-             ours[ANSWER]);
+    *init = (struct spawned){
+        .pid = pid, .plan = ours[PLAN], .report = ours[REPORT], .answer = ours[ANSWER]};
     return pid > 0;
+}
+
+bool spawn_init(const char *program, const char *stub, char word[static SPAWN_WORD_BYTES]) {
+    struct spawned init;
+    if (!spawn(program, stub, -1, &init))
+        return false;
+    const int ours[PIPES] = {init.plan, init.report, init.answer};
+    for (int i = 0; i < PIPES; i++)
+        fcntl(ours[i], F_SETFD, 0);
+    snprintf(word, SPAWN_WORD_BYTES, SPAWN_WORD "%d:%d:%d:%d", (int)init.pid, init.plan,
+             init.report, init.answer);
+    return true;
 }

@@ -16,8 +16,8 @@
 #include "launcher.h"
 
 /* Everything that a state directory holds; the lock goes last: who waits for it finds it gone. */
-static const char *const files[] = {"start", "started",  "config.json", "state.json",
-                                    "fast",  "counters", "notices",     "lock"};
+static const char *const files[] = {"start", "started",  "config.json", "state.json", "fast",
+                                    "exec",  "counters", "notices",     "lock"};
 
 static bool exists(int directory, const char *name) {
     return faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -31,7 +31,7 @@ static bool lock(int directory) {
            fstat(file, &status) == 0 && status.st_nlink > 0;
 }
 
-static bool thawed(const struct record *record) {
+bool record_thawed(const struct record *record) {
     char text[64];
     if (record->freezer[0] == '\0')
         return true;
@@ -49,7 +49,7 @@ static const char *current(const struct record *record, int directory) {
         return "stopped";
     if (exists(directory, "start"))
         return "created";
-    return thawed(record) ? "running" : "paused";
+    return record_thawed(record) ? "running" : "paused";
 }
 
 static bool write_all(int descriptor, const char *data, size_t length) {
@@ -114,7 +114,7 @@ bool verb_kill(const struct command *command, int directory, int *status) {
     if (number == 0 || !record_read(&record, directory))
         return false;
     /* What is frozen on cgroup v1 does not end; without a pid namespace there are others to end. */
-    if (number == SIGKILL && (!thawed(&record) || (record.hooks & RECORD_SHARED_PIDS) != 0))
+    if (number == SIGKILL && (!record_thawed(&record) || (record.hooks & RECORD_SHARED_PIDS) != 0))
         return false;
     int process = (int)syscall(SYS_pidfd_open, (pid_t)record.pid, 0);
     if (process < 0)

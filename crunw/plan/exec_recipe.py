@@ -1,0 +1,49 @@
+"""What the launcher needs to make the plan of another ``exec`` itself (``csrc/launcher/exec.c``).
+
+The plan of a native program is the same for each call but for a few steps: by which descriptor the
+namespaces are entered, the working directory, arguments and environment.
+"""
+
+from __future__ import annotations
+
+from crunw.plan.encode import field, record
+from crunw.plan.ops import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crunw.plan.encode import Step
+
+_HEAD = b"CRWX" + (1).to_bytes(4, "little") + VERSION.to_bytes(4, "little")
+_HOME = 1
+_CUT = ("ns_enter_pidfd", "cwd", "process")
+
+
+def is_current(data: bytes) -> bool:
+    """Whether a recipe is of this version of crunw."""
+    return data.startswith(_HEAD)
+
+
+def recipe(steps: list[Step]) -> bytes:
+    """Return the recipe made of a plan by :func:`crunw.plan.exec.exec_plan`."""
+    pieces = [b""]
+    holes: dict[str, Step] = {}
+    for step in steps:
+        if step.op in _CUT:
+            holes[step.op] = step
+            pieces.append(b"")
+        else:
+            pieces[-1] += record(step)
+    if tuple(holes) != _CUT or len(pieces) != len(_CUT) + 1:
+        raise ValueError(f"not a plan of exec: {steps!r}")
+    namespaces = holes["ns_enter_pidfd"].fields[1]
+    cwd = holes["cwd"].fields[0]
+    environment = holes["process"].fields[1]
+    fields = (
+        ("u", _HOME * any(step.op == "home" for step in steps)),
+        ("u", namespaces),
+        ("u", len(steps)),
+        *(("b", piece) for piece in pieces),
+        ("s", cwd),
+        ("S", environment),
+    )
+    return _HEAD + b"".join(field(kind, value) for kind, value in fields)

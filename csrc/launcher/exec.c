@@ -1,0 +1,464 @@
+/* `exec` of a native program as probes call it, without the interpreter: `exec [--env N=V]…
+ * [--cwd DIR] ID COMMAND…`. The plan is what Python made and left behind in the file "exec" of the
+ * state directory (crunw/plan/exec_recipe.py) when it ran the first one; what differs from call
+ * to call is put in here. Whatever is not this case, or fails before the program runs, is Python's
+ * to do from the beginning: nothing has happened by then that can't happen again. */
+#define _GNU_SOURCE
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../plan.h"
+#include "launcher.h"
+
+#define MAGIC "CRWX"
+#define VERSION 1u
+#define MAX_BYTES (1 << 20)
+#define DEFAULT_PATH "/bin:/usr/bin" /* execvp(3) */
+
+enum { FLAG_HOME = 1 }; /* the plan looks $HOME up, as the environment has none */
+
+/* The file "exec":
+ *
+ *   4 bytes "CRWX" | u32 version | u32 plan version | u flags | u namespaces to enter
+ *   | u records in the plan | b before NS_ENTER_PIDFD | b before CWD | b before PROCESS
+ *   | b after it | s cwd | S environment
+ *
+ * with the types of plan.h; each b is whole records. */
+enum { PIECES = 4 };
+struct recipe {
+    struct bytes {
+        const char *data;
+        size_t size;
+    } pieces[PIECES];
+    uint64_t flags;
+    uint64_t namespaces;
+    uint64_t records;
+    const char *cwd;
+    const char **environment; /* NULL-terminated, with room for what is added */
+    size_t variables;
+};
+
+struct reader {
+    const char *next;
+    size_t left;
+};
+
+static bool take(struct reader *reader, void *value, size_t size) {
+    if (reader->left < size)
+        return false;
+    memcpy(value, reader->next, size);
+    reader->next += size;
+    reader->left -= size;
+    return true;
+}
+
+static bool take_u32(struct reader *reader, uint32_t *value) {
+    if (!take(reader, value, sizeof *value))
+        return false;
+    *value = le32toh(*value);
+    return true;
+}
+
+static bool take_u64(struct reader *reader, uint64_t *value) {
+    if (!take(reader, value, sizeof *value))
+        return false;
+    *value = le64toh(*value);
+    return true;
+}
+
+static bool take_bytes(struct reader *reader, struct bytes *bytes) {
+    uint32_t size;
+    if (!take_u32(reader, &size) || reader->left < size)
+        return false;
+    *bytes = (struct bytes){.data = reader->next, .size = size};
+    reader->next += size;
+    reader->left -= size;
+    return true;
+}
+
+static bool take_string(struct reader *reader, const char **string) {
+    struct bytes bytes;
+    if (!take_bytes(reader, &bytes) || reader->left == 0 || *reader->next != '\0' ||
+        memchr(bytes.data, '\0', bytes.size) != NULL)
+        return false;
+    *string = bytes.data;
+    reader->next++;
+    reader->left--;
+    return true;
+}
+
+/* The whole file, in memory that lives until the end; false where it is not what a runtime left. */
+static bool read_recipe(int directory, struct reader *reader) {
+    struct stat status;
+    int file = openat(directory, "exec", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    char *data = NULL;
+    ssize_t got = -1;
+    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
+        status.st_size < MAX_BYTES)
+        data = malloc((size_t)status.st_size + 1);
+    if (data != NULL)
+        got = TEMP_FAILURE_RETRY(read(file, data, (size_t)status.st_size + 1));
+    if (file >= 0)
+        close(file);
+    if (got < 0 || got != status.st_size)
+        return false;
+    *reader = (struct reader){.next = data, .left = (size_t)got};
+    return true;
+}
+
+static bool parse_recipe(struct recipe *recipe, int directory, size_t more) {
+    struct reader reader;
+    char magic[4];
+    uint32_t version;
+    uint32_t plan_version;
+    uint32_t count;
+    if (!read_recipe(directory, &reader) || !take(&reader, magic, sizeof magic) ||
+        memcmp(magic, MAGIC, sizeof magic) != 0 || !take_u32(&reader, &version) ||
+        version != VERSION || !take_u32(&reader, &plan_version) || plan_version != PLAN_VERSION ||
+        !take_u64(&reader, &recipe->flags) || !take_u64(&reader, &recipe->namespaces) ||
+        !take_u64(&reader, &recipe->records))
+        return false;
+    for (int i = 0; i < PIECES; i++)
+        if (!take_bytes(&reader, &recipe->pieces[i]))
+            return false;
+    if (!take_string(&reader, &recipe->cwd) || !take_u32(&reader, &count) || count > reader.left)
+        return false;
+    recipe->environment = calloc(count + more + 1, sizeof *recipe->environment);
+    if (recipe->environment == NULL)
+        return false;
+    for (; recipe->variables < count; recipe->variables++)
+        if (!take_string(&reader, &recipe->environment[recipe->variables]))
+            return false;
+    return reader.left == 0;
+}
+
+/* The part that names the variable: all of it where there is no "=". */
+static size_t name_length(const char *entry) { return strcspn(entry, "="); }
+
+/* A later value takes the place of the first, as crunw/plan/process.py has it. */
+static void set_variable(struct recipe *recipe, const char *entry) {
+    size_t length = name_length(entry);
+    size_t at = 0;
+    while (at < recipe->variables && (name_length(recipe->environment[at]) != length ||
+                                      memcmp(recipe->environment[at], entry, length) != 0))
+        at++;
+    recipe->environment[at] = entry;
+    if (at == recipe->variables)
+        recipe->variables++;
+}
+
+static const char *variable(const struct recipe *recipe, const char *name) {
+    for (size_t at = 0; at < recipe->variables; at++)
+        if (name_length(recipe->environment[at]) == strlen(name) &&
+            strncmp(recipe->environment[at], name, strlen(name)) == 0 &&
+            recipe->environment[at][strlen(name)] == '=')
+            return recipe->environment[at] + strlen(name) + 1;
+    return NULL;
+}
+
+/* openat2(2), for which neither C library has a function. */
+static int open_in_root(int root, const char *path, int flags) {
+    const struct {
+        uint64_t flags;
+        uint64_t mode;
+        uint64_t resolve;
+    } how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = 0x10 | 0x02};
+    /* RESOLVE_IN_ROOT: no link leads out; RESOLVE_NO_MAGICLINKS: nor does one of a procfs. */
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+/* -1: there is no file; 0: there is something that Python is to look at; 1: it is an ELF file. */
+static int is_native(int root, const char *path) {
+    struct stat status;
+    char again[40];
+    char head[4];
+    int found = open_in_root(root, path, O_PATH);
+    if (found < 0)
+        return errno == ENOENT || errno == ENOTDIR ? -1 : 0;
+    int result = 0;
+    if (fstat(found, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0111) != 0) {
+        /* Not a device or a FIFO, which opening could do something to. */
+        snprintf(again, sizeof again, "/proc/self/fd/%d", found);
+        int file = open(again, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        result = file >= 0 && pread(file, head, sizeof head, 0) == (ssize_t)sizeof head &&
+                 memcmp(head, "\177ELF", sizeof head) == 0;
+        if (file >= 0)
+            close(file);
+    }
+    close(found);
+    return result;
+}
+
+/* The first file on $PATH of that name. */
+static int is_native_on_path(int root, const char *name, const char *search) {
+    char path[PATH_MAX];
+    int result = -1;
+    for (const char *next = search; result < 0;) {
+        size_t length = strcspn(next, ":");
+        if (next[0] != '/' || /* relative to a directory of the container: rare */
+            snprintf(path, sizeof path, "%.*s/%s", (int)length, next, name) >= (int)sizeof path)
+            return 0;
+        result = is_native(root, path);
+        if (next[length] == '\0')
+            break;
+        next += length + 1;
+    }
+    return result;
+}
+
+static bool runs_natively(const struct recipe *recipe, const struct exec *exec, pid_t pid) {
+    char path[40];
+    const char *name = exec->words[0];
+    const char *search = variable(recipe, "PATH");
+    snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
+    int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int result = 0;
+    if (root >= 0 && name[0] == '/')
+        result = is_native(root, name);
+    else if (root >= 0 && name[0] != '\0' && strchr(name, '/') == NULL)
+        result = is_native_on_path(root, name, search != NULL ? search : DEFAULT_PATH);
+    if (root >= 0)
+        close(root);
+    return result > 0;
+}
+
+/* Writing the plan. `failed`: there was no memory for it. */
+struct writer {
+    char *data;
+    size_t size;
+    size_t room;
+    bool failed;
+};
+
+static void put(struct writer *writer, const void *data, size_t size) {
+    if (writer->room - writer->size < size && !writer->failed) {
+        size_t room = 2 * writer->room + size;
+        char *grown = realloc(writer->data, room);
+        writer->failed = grown == NULL;
+        if (grown != NULL) {
+            writer->data = grown;
+            writer->room = room;
+        }
+    }
+    if (writer->failed)
+        return;
+    memcpy(writer->data + writer->size, data, size);
+    writer->size += size;
+}
+
+static void put_u32(struct writer *writer, size_t value) {
+    uint32_t little = htole32((uint32_t)value);
+    put(writer, &little, sizeof little);
+}
+
+static void put_u64(struct writer *writer, uint64_t value) {
+    uint64_t little = htole64(value);
+    put(writer, &little, sizeof little);
+}
+
+static void put_string(struct writer *writer, const char *string) {
+    put_u32(writer, strlen(string));
+    put(writer, string, strlen(string) + 1);
+}
+
+static void put_strings(struct writer *writer, const char *const *strings, size_t count) {
+    put_u32(writer, count);
+    for (size_t i = 0; i < count; i++)
+        put_string(writer, strings[i]);
+}
+
+/* A record whose payload is what `writer` gets until end_record. */
+static size_t begin_record(struct writer *writer, enum plan_op op) {
+    const uint16_t head[2] = {htole16((uint16_t)op), 0};
+    put(writer, head, sizeof head);
+    put_u32(writer, 0);
+    return writer->size;
+}
+
+static void patch_u32(struct writer *writer, size_t at, size_t value) {
+    uint32_t little = htole32((uint32_t)value);
+    if (!writer->failed)
+        memcpy(writer->data + at, &little, sizeof little);
+}
+
+static void end_record(struct writer *writer, size_t begin) {
+    patch_u32(writer, begin - sizeof(uint32_t), writer->size - begin);
+}
+
+static bool write_plan(struct writer *writer, const struct recipe *recipe, const struct exec *exec,
+                       int pidfd) {
+    put(writer, PLAN_MAGIC, 4);
+    put_u32(writer, PLAN_VERSION);
+    put_u32(writer, recipe->records);
+    put_u32(writer, 0);
+    put_u32(writer, 0); /* no other part follows */
+    size_t body = writer->size;
+    put(writer, recipe->pieces[0].data, recipe->pieces[0].size);
+    size_t record = begin_record(writer, OP_NS_ENTER_PIDFD);
+    put_u64(writer, (uint64_t)pidfd);
+    put_u64(writer, recipe->namespaces);
+    end_record(writer, record);
+    put(writer, recipe->pieces[1].data, recipe->pieces[1].size);
+    record = begin_record(writer, OP_CWD);
+    put_string(writer, exec->cwd != NULL ? exec->cwd : recipe->cwd);
+    put_u64(writer, 0);
+    end_record(writer, record);
+    put(writer, recipe->pieces[2].data, recipe->pieces[2].size);
+    record = begin_record(writer, OP_PROCESS);
+    put_strings(writer, exec->words, exec->word_count);
+    put_strings(writer, recipe->environment, recipe->variables);
+    end_record(writer, record);
+    put(writer, recipe->pieces[3].data, recipe->pieces[3].size);
+    patch_u32(writer, body - 2 * sizeof(uint32_t), writer->size - body);
+    return !writer->failed && writer->size - body <= PLAN_MAX_BYTES;
+}
+
+/* What a runtime in the foreground passes on: as crunw/effects/processes.py has it. */
+static void passed_on(sigset_t *set) {
+    static const int kept[] = {SIGKILL, SIGSTOP, SIGILL,  SIGTRAP, SIGBUS,
+                               SIGFPE,  SIGSEGV, SIGTSTP, SIGTTIN, SIGTTOU};
+    sigemptyset(set);
+    for (int number = 1; number < 32; number++)
+        sigaddset(set, number);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        sigdelset(set, kept[i]);
+}
+
+static bool read_exactly(int descriptor, void *data, size_t size) {
+    char *next = data;
+    while (size > 0) {
+        ssize_t got = TEMP_FAILURE_RETRY(read(descriptor, next, size));
+        if (got <= 0)
+            return false;
+        next += got;
+        size -= (size_t)got;
+    }
+    return true;
+}
+
+static bool write_all(int descriptor, const char *data, size_t size) {
+    while (size > 0) {
+        ssize_t written = TEMP_FAILURE_RETRY(write(descriptor, data, size));
+        if (written < 0)
+            return false;
+        data += written;
+        size -= (size_t)written;
+    }
+    return true;
+}
+
+static void reap(pid_t pid) { TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)); }
+
+/* Follows the reports until the program runs; its pid, or 0: it does not, and nothing is left. */
+static pid_t follow(struct spawned *init) {
+    struct {
+        uint32_t type;
+        uint32_t size;
+    } head;
+    uint64_t pid = 0;
+    bool ready = read_exactly(init->report, &head, sizeof head) &&
+                 le32toh(head.type) == REPORT_PID && le32toh(head.size) == sizeof pid &&
+                 read_exactly(init->report, &pid, sizeof pid) &&
+                 read_exactly(init->report, &head, sizeof head) &&
+                 le32toh(head.type) == REPORT_READY && le32toh(head.size) == 0;
+    pid = le64toh(pid);
+    /* End of file: the descriptor was closed by exec. Else it is an error, and a crunw-init that
+     * has ended, or ends for lack of an answer. */
+    bool runs = ready && write(init->answer, "g", 1) == 1 &&
+                TEMP_FAILURE_RETRY(read(init->report, &head, 1)) == 0;
+    close(init->answer);
+    close(init->report);
+    reap(init->pid);
+    if (!runs && pid > 0) {
+        kill((pid_t)pid, SIGKILL);
+        reap((pid_t)pid);
+    }
+    return runs ? (pid_t)pid : 0;
+}
+
+/* The exit status of our child, to which the signals in `set` are passed on. */
+static int wait_for(pid_t pid, const sigset_t *set) {
+    for (;;) {
+        int status;
+        pid_t ended = waitpid(-1, &status, WNOHANG);
+        if (ended == pid)
+            return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+        if (ended > 0)
+            continue;
+        int number;
+        if (sigwait(set, &number) == 0 && number != SIGCHLD)
+            kill(pid, number); /* not reaped yet: the pid is still its own */
+    }
+}
+
+/* crunw-init with the plan; its pid is 0 where there is none. */
+static struct spawned begin(const struct recipe *recipe, const struct exec *exec,
+                            const char *program, int pidfd) {
+    struct writer plan = {0};
+    struct spawned init = {0};
+    if (write_plan(&plan, recipe, exec, pidfd) && spawn(program, NULL, pidfd, &init)) {
+        write_all(init.plan, plan.data, plan.size);
+        close(init.plan);
+    }
+    free(plan.data);
+    return init;
+}
+
+static bool run(const struct recipe *recipe, const struct exec *exec, const char *program,
+                int pidfd, int *status) {
+    sigset_t set;
+    sigset_t before;
+    passed_on(&set);
+    sigprocmask(SIG_BLOCK, &set, &before);
+    signal(SIGPIPE,
+           SIG_IGN); /* of a crunw-init that has ended; the interpreter ignores it anyway */
+    struct spawned init = begin(recipe, exec, program, pidfd);
+    pid_t pid = init.pid > 0 ? follow(&init) : 0;
+    if (pid > 0) {
+        close(pidfd);
+        *status = wait_for(pid, &set);
+        return true;
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return false;
+}
+
+bool verb_exec(const struct exec *exec, const char *program, int *status) {
+    static struct record record;
+    struct recipe recipe = {0};
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", exec->root, exec->id) >= (int)sizeof path)
+        return false;
+    int directory = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (directory < 0)
+        return false;
+    int pidfd = -1;
+    if (parse_recipe(&recipe, directory, exec->variable_count) && record_read(&record, directory))
+        pidfd = (int)syscall(SYS_pidfd_open, (pid_t)record.pid, 0);
+    bool done = false;
+    /* Looked at again now that the pid can't be given to another process. */
+    if (pidfd >= 0 && process_alive(&record) && record_thawed(&record)) {
+        bool plain = true;
+        for (size_t i = 0; i < exec->variable_count; i++) {
+            plain = plain && ((recipe.flags & FLAG_HOME) == 0 ||
+                              strncmp(exec->variables[i], "HOME=", 5) != 0);
+            set_variable(&recipe, exec->variables[i]);
+        }
+        done = plain && runs_natively(&recipe, exec, (pid_t)record.pid) &&
+               run(&recipe, exec, program, pidfd, status);
+    }
+    if (!done && pidfd >= 0)
+        close(pidfd);
+    close(directory);
+    return done;
+}

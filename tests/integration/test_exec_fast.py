@@ -1,0 +1,176 @@
+"""`exec` by the launcher alone: the same plan as Python's, and Python for all that is unusual."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from container_harness import Bundle, Runtime, skip_without_root
+
+LAUNCHER = Path(shutil.which("crunw") or "/nonexistent").resolve()
+NS_ENTER_PIDFD = 5
+
+
+def python_only(crunw: Runtime) -> list[str]:
+    """What the launcher executes for a call that it does not do itself."""
+    traced = subprocess.run(
+        ["strace", "-s", "4096", "-e", "trace=execve", *crunw.command("list", "--quiet")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    last = re.findall(r'execve\("[^"]*", \[([^]]*)\]', traced.stderr)[-1]
+    words: list[str] = json.loads(f"[{last}]")
+    return words[: words.index("--root")]
+
+
+def plan(command: list[str]) -> tuple[bytes, bool]:
+    """The plan that a call gives to crunw-init, and whether an interpreter took part.
+
+    The number of the descriptor in NS_ENTER_PIDFD is left out.
+    """
+    trace = ["strace", "-f", "-xx", "-s", "1000000", "-e", "trace=execve,write"]
+    done = subprocess.run([*trace, *command], capture_output=True, text=True, check=False)
+    magic = "".join(f"\\x{byte:02x}" for byte in b"CRWP")
+    (found,) = re.findall(rf'write\(\d+, "({re.escape(magic)}[^"]*)"', done.stderr)
+    data = bytearray.fromhex(found.replace("\\x", ""))
+    at = 20
+    while at < len(data):
+        op, _, size = struct.unpack_from("<HHI", data, at)
+        if op == NS_ENTER_PIDFD:
+            data[at + 8 : at + 16] = bytes(8)
+        at += 8 + size
+    return bytes(data), "boot" in bytes.fromhex(
+        "".join(re.findall(r"\\x([0-9a-f]{2})", "".join(re.findall(r"execve\(.*", done.stderr))))
+    ).decode("utf-8", "replace")
+
+
+@pytest.fixture
+def prepared(crunw: Runtime, bundle) -> Bundle:
+    """A running container in which there has been an `exec`."""
+    made = bundle("sleep", "1000", process__env=["PATH=/bin", "A=first", "B=b", "A=last"])
+    return prepare(crunw, made)
+
+
+def prepare(crunw: Runtime, made: Bundle) -> Bundle:
+    crunw.start(made)
+    crunw("exec", made.id, "true").ok()
+    return made
+
+
+def same(crunw: Runtime, *words: str) -> bool:
+    """Whether the launcher did it. Its plan is Python's."""
+    ours, interpreted = plan(crunw.command("exec", *words))
+    theirs, _ = plan([*python_only(crunw), *crunw.command("exec", *words)[1:]])
+    assert ours == theirs
+    return not interpreted
+
+
+PROCESSES = {
+    "plain": {},
+    "user": {"process__user": {"uid": 5, "gid": 6, "additionalGids": [7], "umask": 0o77}},
+    "home": {"process__env": ["PATH=/bin", "HOME=/home"]},
+    "no path": {"process__env": []},
+    "cwd": {"process__cwd": "/bin"},
+    "limits": {"process__rlimits": [{"type": "RLIMIT_NOFILE", "soft": 50, "hard": 60}]},
+    "privileges": {"process__noNewPrivileges": False},
+    "seccomp": {
+        "linux__seccomp": {
+            "defaultAction": "SCMP_ACT_ALLOW",
+            "syscalls": [{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}],
+        }
+    },
+    "affinity": {"process__execCPUAffinity": {"initial": "0", "final": "0"}},
+    "terminal": {"process__terminal": False, "process__consoleSize": {"height": 5, "width": 9}},
+}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_the_plan_is_pythons(crunw: Runtime, bundle, name: str) -> None:
+    made = prepare(crunw, bundle("sleep", "1000", **PROCESSES[name]))
+    assert same(crunw, made.id, "true")
+    assert same(crunw, "--cwd=/bin", "-e", "A=1", "--env", "B=ü", made.id, "/bin/echo", "", "a b")
+
+
+def test_options(crunw: Runtime, prepared: Bundle) -> None:
+    for options in (
+        ["--env=A=1", "-e", "A=2", "-e", "C", "-e", "C=", "-e", "=x", "-e", ""],
+        ["-e", "PATH=/nowhere:/bin"],
+        ["--cwd", "/"],
+    ):
+        assert same(crunw, *options, prepared.id, "echo", "-n", "--", "-x")
+
+
+def test_environment_and_directory(crunw: Runtime, prepared: Bundle) -> None:
+    words = ["sh", "-c", "echo $A $B $C; pwd"]
+    assert crunw("exec", prepared.id, *words).ok() == "last b\n/\n"
+    changed = crunw("exec", "-e", "A=x", "-e", "C=y", "--cwd", "/bin", prepared.id, *words)
+    assert changed.ok() == "x b y\n/bin\n"
+
+
+def test_what_is_left_to_python(crunw: Runtime, prepared: Bundle, tmp_path: Path) -> None:
+    (prepared.rootfs / "script").write_text("#!/bin/sh\nexit 3\n")
+    (prepared.rootfs / "script").chmod(0o755)
+    os.mkfifo(prepared.rootfs / "fifo")
+    (prepared.rootfs / "sh").symlink_to("/../../../../../bin/busybox")
+    assert crunw("exec", prepared.id, "/script").status == 3
+    assert crunw("exec", prepared.id, "/sh", "-c", "exit 4").status == 4
+    assert crunw("exec", "--user", "5", prepared.id, "id", "-u").ok() == "5\n"
+    assert crunw("exec", "-e", "HOME=/x", prepared.id, "sh", "-c", "echo $HOME").ok() == "/x\n"
+    for program in ("/fifo", "/bin", "nothing", "/no/thing", ""):
+        crunw("exec", prepared.id, program).error(255)
+    crunw("exec", "--cwd", "/nowhere", prepared.id, "true").error(255)
+    crunw("exec", "nobody", "true").error(255)
+
+
+def test_a_program_that_can_not_be_executed(crunw: Runtime, prepared: Bundle) -> None:
+    (prepared.rootfs / "broken").write_bytes(b"\x7fELF, but no more")
+    (prepared.rootfs / "broken").chmod(0o755)
+    assert crunw("exec", prepared.id, "/broken").error(255) == "exec /broken: Exec format error"
+
+
+def test_a_paused_and_a_stopped_container(crunw: Runtime, prepared: Bundle) -> None:
+    skip_without_root("to freeze a cgroup")
+    crunw("pause", prepared.id).ok()
+    assert "is paused" in crunw("exec", prepared.id, "true").error(255)
+    crunw("resume", prepared.id).ok()
+    crunw("kill", prepared.id, "KILL").ok()
+    crunw.wait_status(prepared, "stopped")
+    assert "is stopped" in crunw("exec", prepared.id, "true").error(255)
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "QUIT", "USR1"])
+def test_signals_and_status(crunw: Runtime, prepared: Bundle, name: str) -> None:
+    script = f"trap 'echo got {name}; exit 5' {name}; echo ready; while :; do sleep 0.01; done"
+    with crunw.spawn("exec", prepared.id, "sh", "-c", script) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.Signals[f"SIG{name}"])
+        assert process.stdout.read() == f"got {name}\n"
+    assert process.returncode == 5
+    assert crunw("exec", prepared.id, "sh", "-c", "kill -KILL $$").status == 137
+
+
+def test_damage(crunw: Runtime, prepared: Bundle) -> None:
+    path = crunw.root / prepared.id / "exec"
+    whole = path.read_bytes()
+    for size in (*range(64), *range(64, len(whole), 97), len(whole) - 1):
+        path.write_bytes(whole[:size])
+        assert crunw("exec", prepared.id, "echo", "x").ok() == "x\n"
+    for at in range(0, len(whole), 41):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        assert crunw("exec", prepared.id, "/bin/true").status in (0, 1, 255)
+    path.write_bytes(whole + b"\0")
+    assert crunw("exec", prepared.id, "echo", "x").ok() == "x\n"
+
+
+def test_it_goes_with_the_container(crunw: Runtime, prepared: Bundle) -> None:
+    assert (crunw.root / prepared.id / "exec").stat().st_mode & 0o777 == 0o600
+    crunw("kill", prepared.id, "KILL").ok()
+    crunw.wait_status(prepared, "stopped")
+    crunw("delete", prepared.id).ok()
+    assert not (crunw.root / prepared.id).exists()
