@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import posix
+from errno import ENOENT, ESRCH
+
+from crunw import notices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +28,9 @@ def interfaces(pid: int) -> list[dict[str, Any]]:
             return []
         with open(f"/proc/{pid}/net/dev", encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().splitlines()[2:]
-    except OSError:
+    except OSError as error:
+        if error.errno not in (ENOENT, ESRCH):  # it is gone
+            notices.degraded(f"/proc/{pid}/net/dev", f"not counted: {error.strerror}")
         return []
     return [_interface(line) for line in lines]
 

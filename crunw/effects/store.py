@@ -226,11 +226,11 @@ class Container:
         return f"{self.directory}/notices"
 
     def notices(self) -> list[str]:
-        """What works worse than was asked for, the oldest first. Raises :class:`KernelError`."""
+        """What works worse than was asked for, the oldest first."""
         try:
             return notices.kept(self.notices_file())
         except OSError as error:
-            raise KernelError("read", self.notices_file(), error) from error
+            return [f"notices: can't be read from {self.notices_file()}: {error.strerror}"]
 
     def start_fifo(self) -> str:
         """The FIFO the container's process waits on. It exists until the container is started."""

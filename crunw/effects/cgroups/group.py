@@ -9,6 +9,7 @@ import errno
 import posix
 import time
 
+from crunw import notices
 from crunw.effects.cgroups import files
 from crunw.effects.cgroups.files import pauses, put, read
 from crunw.errors import CrunwError, KernelError, SpecError, StateError
@@ -411,6 +412,7 @@ def _enable_controllers(top: str, path: str, wanted: set[str] | None) -> None:
         missing = sorted(controllers.difference(read(control).split()))
         if missing:
             if _has_own_processes(directory):
+                notices.detail(f"{control}: {' '.join(missing)}: not enabled: there are processes")
                 return  # it would become a threaded domain, in which there can be no container
             try:
                 put(control, " ".join(f"+{name}" for name in missing))
@@ -418,7 +420,8 @@ def _enable_controllers(top: str, path: str, wanted: set[str] | None) -> None:
                 for name in missing:
                     try:
                         put(control, f"+{name}")
-                    except OSError:
+                    except OSError as error:
+                        notices.detail(f"{control}: {name}: not enabled: {error.strerror}")
                         controllers.discard(name)
         directory = f"{directory}/{part}"
 

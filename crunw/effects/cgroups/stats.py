@@ -7,7 +7,9 @@ Times are in ns, sizes in bytes. What a kernel does not count is left out or 0.
 from __future__ import annotations
 
 import posix
+from errno import ENODEV, ENOENT, EOPNOTSUPP
 
+from crunw import notices
 from crunw.effects.cgroups.files import read
 
 TYPE_CHECKING = False
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     Section = dict[str, Any]
 
+_NOT_THERE = (ENOENT, ENODEV, EOPNOTSUPP)  # the last where what a file tells of is switched off
 _NO_LIMIT = 2**64 - 1  # how runc puts "max" of memory; "max" of pids is 0
 
 _CPUSET_FLAGS = (
@@ -76,7 +79,9 @@ def _text(directory: str, file: str) -> str:
     """The content of a file that this kernel, or this cgroup, may not have."""
     try:
         return read(f"{directory}/{file}")
-    except OSError:  # ENOENT; EOPNOTSUPP where what it tells of is switched off
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            notices.degraded(f"{directory}/{file}", f"not counted: {error.strerror}")
         return ""
 
 

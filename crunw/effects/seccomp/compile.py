@@ -11,6 +11,7 @@ import errno
 import os
 import sys
 
+from crunw import notices
 from crunw.errors import CrunwError, SpecError
 
 TYPE_CHECKING = False
@@ -172,6 +173,7 @@ def _add_rule(ffi: Any, lib: Any, context: Any, action: int, rule: SyscallRule, 
             raise SpecError(f"{field}.names", "write is needed to hand the listener over")
         number = lib.seccomp_syscall_resolve_name(name.encode())
         if number == -1:  # __NR_SCMP_ERROR
+            notices.detail(f"{field}.names: {name!r} is not known to libseccomp, and left out")
             continue
         for group in groups:
             array = ffi.new("struct scmp_arg_cmp[]", group)
