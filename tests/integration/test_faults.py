@@ -1,6 +1,4 @@
-"""A fault in each place that a notice covers is seen in the notice.
-
-"""
+"""A fault in each place that a notice covers is seen in the notice."""
 
 from __future__ import annotations
 
