@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -128,3 +131,36 @@ def test_what_an_administrator_adds(packaged: Node) -> None:
     assert tomllib.loads(drop_in(node).read_text()) == {
         "crio": {"image": {"image_volumes": "ignore"}}
     }
+
+
+def test_doctor_asks_the_running_engine(packaged: Node) -> None:
+    """crunw doctor says whether CRI-O has read what was installed."""
+    node = packaged
+    socket = Path("/run/crio/crio.sock")  # where CRI-O listens by default
+    socket.parent.mkdir(exist_ok=True)
+    socket.symlink_to(node.socket)
+    try:
+        assert doctor(node) == ("info", "not set up for crunw")
+        node.install()
+        status, found = doctor(node)
+        assert (status, found.endswith("; crio has not read it")) == ("warning", True), found
+        restart(node)
+        program = shutil.which("crunw")
+        assert doctor(node) == ("ok", f"has loaded the runtime crunw, {program}")
+        node.end()
+        status, found = doctor(node)
+        assert (status, "; crio status config: " in found) == ("info", True), found
+        node.launch()
+    finally:
+        socket.unlink()
+
+
+def doctor(node: Node) -> tuple[str, str]:
+    """What ``crunw doctor`` says of a CRI-O that has its configuration in /etc."""
+    script = 'mkdir -p /etc/crio && mount --bind "$1" /etc/crio && exec crunw doctor --format json'
+    told = subprocess.check_output(
+        ["unshare", "--mount", "sh", "-c", script, "sh", node.etc / "crio"],
+        env=os.environ | {"PATH": f"{node.engines}:{os.environ['PATH']}"},
+    )
+    (finding,) = [finding for finding in json.loads(told) if finding["check"] == "crio"]
+    return finding["status"], finding["found"]

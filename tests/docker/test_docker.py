@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 
 from containerd.node import PROJECT, wait_for
@@ -152,6 +154,27 @@ def test_image_that_docker_builds(docker, tmp_path):
     assert docker.run("hello").ok() == GREETING
 
 
+def doctor(docker) -> tuple[str, str]:
+    """What ``crunw doctor`` says of a dockerd that has its configuration in /etc."""
+    script = 'mount --bind "$1" /etc/docker && exec crunw doctor --format json'
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", docker.etc / "docker"]
+    told = subprocess.check_output(command, env=docker.environment)
+    (finding,) = [finding for finding in json.loads(told) if finding["check"] == "docker"]
+    return finding["status"], finding["found"]
+
+
+def test_doctor_asks_the_running_engine(docker):
+    assert doctor(docker) == ("ok", f"has loaded the runtime crunw, {shutil.which('crunw')}")
+    docker.install("--uninstall")
+    docker.restart()
+    assert doctor(docker) == ("info", "not set up for crunw")
+    docker.install()
+    status, found = doctor(docker)
+    assert (status, found.endswith("; docker has not read it")) == ("warning", True), found
+    docker.reload()
+    wait_for(lambda: doctor(docker)[0] == "ok", "the reload")
+
+
 def test_install_default_uninstall(docker):
     """A reload makes crunw the default; that there is none any more dockerd sees at its start."""
     assert docker.default_runtime() == "runc"
@@ -159,6 +182,7 @@ def test_install_default_uninstall(docker):
     docker.reload()
     wait_for(lambda: docker.default_runtime() == "crunw", "the default")
     assert docker("run", "--rm", "localhost/hello-c").ok() == GREETING
+    assert docker("run", "--rm", "localhost/busybox", "echo", "native").ok() == "native"
     docker.install("--uninstall")
     docker.restart()
     assert docker.default_runtime() == "runc"
