@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from crunw.aot.examine import examine
 from crunw.aot.files import human
 from crunw.cli.options import Option, Parsed
 from crunw.cli.table import table
@@ -24,6 +23,8 @@ def run(parsed: Parsed, given: Parsed) -> int:
     """Inspect; print when all could be read."""
     if not parsed.arguments:
         raise UsageError("a module is missing; see crunw inspect --help")
+    from crunw.aot.examine import examine  # which opens libwasmedge
+
     documents = [examine(path) for path in parsed.arguments]
     if parsed.flag("json"):
         import json

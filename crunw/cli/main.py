@@ -8,7 +8,7 @@ from crunw import __version__, notices
 from crunw.cli.options import Option, Parsed, help_text, parse, suggestion
 from crunw.errors import CrunwError, UsageError
 
-_VERBS = {
+VERBS = {
     "cache": "list, check, fill and prune the cache of compiled modules",
     "checkpoint": "write a running container to files and end it",
     "compile": "compile WebAssembly modules ahead of time",
@@ -38,7 +38,7 @@ _VERBS = {
 # Called by the launcher only: the error report of a process that could not be started.
 _INTERNAL = ("report",)
 
-_GLOBALS = (
+GLOBALS = (
     Option("root", "directory of the containers' states (default: /run/crunw)", "DIR"),
     Option("log", "write errors and warnings to FILE, syslog:ID or journald:ID too", "FILE"),
     Option("log-format", "text (default) or json", "FORMAT"),
@@ -50,14 +50,14 @@ _GLOBALS = (
     Option("version", "print the version", short="v"),
     Option("help", "print this help", short="h"),
 )
-_USAGE = "crunw [OPTION…] VERB [ARGUMENT…]"
+USAGE = "crunw [OPTION…] VERB [ARGUMENT…]"
 
 
 def main() -> int:
     """Run the command line in ``sys.argv``; return the exit status."""
     given = Parsed()
     try:
-        given = parse(_GLOBALS, sys.argv[1:], interspersed=False)
+        given = parse(GLOBALS, sys.argv[1:], interspersed=False)
         level = _level(given)
         notices.show_by(lambda kind, text: _show(kind, text, given), level)
         status = _dispatch(given)
@@ -98,8 +98,8 @@ def _dispatch(given: Parsed) -> int:
         sys.stdout.write(_overview())
         return 0 if given.flag("help") or words else 1
     verb = words[0]
-    if verb not in _VERBS and verb not in _INTERNAL:
-        raise UsageError(f"unknown verb {verb!r}; {suggestion(verb, _VERBS)}see crunw --help")
+    if verb not in VERBS and verb not in _INTERNAL:
+        raise UsageError(f"unknown verb {verb!r}; {suggestion(verb, VERBS)}see crunw --help")
     if given.text("log-format", "text") not in ("text", "json"):
         raise UsageError(f"--log-format: {given.text('log-format')!r} is neither text nor json")
     # "exec" is a fine name for a verb and for a module, "list" shadows nothing that is used here
@@ -114,9 +114,9 @@ def _dispatch(given: Parsed) -> int:
 
 
 def _overview() -> str:
-    text = help_text(_USAGE, "An OCI runtime for WebAssembly and Linux containers.", _GLOBALS)
-    width = max(map(len, _VERBS))
-    verbs = "".join(f"  {verb:<{width}}  {about}\n" for verb, about in _VERBS.items())
+    text = help_text(USAGE, "An OCI runtime for WebAssembly and Linux containers.", GLOBALS)
+    width = max(map(len, VERBS))
+    verbs = "".join(f"  {verb:<{width}}  {about}\n" for verb, about in VERBS.items())
     return f"{text}\nverbs (crunw VERB --help tells more):\n{verbs}"
 
 

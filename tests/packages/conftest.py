@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packages.deb import package
 from packages.host import PROJECT, Host, running
 
 
@@ -18,24 +20,24 @@ def bare() -> Path:
 
 
 @pytest.fixture(scope="module")
-def host(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def host(bare: Path) -> Iterator[Host]:
     """A fresh host, that of the module's tests."""
-    with running(bare, tmp_path_factory.mktemp("host")) as started:
+    with running(bare) as started:
         yield started
 
 
-def package(form: str) -> Path:
-    built = subprocess.run(
-        [PROJECT / "ci/package", f"--{form}"], stdout=subprocess.PIPE, check=True
-    )
-    return Path(built.stdout.decode().strip())
+@pytest.fixture(scope="session")
+def packages() -> Iterator[Path]:
+    """A directory that hosts see at the same path."""
+    with tempfile.TemporaryDirectory(prefix="packages-", dir=PROJECT / "build") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture(scope="session")
-def deb() -> Path:
-    return package("deb")
+def deb(packages: Path) -> Path:
+    return package("deb", packages)
 
 
 @pytest.fixture(scope="session")
-def wheel() -> Path:
-    return package("wheel")
+def wheel(packages: Path) -> Path:
+    return package("wheel", packages)

@@ -1,10 +1,19 @@
-"""What is done with Debian packages outside of the host that they are for."""
+"""Build packages, and change Debian packages, outside of the host that they are for."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 from pathlib import Path
+
+from packages.host import PROJECT
+
+
+def package(form: str, output: Path, project: Path = PROJECT) -> Path:
+    """Build a "deb" or a "wheel" of a checkout."""
+    command = [project / "ci/package", f"--{form}", "--output", output]
+    built = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return Path(built.stdout.strip())
 
 
 def repacked(deb: Path, directory: Path, version: str) -> Path:

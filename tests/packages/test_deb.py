@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from packages import smoke
-from packages.deb import field, repacked
+from packages.deb import field, package, repacked
 from packages.host import PROJECT, Host, running
 
 CONTAINERS = 5
@@ -38,21 +39,38 @@ def states(host: Host) -> dict[str, tuple[int, str]]:
 
 def test_lintian_has_nothing_to_say(deb: Path) -> None:
     done = subprocess.run(
-        ["lintian", "--allow-root", "--display-info", "--pedantic", "--show-overrides", str(deb)],
+        ["lintian", "--allow-root", "--display-info", str(deb)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stdout == ""
+    assert done.returncode == 0
 
 
 def test_two_builds_give_the_same_bytes(deb: Path, tmp_path: Path) -> None:
-    subprocess.run([PROJECT / "ci/package", "--deb", "--output", tmp_path], check=True)
-    assert (tmp_path / deb.name).read_bytes() == deb.read_bytes()
+    """Of which one is a checkout's first, in another directory."""
+    checkout = tmp_path / "checkout"
+    built = f"{PROJECT}/build"
+    shutil.copytree(
+        PROJECT,
+        checkout,
+        symlinks=True,
+        ignore=lambda directory, names: [name for name in names if f"{directory}/{name}" == built],
+    )
+    again = package("deb", tmp_path, checkout)
+    assert again.name == deb.name
+    assert again.read_bytes() == deb.read_bytes()
 
 
 def test_it_runs(installed: Host) -> None:
     smoke.check(installed)
+
+
+def test_other_shells_read_their_completions(installed: Host) -> None:
+    installed.run("apt-get install --yes --no-install-recommends zsh fish")
+    installed.run("zsh --no-exec /usr/share/zsh/vendor-completions/_crunw")
+    installed.run("fish --no-execute /usr/share/fish/vendor_completions.d/crunw.fish")
 
 
 def test_an_upgrade_leaves_containers_alone(
@@ -84,11 +102,12 @@ def files(host: Host) -> set[str]:
     return set(host.says(f"find / -xdev {prune} -print; find /run -print").splitlines())
 
 
-def test_purge_leaves_nothing(bare: Path, deb: Path, tmp_path: Path) -> None:
+def test_purge_leaves_nothing(bare: Path, deb: Path) -> None:
     """Beside the packages that it depends on."""
-    with running(bare, tmp_path) as host:
+    with running(bare) as host:
         names = [word.split()[0] for word in field(deb, "Depends").split(",")]
         host.run(f"apt-get install --yes {' '.join(names)} libwasmedge0")
+        host.run("mkdir /etc/containerd")
         before = files(host)
         host.run(f"apt-get install --yes {deb}")
         smoke.make_bundles(host)

@@ -54,8 +54,8 @@ def test_without_proc(installed: Host) -> None:
 
 def test_what_anybody_can_write_is_not_run(installed: Host) -> None:
     """A copy in /tmp/d looks beside itself, which is /tmp/lib, for the package."""
-    plant = f"mkdir -p {EVIL} && echo 'print(\"evil\")' >{EVIL}/boot.bin"
-    installed.run(f"setpriv --reuid 65534 --clear-groups sh -c '{plant}'")
+    plant = f"mkdir -p {EVIL} && echo 'print(1)' >{EVIL}/boot.bin"
+    installed.run(f'setpriv --reuid 65534 --clear-groups sh -c "{plant}"')
     installed.run("mkdir /tmp/d; cp /usr/bin/crunw /tmp/d/")
     assert installed.says("/tmp/d/crunw --version") == installed.says("/usr/bin/crunw --version")
 

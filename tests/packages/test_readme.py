@@ -64,7 +64,7 @@ def reader(bare: Path, deb: Path, tmp_path: Path) -> Iterator[Reader]:
     packages = tmp_path / "packages"
     packages.mkdir()
     shutil.copy(deb, packages)
-    with running(bare, tmp_path) as host:
+    with running(bare) as host:
         yield Reader(host, packages)
 
 
