@@ -226,6 +226,7 @@ struct plan_counters {
  * not executed. */
 #define CREDENTIALS_EXECUTED 2u
 #define CREDENTIALS_NO_NEW_PRIVS 4u /* with CREDENTIALS_EXECUTED: under no_new_privs */
+#define CREDENTIALS_KEEP_GROUPS 8u  /* the additional groups stay the caller's */
 
 /* What crunw-init tells the runtime, on the descriptor it was given for it:
  *

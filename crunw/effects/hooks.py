@@ -18,25 +18,34 @@ if TYPE_CHECKING:
 _STDERR_SHOWN = 1024
 
 
-def run(name: str, hooks: Iterable[Hook], state: str, directory: str) -> None:
+def run(
+    name: str,
+    hooks: Iterable[Hook],
+    state: str,
+    directory: str,
+    outputs: tuple[str, str] = ("", ""),
+) -> None:
     """Run ``hooks`` in order, ``state`` (JSON) on their standard input, in ``directory``.
 
+    ``outputs``: files that their standard output and error are appended to; "": none.
     Raises :class:`CrunwError` for the first that can't be run, fails, or exceeds its timeout.
     """
     for hook in hooks:
-        problem = _run_one(hook, state, directory)
+        problem = _run_one(hook, state, directory, outputs)
         if problem:
             raise CrunwError(f"{name} hook {hook['path']}: {problem}")
 
 
-def _run_one(hook: Hook, state: str, directory: str) -> str:
+def _run_one(hook: Hook, state: str, directory: str, outputs: tuple[str, str]) -> str:
     """Return what went wrong, ``""`` for nothing."""
     state_file = posix.memfd_create("state")
     output = posix.memfd_create("output")
+    streams = [output, output]
     try:
+        streams = [_append_to(path) if path else output for path in outputs]
         posix.write(state_file, state.encode("utf-8", "surrogateescape"))
         posix.lseek(state_file, 0, 0)
-        pid = _spawn(hook, state_file, output, directory)
+        pid = _spawn(hook, state_file, streams, directory)
         status = _wait(pid, hook.get("timeout", 0))
         if status is None:
             return f"did not end within {hook['timeout']} s"
@@ -46,13 +55,22 @@ def _run_one(hook: Hook, state: str, directory: str) -> str:
         how = f"exit status {code}" if code > 0 else f"killed by signal {-code}"
         return f"{how}{_tail(output)}"
     except OSError as error:
-        return str(error.strerror)
+        return (
+            f"{error.filename}: {error.strerror}"
+            if error.filename in outputs
+            else str(error.strerror)
+        )
     finally:
-        posix.close(state_file)
-        posix.close(output)
+        for descriptor in {state_file, output, *streams}:
+            posix.close(descriptor)
 
 
-def _spawn(hook: Hook, state_file: int, output: int, directory: str) -> int:
+def _append_to(path: str) -> int:
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
+    return posix.open(path, flags, 0o600)
+
+
+def _spawn(hook: Hook, state_file: int, streams: list[int], directory: str) -> int:
     """Start the hook with the state as standard input, in the bundle's directory."""
     argv = list(hook.get("args") or [hook["path"]])
     environment = dict(entry.partition("=")[::2] for entry in hook.get("env", ()))
@@ -65,8 +83,8 @@ def _spawn(hook: Hook, state_file: int, output: int, directory: str) -> int:
             environment,
             file_actions=[
                 (posix.POSIX_SPAWN_DUP2, state_file, 0),
-                (posix.POSIX_SPAWN_DUP2, output, 1),
-                (posix.POSIX_SPAWN_DUP2, output, 2),
+                (posix.POSIX_SPAWN_DUP2, streams[0], 1),
+                (posix.POSIX_SPAWN_DUP2, streams[1], 2),
             ],
             setsigmask=(),
             setsigdef=(13,),  # Python ignores SIGPIPE

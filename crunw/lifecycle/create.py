@@ -26,6 +26,7 @@ from crunw.lifecycle.resources import plan_cgroup
 from crunw.lifecycle.rootless import make_cgroup
 from crunw.lifecycle.state import hook_state, hook_state_around, state_around
 from crunw.paths import cache_dir, engine_library, engine_stub, init_path, is_ordinary_user
+from crunw.plan.annotations import KEEP_GROUPS, hook_outputs, not_understood
 from crunw.plan.create import create_plan, first_steps, later_steps, namespaces
 from crunw.plan.host import Host
 from crunw.plan.mounts import clean, is_bind, overlay_layers
@@ -88,7 +89,7 @@ class Request:
 def create(request: Request) -> None:
     """Create the container. Raises :class:`CrunwError`; then nothing is left of it."""
     request.look_at_descriptors()
-    spec = load(request.bundle, request.config)
+    spec = load(request.bundle, request.config, warn=True)
     console = connect_console(spec["process"], request.console_socket)
     creation = Creation(request, spec)
     creation.run(console)
@@ -117,6 +118,9 @@ class Creation:
             raise self.container.taken()
         self.container.make()
         notices.keep_in(self.container.notices_file())
+        annotations = self.spec.get("annotations", {})
+        for what, why in not_understood(annotations, self.spec.get("hooks", {})):
+            notices.degraded(what, why)
         try:
             self.container.make_fifos()
             listener_fd = connect_listener(self.spec)
@@ -247,11 +251,14 @@ class Creation:
             move(name, pid, device.get("name") or name)
         self._run_hooks(pid)
 
+    def _hook_outputs(self) -> tuple[str, str]:
+        return hook_outputs(self.spec.get("annotations", {}))
+
     def _run_hooks(self, pid: int) -> None:
         state = hook_state(self.container, {**self.record, "pid": pid}, CREATING)
         for name in ("prestart", "createRuntime"):
             wanted = self.spec.get("hooks", {}).get(name, [])
-            hooks.run(name, wanted, state, self.request.bundle)  # type: ignore[arg-type]
+            hooks.run(name, wanted, state, self.request.bundle, self._hook_outputs())  # type: ignore[arg-type]
 
     def _stage(self, pid: int) -> None:
         """Write the final record, which is that of the container when the process is ready."""
@@ -328,6 +335,7 @@ def find_host(spec: Spec, request: Request) -> Host:
     host.no_pivot = request.no_pivot
     host.no_new_keyring = request.no_new_keyring
     host.rootless = is_ordinary_user()
+    host.keep_groups = KEEP_GROUPS in spec.get("annotations", {})
     use_engine(host, root, process["cwd"], spec)
     if workload.kind == "wasm" and host.wasm.statistics:
         host.wasm.counters = Container(request.root, request.id).counters()

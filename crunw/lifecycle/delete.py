@@ -10,6 +10,7 @@ from crunw.effects.store import Container
 from crunw.errors import CrunwError
 from crunw.lifecycle.recovery import recover
 from crunw.lifecycle.state import cgroup_of, current, hook_state
+from crunw.plan.annotations import hook_outputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ def run_poststop(container: Container, record: Record) -> None:
     goes on (runtime.md "Lifecycle").
     """
     state = hook_state(container, record, status.STOPPED)
+    outputs = hook_outputs(record.get("annotations") or {})
     for hook in record.get("hooks", {}).get("poststop", ()):
         try:
-            hooks.run("poststop", [hook], state, record["bundle"])
+            hooks.run("poststop", [hook], state, record["bundle"], outputs)
         except CrunwError as error:
             what, _, why = str(error).partition(": ")
             notices.degraded(what, why)

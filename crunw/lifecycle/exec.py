@@ -21,6 +21,7 @@ from crunw.lifecycle.descriptors import (
 )
 from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path
+from crunw.plan.annotations import KEEP_GROUPS
 from crunw.plan.exec import exec_plan
 from crunw.plan.host import Host
 from crunw.spec.load import load
@@ -172,6 +173,7 @@ def _gather_host(container: Container, record: Record, spec: Spec, process: Proc
     path, head = root.find_program(process["args"][0], process["cwd"], process.get("env", ()))
     workload = decide({}, path, head)
     host = Host(id=container.id, bundle="", rootfs="", workload=workload)
+    host.keep_groups = KEEP_GROUPS in spec.get("annotations", {})
     use_engine(host, root, process["cwd"], spec)
     if workload.kind == "wasm":
         # What the function's name and the counters are of is the container's own program.

@@ -20,7 +20,7 @@ def run(request: Request, *, detach: bool, keep: bool) -> int:
     ``keep``: the stopped container is not deleted. Raises :class:`CrunwError`.
     """
     request.look_at_descriptors()
-    spec = load(request.bundle, request.config)
+    spec = load(request.bundle, request.config, warn=True)
     terminal, console_fd = open_console(spec["process"], request.console_socket, detach=detach)
     if not detach:
         foreground.hold_signals()

@@ -10,6 +10,7 @@ from crunw.effects.init import follow_reports, read_all
 from crunw.effects.store import Container
 from crunw.errors import CrunwError, KernelError, StateError
 from crunw.lifecycle.state import current, hook_state
+from crunw.plan.annotations import hook_outputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def run_poststart(container: Container, record: Record) -> None:
         return
     try:
         state = hook_state(container, record, status.RUNNING)
-        hooks.run("poststart", wanted, state, record["bundle"])
+        outputs = hook_outputs(record.get("annotations") or {})
+        hooks.run("poststart", wanted, state, record["bundle"], outputs)
     except CrunwError:
         from crunw.effects.processes import send_signal
 

@@ -39,6 +39,7 @@ class Host:
         "engine_library",
         "engine_stub",
         "id",
+        "keep_groups",
         "listen_fds",
         "listen_names",
         "net_devices",
@@ -80,6 +81,7 @@ class Host:
         self.start = ""  # directory of the FIFOs for `start`; "": run at once
         self.preserve_fds = 0
         self.notify = ""  # the program's variable NOTIFY_SOCKET, with its value
+        self.keep_groups = False  # the additional groups stay the caller's
         self.listen_fds = 0  # how many of them are sockets of systemd's socket activation
         self.listen_names = ""  # their names, separated by colons
         # Devices that move in, by their name there: family, prefix length, flags, scope, attributes

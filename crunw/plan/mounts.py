@@ -8,7 +8,7 @@ from __future__ import annotations
 from crunw.errors import SpecError
 from crunw.plan import flags
 from crunw.plan.encode import Step
-from crunw.plan.idmaps import IDMAP_OPTIONS, check_owner, is_idmapped, mount_maps
+from crunw.plan.idmaps import check_owner, idmap_option, is_idmapped, mount_maps
 from crunw.plan.ops import MOUNT_COPY_UP
 
 TYPE_CHECKING = False
@@ -47,6 +47,9 @@ _DEFAULT_DEVICES = (
 )
 _DEVICE_TYPES = {"b": 0o060000, "c": 0o020000, "u": 0o020000, "p": 0o010000}
 
+# Of a devpts for which nothing is asked, as in crun: without, nobody could open its ptmx.
+_DEVPTS = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620")
+
 # File systems that know no option "context".
 _UNLABELLED = ("proc", "sysfs", "mqueue")
 
@@ -77,7 +80,7 @@ class Options:
     def __init__(self, options: list[str]) -> None:
         self.flags = 0
         self.cleared = 0  # flags that are asked not to be
-        self.recursive_idmap = "ridmap" in options
+        self.recursive_idmap = any(name == "ridmap" for name, _ in map(idmap_option, options))
         self.propagation: list[int] = []
         self.attr_set = 0
         self.attr_clr = 0
@@ -96,7 +99,7 @@ class Options:
                 self.attr_clr = (self.attr_clr & ~attr_set) | attr_clr
             elif option == "tmpcopyup":
                 self.copy_up = True
-            elif option not in IDMAP_OPTIONS:
+            elif not idmap_option(option)[0]:
                 data.append(option)
         self.data = ",".join(data)
 
@@ -120,8 +123,8 @@ def mount_steps(spec: Spec, host: Host) -> list[Step]:
     for index, mount in enumerate(spec.get("mounts", ())):
         field = f"mounts[{index}]"
         target = clean(mount["destination"])
-        options = Options(mount.get("options", []))
         kind = mount.get("type", "")
+        options = Options(mount.get("options") or _default_options(spec, kind))
         if kind == "bind":
             options.flags |= flags.MS_BIND
         is_bind = bool(options.flags & flags.MS_BIND)
@@ -140,6 +143,14 @@ def mount_steps(spec: Spec, host: Host) -> list[Step]:
         if options.attr_set or options.attr_clr:
             steps.append(Step("mount_setattr", target, options.attr_set, options.attr_clr, 1))
     return steps
+
+
+def _default_options(spec: Spec, kind: str) -> list[str]:
+    if kind != "devpts":
+        return []
+    namespaces = spec["linux"].get("namespaces", ())
+    own_users = any(namespace["type"] == "user" for namespace in namespaces)
+    return [*_DEVPTS, *([] if own_users else ["gid=5"])]  # tty
 
 
 def mount_directories(spec: Spec) -> list[str]:

@@ -64,9 +64,9 @@ def seal_steps(process: Process, host: Host) -> list[Step]:
     """
     umask = Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK))
     if process.get("noNewPrivileges"):
-        return [umask, credentials(process), Step("no_new_privs")]
+        return [umask, credentials(process, host), Step("no_new_privs")]
     extra = _SYS_ADMIN if host.seccomp_program else 0
-    return [umask, credentials(process, until_exec=extra)]
+    return [umask, credentials(process, host, until_exec=extra)]
 
 
 def seal_steps_of_module(process: Process, host: Host) -> list[Step]:
@@ -79,7 +79,7 @@ def seal_steps_of_module(process: Process, host: Host) -> list[Step]:
     how = ops.CREDENTIALS_EXECUTED | (ops.CREDENTIALS_NO_NEW_PRIVS if no_new_privs else 0)
     return [
         Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK)),
-        credentials(process, how),
+        credentials(process, host, how),
         *label_steps(process, now=True),
         *([Step("no_new_privs")] if no_new_privs or host.seccomp_program else []),
     ]
@@ -100,7 +100,7 @@ def seccomp_steps(host: Host) -> list[Step]:
     ]
 
 
-def credentials(process: Process, how: int = 0, until_exec: int = 0) -> Step:
+def credentials(process: Process, host: Host, how: int = 0, until_exec: int = 0) -> Step:
     """User, groups and the five capability sets (no ``capabilities``: all sets empty).
 
     ``how``: ``CREDENTIALS_*`` bits. ``until_exec``: a mask of capabilities to have besides.
@@ -117,6 +117,8 @@ def credentials(process: Process, how: int = 0, until_exec: int = 0) -> Step:
     for kind in ("effective", "permitted"):
         masks[kind] |= until_exec
     groups = list(user.get("additionalGids", ()))
+    if host.keep_groups:
+        how |= ops.CREDENTIALS_KEEP_GROUPS
     return Step("credentials", uid, user.get("gid", 0), groups, *masks.values(), how)
 
 

@@ -10,6 +10,7 @@ import posix
 
 from crunw.errors import SpecError
 from crunw.files import exists, is_directory
+from crunw.notices import degraded
 from crunw.spec import check as walker
 from crunw.spec import jsontext, rules, schema
 from crunw.spec.resources import check_resources
@@ -28,15 +29,18 @@ def config_path(bundle: str, name: str) -> str:
     return name if name.startswith("/") else f"{bundle}/{name}"
 
 
-def load(bundle: str, name: str = "config.json") -> Spec:
-    """The checked ``config.json`` of the bundle directory, or another file. Raises SpecError."""
+def load(bundle: str, name: str = "config.json", *, warn: bool = False) -> Spec:
+    """The checked ``config.json`` of the bundle directory, or another file. Raises SpecError.
+
+    ``warn``: tell of what is taken though the specification does not allow it.
+    """
     if not is_directory(bundle):
         problem = "is not a directory" if exists(bundle) else "no such bundle directory"
         raise SpecError(bundle, problem)
     path = config_path(bundle, name)
     document = _read(path)
     try:
-        return check(document)
+        return check(document, warn=warn)
     except SpecError as error:
         raise _named(path, error) from None
 
@@ -102,26 +106,30 @@ def checked_resources(resources: Any) -> Resources:
     return found
 
 
-def check(document: Any) -> Spec:
+def check(document: Any, *, warn: bool = False) -> Spec:
     """Check a decoded ``config.json`` and complete it, in place. Raises SpecError."""
     walker.check(document, schema.CONFIG)
     spec: Spec = document
-    _complete(spec)
+    _complete(spec, warn=warn)
     rules.check_spec(spec)
     return spec
 
 
-def _complete(spec: Spec) -> None:
+def _complete(spec: Spec, *, warn: bool) -> None:
     spec.setdefault("linux", {})
     _complete_user(spec["process"])
-    _complete_mounts(spec.get("mounts", []))
+    _complete_mounts(spec.get("mounts", []), warn=warn)
 
 
-def _complete_mounts(mounts: list[Mount]) -> None:
-    for mount in mounts:
-        if not mount["destination"].startswith("/"):
+def _complete_mounts(mounts: list[Mount], *, warn: bool = False) -> None:
+    for index, mount in enumerate(mounts):
+        destination = mount["destination"]
+        if not destination.startswith("/"):
             # Not what the specification allows, but what crun and runc take.
-            mount["destination"] = "/" + mount["destination"]
+            mount["destination"] = "/" + destination
+            if warn:
+                why = f"{destination!r} is not absolute: /{destination} is taken (write that)"
+                degraded(f"mounts[{index}].destination", why)
 
 
 def _complete_user(process: Process) -> None:

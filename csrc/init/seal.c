@@ -216,8 +216,10 @@ static int verify(struct error *error, uid_t uid, gid_t gid, const struct capabi
 }
 
 static int change_user(struct init *init, uint64_t uid, uint64_t gid, const uint64_t *groups,
-                       size_t count) {
-    if (set_groups(init, groups, count) < 0 || set_ids(&init->error, uid, gid) < 0)
+                       size_t count, uint64_t how) {
+    bool keep_groups = (how & CREDENTIALS_KEEP_GROUPS) != 0;
+    if ((!keep_groups && set_groups(init, groups, count) < 0) ||
+        set_ids(&init->error, uid, gid) < 0)
         return -1;
     init->credentials_done = true;
     /* fs.suid_dumpable may have turned it on. */
@@ -254,7 +256,7 @@ static int change_user_and_capabilities(struct init *init, uint64_t uid, uint64_
         return -1;
     if (sys_prctl(error, "prctl(PR_SET_KEEPCAPS)", PR_SET_KEEPCAPS, 1, 0) < 0)
         return -1;
-    if (change_user(init, uid, gid, groups, count) < 0)
+    if (change_user(init, uid, gid, groups, count, how) < 0)
         return -1;
     if (sys_prctl(error, "prctl(PR_SET_KEEPCAPS)", PR_SET_KEEPCAPS, 0, 0) < 0)
         return -1;
@@ -290,7 +292,7 @@ int run_credentials(struct init *init, struct step *step) {
     uint64_t how = step_u64(step);
     give_standard_streams((uid_t)uid);
     int result = (how & CREDENTIALS_KEEP) != 0
-                     ? change_user(init, uid, gid, groups, count)
+                     ? change_user(init, uid, gid, groups, count, how)
                      : change_user_and_capabilities(init, uid, gid, groups, count, want, how);
     free(groups);
     if (result == 0 && init->late_cwd != NULL)
