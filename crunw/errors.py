@@ -37,6 +37,10 @@ class KernelError(CrunwError):
         self.errno = error.errno
 
 
+class CompileError(CrunwError):
+    """A module can't be compiled, however often it is tried: the fault is its own or LLVM's."""
+
+
 class InitError(CrunwError):
     """``crunw-init`` reported the first step that failed."""
 

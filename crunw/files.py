@@ -45,18 +45,6 @@ def absolute(path: str) -> str:
     return "/" + "/".join(parts)
 
 
-def make_directories(path: str, mode: int) -> None:
-    """Make ``path`` and its missing parents. One that is there already is no error."""
-    try:
-        posix.mkdir(path, mode)
-    except FileNotFoundError:
-        make_directories(parent(path), mode)
-        make_directories(path, mode)
-    except FileExistsError:
-        if not is_directory(path):
-            raise
-
-
 def environment(name: str) -> str:
     """The environment variable, ``""`` when it is not set."""
     return posix.environ.get(name.encode(), b"").decode("utf-8", "surrogateescape")

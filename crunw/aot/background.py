@@ -1,4 +1,4 @@
-"""Start the background compiler: out of the way of the container, its cgroup and its engine."""
+"""Have a module compiled by a process that outlives this one, and its container's cgroup."""
 
 from __future__ import annotations
 
@@ -10,30 +10,51 @@ from crunw.paths import later_path, program_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.aot.options import Options
+    from collections.abc import Sequence
+
+LAST = 19  # the nice value of what nobody waits for: it is last in every queue
 
 
-def start(module: int, name: str, key: str, options: Options) -> None:
-    """Have a module compiled. ``module``: an open descriptor; nothing of the rest is inherited.
+def is_waiting(name: str) -> bool:
+    """Whether a module (``Tiers.name``) waits in the queue, and there is somebody who works on it.
 
-    It is not reaped: that is for whoever inherits it when this process has ended.
-
-    An engine waits for the end of file of the pipes it has given to the runtime, so whatever
-    outlives the runtime must not hold them.
+    A node that was switched off has left its queue, but nobody who works.
     """
-    waiting = f"{places.cache()}/queue/{key}"
-    if exists(places.note("failed", key)) or exists(waiting):
-        return
+    if not exists(f"{places.cache()}/queue/{name}"):
+        return False
+    import fcntl
+
+    try:
+        descriptor = posix.open(f"{places.cache()}/lock", posix.O_RDWR | posix.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        posix.close(descriptor)
+    return False
+
+
+def start(module: int, nice: int, verb: Sequence[str], said: int = -1) -> int:
+    """Start ``crunw cache VERB…``, with a copy of the open ``module`` as its standard input.
+
+    ``said`` is an open file for its standard error; -1: that goes nowhere.
+
+    Nothing of the rest is inherited: an engine waits for the end of file of the pipes it has given
+    to the runtime, so whatever outlives the runtime must not hold them. Returns the pid, which
+    whoever inherits the process has to reap. Raises OSError.
+    """
     program = later_path()
-    words = ["statistics"] if options.statistics else []
-    posix.posix_spawn(
+    return posix.posix_spawn(
         program,
-        [program, program_path(), "cache", "enqueue", "--", key, name, *words],
+        [program, str(nice), f"{places.cache()}/new", program_path(), "cache", *verb],
         {name: environment(name) for name in _ENVIRONMENT if environment(name)},
         file_actions=[
             (posix.POSIX_SPAWN_DUP2, module, 0),
             (posix.POSIX_SPAWN_OPEN, 1, "/dev/null", posix.O_WRONLY, 0),
-            (posix.POSIX_SPAWN_DUP2, 1, 2),
+            (posix.POSIX_SPAWN_DUP2, said if said >= 0 else 1, 2),
             *((posix.POSIX_SPAWN_CLOSE, number) for number in _inherited()),
         ],
         setsid=True,
@@ -41,7 +62,25 @@ def start(module: int, name: str, key: str, options: Options) -> None:
     )
 
 
-_ENVIRONMENT = ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")
+def wait(pid: int, seconds: float) -> bool:
+    """Wait for the end of what :func:`start` has started; False: it goes on, but comes last."""
+    import select
+
+    process = posix.pidfd_open(pid)
+    try:
+        if select.select([process], [], [], seconds)[0]:
+            posix.waitpid(pid, 0)
+            return True
+    finally:
+        posix.close(process)
+    try:
+        posix.setpriority(posix.PRIO_PGRP, pid, LAST)
+    except OSError:
+        pass  # it has just ended
+    return False
+
+
+_ENVIRONMENT = ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
 
 
 def _inherited() -> list[int]:

@@ -1,165 +1,206 @@
-"""Fill the cache: compile what is asked for, now or behind everything else."""
+"""Make entries of the cache: compile a module at the levels of optimisation that are asked for."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from crunw.aot import config, digest, lookup, places, platform, store
-from crunw.aot.compiler import Compilation
-from crunw.aot.options import Options
-from crunw.errors import CrunwError, KernelError
+from crunw.aot import config, digest, estimate, events, failures, lookup, places, platform, store
+from crunw.aot.compiler import OUTPUT, Compilation
+from crunw.aot.options import BEST, FAST, Options
+from crunw.errors import CompileError, CrunwError, KernelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-_MAX_WAITING = 64
-_WORK_MODE = 0o711  # the compiler runs as another user, who can enter but his own directory
+_NOBODY = 65534
+_SPARE = 64 << 10  # bytes that a compilation needs at least, and for each of the module's so many:
+_GROWTH = 8
 
 
-def build(module: int, name: str, options: Options) -> str:
-    """Compile a module into the cache unless it is there; return the key.
+class Order(NamedTuple):
+    """What is to be compiled.
 
-    ``module`` is an open descriptor, ``name`` its file name, for people. Raises
-    :class:`CrunwError`. What can't be compiled is noted, so that it isn't tried on each start.
+    ``name`` is the module's file name, for people; ``origin`` its image, where that is known.
+    ``statistics``: with counters. ``plugins``: plugins may provide what it imports.
     """
-    store.prepare()
-    with _own_copy(module) as (copy, directory):
-        sha256 = digest.of_file(copy)
-        key = lookup.key_of(sha256, options)
-        with _lock(key):
-            if not lookup.usable(key):
-                try:
-                    _compile(key, copy, directory, (name, sha256, options))
-                except CrunwError as error:
-                    places.write_note("failed", key, f"{error}\n")
-                    raise
-    return key
+
+    name: str
+    origin: str = ""
+    statistics: bool = False
+    plugins: bool = False
+
+    def options(self, level: str) -> Options:
+        """How it is compiled at a level."""
+        options = Options(level=level, statistics=self.statistics)
+        options.any_import = self.plugins
+        return options
+
+
+def first_levels(code: int, budget: float) -> tuple[str, ...]:
+    """The levels to try, in their order, for a module of which code is wanted within ``budget`` s.
+
+    ``code``: the size of its code section. Empty: there will be none in time.
+    """
+    if estimate.seconds(code, BEST[0]) <= budget:
+        return (*BEST, FAST)
+    return (FAST, *BEST) if estimate.seconds(code, FAST) <= budget else ()
 
 
 @contextmanager
-def _own_copy(module: int) -> Iterator[tuple[int, str]]:
-    """A copy of the module that nobody else can change, and a directory for the compiler."""
-    root = os.geteuid() == 0
-    parent = f"{places.cache()}-work" if root else f"{places.cache()}/new"
+def private_copy(module: int) -> Iterator[int]:
+    """A copy of an open module that nobody else can change."""
+    places.prepare()
+    parent = f"{places.cache()}/new"
     try:
-        os.makedirs(parent, exist_ok=True)
-        if root:
-            os.chmod(parent, _WORK_MODE)
-        with store.scratch(parent) as directory:
-            if os.lstat(parent).st_uid != os.geteuid():
-                raise CrunwError(f"{parent}: belongs to somebody else")
-            copy = os.open(f"{directory}/module", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                _copy(module, copy)
-                if root:
-                    os.chown(directory, 65534, 65534)
-                yield copy, directory
-            finally:
-                os.close(copy)
+        copy = os.open(parent, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise KernelError("write", parent, error) from None
-
-
-def _copy(source: int, target: int) -> None:
-    at = 0
-    while data := os.pread(source, 1 << 20, at):
-        at += os.pwrite(target, data, at)
-
-
-def _compile(key: str, module: int, directory: str, what: tuple[str, str, Options]) -> None:
-    name, sha256, options = what
-    artefact = f"{directory}/{places.ARTEFACT}"
-    compilation = Compilation(name, module, artefact, options, sandbox=True)
+        raise KernelError("create a file in", parent, error) from None
     try:
-        compilation.finish()
+        copy_data(module, copy)
+        yield copy
     finally:
-        compilation.kill()
-    seconds = compilation.seconds()
-    limit = config.load().max_size
-    if os.lstat(artefact).st_size > limit:
+        os.close(copy)
+
+
+def copy_data(source: int, target: int) -> None:
+    """Copy a file with its holes. Raises :class:`KernelError`."""
+    size = os.fstat(source).st_size
+    try:
+        os.ftruncate(target, size)
+        at = 0
+        while at < size:
+            try:
+                at = os.lseek(source, at, os.SEEK_DATA)
+            except OSError:  # ENXIO: nothing but a hole is left
+                break
+            end = os.lseek(source, at, os.SEEK_HOLE)
+            while at < end and (data := os.pread(source, min(1 << 20, end - at), at)):
+                at += os.pwrite(target, data, at)
+    except OSError as error:
+        raise KernelError("write to", places.cache(), error) from None
+
+
+def build(module: int, order: Order, levels: Sequence[str], *, again: bool = False) -> lookup.Tiers:
+    """Compile a module into the cache at the first of the levels that works; return its entries.
+
+    ``module`` is an open file that nobody else can change. Code that is there already, and as good,
+    is enough. Failures are noted; ``again``: what was the system's fault is tried in any case.
+    Raises :class:`CompileError` if no level works, :class:`CrunwError` if the system is to blame.
+    """
+    places.prepare()
+    if too_large := estimate.is_beyond(module, config.load().max_module):
+        raise CompileError(f"{order.name}: {too_large}")
+    sha256 = digest.of_file(module)
+    tiers = lookup.Tiers(sha256, statistics=order.statistics)
+    with _lock(tiers.name):
+        if tiers.find() and (tiers.level in BEST or FAST in levels):
+            return tiers
+        problem: CrunwError | None = None
+        for level in levels:
+            failure = failures.read(tiers.key(level))
+            if failure and (failure.lasting or (failure.is_settled() and not again)):
+                kind = CompileError if failure.lasting else CrunwError
+                problem = problem or kind(failure.reason)
+                continue
+            try:
+                _build_level(tiers.key(level), module, sha256, order, level)
+            except CompileError as error:
+                problem = problem or error
+                continue
+            if level in BEST:
+                store.drop(tiers.key(FAST))
+            tiers.find()
+            return tiers
+    raise problem or CompileError(f"{order.name}: there is no level to compile it at")
+
+
+def _build_level(key: str, module: int, sha256: str, order: Order, level: str) -> None:
+    """Make one entry; note it if that fails."""
+    options = order.options(level)
+    status = os.fstat(module)
+    compilation = None
+    try:
+        _check_space(order.name, status.st_size)
+        with _directory() as directory:
+            compilation = Compilation(order.name, module, directory, options, sandbox=True)
+            try:
+                compilation.finish()
+            finally:
+                compilation.kill()
+            seconds = compilation.seconds()
+            size = _check_size(order.name, f"{directory}/{OUTPUT}")
+            described = store.Meta(
+                sha256, status.st_size, "", 0, platform.current(), options.text(), order.name,
+                time.time(), seconds, estimate.code_size(module),
+            )  # fmt: skip
+            store.prune(config.load().max_size - size - store.queue_size())
+            store.add(key, f"{directory}/{OUTPUT}", described)
+    except (CrunwError, OSError) as problem:
+        error = problem
+        if isinstance(problem, OSError):
+            error = KernelError("write to", places.cache(), problem)
+        failure = failures.Failure(key, order.name, options.text(), status.st_size, str(error))
+        failure.lasting = isinstance(error, CompileError)
+        failure.seconds = compilation.seconds() if compilation else 0.0
+        failures.write(failure)
+        events.report("warning", f"not compiled ({options.text()}): {error}")
+        raise error from None
+    failures.forget(key)
+    for notice in compilation.notices:
+        events.report("warning", f"{order.name}: {notice}")
+    events.report("info", f"{order.name}: compiled ({options.text()}) in {seconds:.1f} s")
+
+
+@contextmanager
+def _directory() -> Iterator[str]:
+    """A new directory for the compiler, which is its user's."""
+    try:
+        with store.scratch(f"{places.cache()}/new") as directory:
+            if os.geteuid() == 0:
+                os.chown(directory, _NOBODY, _NOBODY)
+            yield directory
+    except OSError as error:
+        raise KernelError("write to", places.cache(), error) from None
+
+
+def _check_space(name: str, size: int) -> None:
+    status = os.statvfs(places.cache())
+    if status.f_flag & os.ST_NOEXEC:
+        raise CrunwError(f"{places.cache()}: mounted noexec: code can't be loaded from there")
+    free = status.f_bavail * status.f_frsize
+    if free < _SPARE + _GROWTH * size:
+        raise CrunwError(
+            f"{name}: not enough space in {places.cache()}: {free} bytes are free"
+            " (make room, or lower aot.max-size)"
+        )
+
+
+def _check_size(name: str, output: str) -> int:
+    size, limit = os.lstat(output).st_size, config.load().max_size
+    if size > limit:
         raise CrunwError(
             f"{name}: the compiled code is larger than the cache may be, {limit} bytes"
+            " (raise aot.max-size)"
         )
-    size = os.fstat(module).st_size
-    described = store.Meta(
-        sha256, size, "", 0, platform.current(), options.text(), name, time.time(), seconds
-    )
-    store.prune(limit - os.lstat(artefact).st_size)
-    store.add(key, artefact, described)
+    return size
 
 
 @contextmanager
-def _lock(key: str) -> Iterator[None]:
-    """Held by whoever makes this entry: the others wait and find it."""
-    places.make_notes("locks")
+def _lock(name: str) -> Iterator[None]:
+    """Held by whoever compiles this module: the others wait and find what he has made."""
+    path = places.note("locks", name)
+    if wrong := places.prepare_notes("locks"):
+        raise CrunwError(wrong)
     try:
-        descriptor = os.open(
-            places.note("locks", key), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise KernelError("open", places.note("locks", key), error) from None
+        raise KernelError("open", path, error) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
-
-
-def enqueue(module: int, name: str, key: str, *, statistics: bool) -> None:
-    """Keep a copy of the module in the queue, for :func:`work`. ``key``: of the entry to make.
-
-    ``statistics``: with counters.
-    """
-    store.prepare()
-    queue = f"{places.cache()}/queue"
-    if len(os.listdir(queue)) >= _MAX_WAITING:
-        return
-    with store.scratch(f"{places.cache()}/new") as directory:
-        os.mkdir(f"{directory}/item")
-        with open(f"{directory}/item/module", "xb") as copy:
-            _copy(module, copy.fileno())
-        with open(
-            f"{directory}/item/name", "x", encoding="utf-8", errors="surrogateescape"
-        ) as file:
-            file.write(name)
-        if statistics:
-            os.mkdir(f"{directory}/item/statistics")
-        try:
-            os.rename(f"{directory}/item", f"{queue}/{key}")
-        except OSError:
-            pass  # it is waiting already
-
-
-def work() -> None:
-    """Compile what waits in the queue, one after the other, unless somebody does so already."""
-    queue = f"{places.cache()}/queue"
-    descriptor = os.open(f"{places.cache()}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        while os.listdir(queue):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return  # who holds it looks at the queue again after letting go
-            for key in os.listdir(queue):
-                _work_on(f"{queue}/{key}")
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-    finally:
-        os.close(descriptor)
-
-
-def _work_on(item: str) -> None:
-    try:
-        with open(f"{item}/module", "rb") as module:
-            name = places.read(f"{item}/name")
-            options = Options()
-            options.statistics = os.path.isdir(f"{item}/statistics")
-            build(module.fileno(), name, options)
-    except (CrunwError, OSError):
-        pass  # noted; a start of the container will say the same where it matters
-    finally:
-        shutil.rmtree(item, ignore_errors=True)

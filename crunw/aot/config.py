@@ -3,8 +3,10 @@
 ::
 
     [aot]
-    policy = "auto"      # or "always", "off"
-    max-size = "1G"      # of the cache
+    policy = "auto"        # or "always", "off"
+    max-size = "1G"        # of the cache, with all that waits to be compiled
+    max-module = "256M"    # larger modules are interpreted
+    wait = "30s"           # for which a start waits for code; default: 30s in a pod, else 0
 
     [plugins]
     directory = "/usr/lib/wasmedge"    # default: containers are given no plugins
@@ -18,7 +20,7 @@ from __future__ import annotations
 import posix
 
 from crunw.aot import places
-from crunw.errors import CrunwError, SpecError
+from crunw.errors import CrunwError, KernelError, SpecError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,23 +29,39 @@ if TYPE_CHECKING:
 
 FILE = "/etc/crunw/crunw.toml"
 ANNOTATION = "run.oci.wasm.aot"
+WAIT_ANNOTATION = "run.oci.wasm.aot.wait"
 POLICIES = ("auto", "always", "off")
 DEFAULT_SIZE = 1 << 30
-_KEPT = 3  # lines of a note, one for each setting
+DEFAULT_MODULE = 256 << 20
+POD_WAIT = 30.0  # s: a pod lives long, and kubelet waits two minutes for a container
+# Set by CRI implementations: the container is one of a pod.
+_CRI_TYPES = ("io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType")
+_KEPT = 5  # lines of a note, one for each setting
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_TIMES = (("ms", 0.001), ("s", 1.0), ("m", 60.0))
 
 
 class Config:
-    """The settings: the policy, the cache's largest size in bytes, where WasmEdge's plugins are."""
+    """The settings. Sizes are in bytes, ``wait`` in seconds; -1: as the kind of container asks.
 
-    __slots__ = ("max_size", "plugin_directory", "policy")
+    ``plugin_directory`` is where WasmEdge's plugins are.
+    """
+
+    __slots__ = ("max_module", "max_size", "plugin_directory", "policy", "wait")
 
     def __init__(
-        self, policy: str = "auto", max_size: int = DEFAULT_SIZE, plugin_directory: str = ""
+        self,
+        policy: str = "auto",
+        max_size: int = DEFAULT_SIZE,
+        plugin_directory: str = "",
+        max_module: int = DEFAULT_MODULE,
+        wait: float = -1,
     ) -> None:
         self.policy = policy
         self.max_size = max_size
         self.plugin_directory = plugin_directory
+        self.max_module = max_module
+        self.wait = wait
 
 
 def policy(annotations: Mapping[str, str]) -> str:
@@ -56,20 +74,62 @@ def policy(annotations: Mapping[str, str]) -> str:
     return asked
 
 
+def wait(annotations: Mapping[str, str]) -> float:
+    """For how many seconds a start may wait for compiled code.
+
+    Raises :class:`SpecError`, :class:`CrunwError`.
+    """
+    asked = annotations.get(WAIT_ANNOTATION)
+    if asked is not None:
+        try:
+            return duration(asked)
+        except ValueError:
+            problem = f"invalid duration {asked!r} (examples: 0, 500ms, 30s, 2m)"
+            raise SpecError(f"annotations.{WAIT_ANNOTATION}", problem) from None
+    configured = load().wait
+    if configured >= 0:
+        return configured
+    return POD_WAIT if any(name in annotations for name in _CRI_TYPES) else 0.0
+
+
 def load(path: str = FILE) -> Config:
-    """The configuration file's settings, or the defaults. Raises :class:`CrunwError`."""
+    """The configuration file's settings, or the defaults without one. Raises :class:`CrunwError`.
+
+    One that can't be reached is an error: it may say that nothing is to be compiled.
+    """
     try:
         status = posix.stat(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return Config()
+    except OSError as error:
+        raise KernelError("read", path, error) from None
     name = places.identity(status)
     kept = places.read(places.note("config", name)).split("\n")
     if len(kept) == _KEPT:
-        return Config(kept[0], int(kept[1]), kept[2])
+        return Config(kept[0], int(kept[1]), kept[2], int(kept[3]), float(kept[4]))
     config = _parse(path)
-    text = f"{config.policy}\n{config.max_size}\n{config.plugin_directory}"
+    text = (
+        f"{config.policy}\n{config.max_size}\n{config.plugin_directory}\n{config.max_module}\n"
+        f"{config.wait}"
+    )
     places.write_note("config", name, text)
     return config
+
+
+def duration(text: str) -> float:
+    """Seconds of a duration as ``500ms``, ``30s``, ``2m`` or ``0``. Raises ValueError."""
+    for unit, seconds in _TIMES:
+        if text.endswith(unit):
+            return _not_negative(text.removesuffix(unit)) * seconds
+    if _not_negative(text):
+        raise ValueError(text)
+    return 0.0
+
+
+def _not_negative(text: str) -> float:
+    if not text.replace(".", "", 1).isdecimal():
+        raise ValueError(text)
+    return float(text)
 
 
 def size(text: str) -> int:
@@ -86,18 +146,39 @@ def _parse(path: str) -> Config:
             document = tomllib.load(file)
     except (OSError, ValueError) as error:
         raise CrunwError(f"{path}: {error}") from None
-    table = _table(path, document, "aot", ("policy", "max-size"))
+    table = _table(path, document, "aot", ("policy", "max-size", "max-module", "wait"))
     directory = _table(path, document, "plugins", ("directory",)).get("directory", "")
     if directory and not (isinstance(directory, str) and directory.startswith("/")):
         raise CrunwError(f"{path}: plugins.directory: {directory!r} is not an absolute path")
     name = table.get("policy", "auto")
     if name not in POLICIES:
         raise CrunwError(f"{path}: aot.policy: {name!r} is not one of {_known()}")
-    text = table.get("max-size", DEFAULT_SIZE)
+    return Config(
+        name,
+        _size(path, table, "max-size", DEFAULT_SIZE),
+        directory,
+        _size(path, table, "max-module", DEFAULT_MODULE),
+        _wait(path, table),
+    )
+
+
+def _size(path: str, table: dict[str, Any], key: str, default: int) -> int:
+    text = table.get(key, default)
     try:
-        return Config(name, size(str(text)), directory)
+        return size(str(text))
     except ValueError:
-        raise CrunwError(f"{path}: aot.max-size: {text!r} is not a size, as 512M") from None
+        raise CrunwError(f"{path}: aot.{key}: {text!r} is not a size, as 512M") from None
+
+
+def _wait(path: str, table: dict[str, Any]) -> float:
+    if "wait" not in table:
+        return -1
+    text = table["wait"]
+    try:
+        return duration(str(text))
+    except ValueError:
+        problem = f"aot.wait: invalid duration {text!r} (examples: 0, 500ms, 30s, 2m)"
+        raise CrunwError(f"{path}: {problem}") from None
 
 
 def _table(path: str, document: dict[str, Any], name: str, keys: Collection[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import select
 import sys
 import time
 
-from crunw.aot.compiler import Compilation
+from crunw.aot.compiler import OUTPUT, Compilation
 from crunw.errors import CrunwError, KernelError
 from crunw.files import absolute
 
@@ -47,7 +47,7 @@ class Job:
             made = f"{directory}/.{name}.{posix.getpid()}.crunw"
             posix.mkdir(made, 0o700)
             self._directory = made
-            self._running = Compilation(self.module, module, f"{self._directory}/output", options)
+            self._running = Compilation(self.module, module, self._directory, options)
         except OSError as error:
             raise KernelError("create a directory in", directory or "/", error) from None
         finally:
@@ -73,7 +73,7 @@ class Job:
         return True
 
     def _put_in_place(self) -> None:
-        made = f"{self._directory}/output"
+        made = f"{self._directory}/{OUTPUT}"
         try:
             mask = posix.umask(0)
             posix.umask(mask)

@@ -5,27 +5,76 @@ from __future__ import annotations
 import posix
 import time
 
-from crunw.aot import digest, places, platform
+from crunw import directories
+from crunw.aot import digest, failures, places, platform
+from crunw.aot.options import BEST, FAST, Options
 from crunw.files import exists
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from crunw.aot.options import Options
 
 _STAMP = 3600.0  # s: how exact the time of the last use is
 
 
 def key_of(module: str, options: Options) -> str:
     """The key of an entry for a module's SHA-256. Raises :class:`crunw.errors.CrunwError`."""
-    text = f"{module} {platform.current()} {options.text()}"
+    return _key(module, platform.current(), options)
+
+
+def _key(module: str, platform_name: str, options: Options) -> str:
+    text = f"{module} {platform_name} {options.text()}"
     state = digest.sha256(len(text))
     state.update(text.encode())
     return state.hexdigest()
 
 
-def directory(key: str) -> str:
-    """The directory of an entry, as a plan's ``engine_artefact`` names it."""
-    return places.entry(key)
+class Tiers:
+    """The entries that a module can have, by level."""
+
+    __slots__ = ("_keys", "level")
+
+    def __init__(self, module: str, *, statistics: bool) -> None:
+        """``module``: its SHA-256; ``statistics``: with counters.
+
+        ``level`` is that of the best entry that can be used, ``""``: there is none.
+        """
+        name = platform.current()
+        self._keys = {
+            level: _key(module, name, Options(level=level, statistics=statistics))
+            for level in (*BEST, FAST)
+        }
+        self.level = ""
+
+    @property
+    def name(self) -> str:
+        """What names the module as a whole, in the queue."""
+        return self._keys[BEST[0]]
+
+    def key(self, level: str) -> str:
+        """The key of the entry of a level."""
+        return self._keys[level]
+
+    def find(self) -> bool:
+        """Look for the best entry; False: there is none."""
+        self.level = next((level for level, key in self._keys.items() if usable(key)), "")
+        return bool(self.level)
+
+    def directory(self) -> str:
+        """The directory of the entry found, as a plan's ``engine_artefact`` names it."""
+        return places.entry(self._keys[self.level])
+
+    def failure(self) -> str:
+        """Why there will be no entry, until something changes; ``""``: nobody has tried yet."""
+        found = [failures.read(key) for key in self._keys.values()]
+        settled = [failure for failure in found if failure and failure.is_settled()]
+        return settled[0].reason if len(settled) == len(self._keys) else ""
+
+    def is_final(self) -> bool:
+        """Whether nothing better is to be had than the entry found, or than none."""
+        if self.level:
+            return self.level in BEST or all(self._is_settled(level) for level in BEST)
+        return all(map(self._is_settled, self._keys))
+
+    def _is_settled(self, level: str) -> bool:
+        failure = failures.read(self._keys[level])
+        return failure is not None and failure.is_settled()
 
 
 def usable(key: str) -> bool:
@@ -33,7 +82,7 @@ def usable(key: str) -> bool:
 
     All of it is read once a boot, and when the kernel says that it has changed since.
     """
-    if not (places.is_ours(places.cache()) and is_sound(key)):
+    if directories.problem(places.cache()) or not is_sound(key):
         return False
     _stamp(places.entry(key))
     return True

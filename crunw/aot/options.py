@@ -4,6 +4,11 @@ from __future__ import annotations
 
 LEVELS = "0123sz"
 
+# The cache's tiers. The first is ready soon; the second, made afterwards, replaces it for later
+# starts. Of the second's levels the first that LLVM can do is used (docs/aot.md, "The level").
+FAST = "0"
+BEST = ("1", "2")
+
 
 class Options:
     """How ``crunw-compiler`` compiles (``csrc/engine/engine.h``, ``engine_compile_options``).
@@ -12,14 +17,25 @@ class Options:
     or ``z``. ``without``: proposals that the module may not use. The defaults are the cache's.
     """
 
-    __slots__ = ("generic", "interruptible", "level", "native", "statistics", "without")
+    __slots__ = (
+        "any_import",
+        "generic",
+        "interruptible",
+        "level",
+        "native",
+        "statistics",
+        "without",
+    )
 
-    def __init__(self, *, native: bool = True, level: str = "1") -> None:
+    def __init__(
+        self, *, native: bool = True, level: str = BEST[0], statistics: bool = False
+    ) -> None:
         self.native = native
         self.level = level
+        self.any_import = False  # compile it whatever it imports; changes nothing in the code
         self.generic = False
         self.interruptible = False
-        self.statistics = False
+        self.statistics = statistics
         self.without: tuple[str, ...] = ()
 
     def words(self) -> list[str]:

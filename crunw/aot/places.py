@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import posix
 
-from crunw.files import environment, make_directories, parent
+from crunw import directories
+from crunw.errors import CrunwError
+from crunw.files import environment, parent
 from crunw.paths import cache_dir, is_rootless
 
 TYPE_CHECKING = False
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 ARTEFACT: Final = "module.so"  # as csrc/init/wasm.c names it
 META: Final = "meta.json"
+DIRECTORIES: Final = ("entries", "new", "queue")
+
+# Why a note could not be written, the first reason: what it would have spared is done each time.
+trouble: list[str] = []
 
 
 def cache() -> str:
@@ -28,6 +34,18 @@ def cache() -> str:
 def entry(key: str) -> str:
     """The directory of an entry."""
     return f"{cache()}/entries/{key}"
+
+
+def prepare() -> None:
+    """Create the cache's directories, or set their modes right.
+
+    Raises :class:`CrunwError` where they can't be this user's alone.
+    """
+    if not is_rootless():
+        directories.shared(parent(cache()))
+    for path in (cache(), *(f"{cache()}/{name}" for name in DIRECTORIES)):
+        if wrong := directories.private(path):
+            raise CrunwError(f"the cache can't be used: {wrong}")
 
 
 def run_dir() -> str:
@@ -43,27 +61,6 @@ def note(kind: str, name: str) -> str:
     return f"{run_dir()}/{kind}/{name}"
 
 
-def is_ours(directory: str) -> bool:
-    """Whether only this user can have written to ``directory``: owner, mode, and no link."""
-    try:
-        status = posix.lstat(directory)
-    except OSError:
-        return False
-    return status.st_uid == posix.geteuid() and status.st_mode & 0o170077 == 0o040000
-
-
-def make(directory: str) -> bool:
-    """Make a directory that is only ours, and those above; False where it can't be, or is not."""
-    try:
-        make_directories(parent(directory), 0o755)
-        posix.mkdir(directory, 0o700)
-    except FileExistsError:
-        pass
-    except OSError:
-        return False
-    return is_ours(directory)
-
-
 def read(path: str) -> str:
     """A small file's text; ``""`` where there is none."""
     try:
@@ -76,15 +73,16 @@ def read(path: str) -> str:
         posix.close(descriptor)
 
 
-def make_notes(kind: str) -> bool:
-    """Make the directory of the notes of a kind; False where it can't be."""
-    return make(run_dir()) and make(f"{run_dir()}/{kind}")
+def prepare_notes(kind: str) -> str:
+    """Create the directory of the notes of a kind; return what is wrong with it, ``""``."""
+    return directories.private(run_dir()) or directories.private(f"{run_dir()}/{kind}")
 
 
 def write_note(kind: str, name: str, text: str) -> None:
-    """Write a note at once. Without success no harm is done."""
+    """Write a note at once. One that can't be written is done without (:data:`trouble`)."""
     directory = f"{run_dir()}/{kind}"
-    if not make_notes(kind):
+    if wrong := prepare_notes(kind):
+        trouble.append(wrong)
         return
     temporary = f"{directory}/.{name}.{posix.getpid()}"
     try:
@@ -96,8 +94,33 @@ def write_note(kind: str, name: str, text: str) -> None:
         finally:
             posix.close(descriptor)
         posix.replace(temporary, f"{directory}/{name}")
-    except OSError:
+    except OSError as error:
+        trouble.append(f"write {directory}/{name}: {error.strerror}")
         remove(temporary)
+
+
+def count(kind: str, name: str) -> None:
+    """Note that something has happened once more: a byte for each time."""
+    flags = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC | posix.O_NOFOLLOW
+    try:
+        descriptor = posix.open(note(kind, name), flags, 0o600)
+    except OSError:
+        write_note(kind, name, "+")
+        return
+    try:
+        posix.write(descriptor, b"+")
+    except OSError as error:
+        trouble.append(f"write {note(kind, name)}: {error.strerror}")
+    finally:
+        posix.close(descriptor)
+
+
+def counted(kind: str, name: str) -> int:
+    """How often :func:`count` has been called since the node was started."""
+    try:
+        return posix.stat(note(kind, name)).st_size
+    except OSError:
+        return 0
 
 
 def remove(path: str) -> None:

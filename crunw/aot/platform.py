@@ -8,7 +8,7 @@ from crunw import paths
 from crunw.aot import digest, places
 from crunw.errors import CrunwError
 
-_FORMAT = 1  # of an entry; another one makes all older entries unknown
+_FORMAT = 2  # of an entry; another one makes all older entries unknown
 _CPU_LINES = (
     "vendor_id",
     "cpu family",

@@ -16,13 +16,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from crunw.aot import digest, places
-from crunw.errors import CrunwError, KernelError
+from crunw.errors import KernelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-_DIRECTORIES = ("entries", "new", "queue")
 
 
 class Meta(NamedTuple):
@@ -37,6 +34,7 @@ class Meta(NamedTuple):
     name: str  # the module's file name when it was compiled
     created: float  # seconds since 1970
     seconds: float  # that compiling took
+    code: int  # size of the module's code section
 
 
 class Entry(NamedTuple):
@@ -45,13 +43,6 @@ class Entry(NamedTuple):
     key: str
     meta: Meta
     used: float
-
-
-def prepare() -> None:
-    """Make the cache's directories. Raises :class:`CrunwError` where they are not ours alone."""
-    for directory in (places.cache(), *(f"{places.cache()}/{name}" for name in _DIRECTORIES)):
-        if not places.make(directory):
-            raise CrunwError(f"{directory}: not a directory that belongs to this user alone")
 
 
 @contextmanager
@@ -197,6 +188,26 @@ def drop(key: str) -> None:
             os.rename(places.entry(key), f"{directory}/dropped")
     except OSError:
         pass  # gone already
+
+
+def queued() -> list[str]:
+    """The directories of the modules that wait to be compiled (:mod:`crunw.aot.queue`)."""
+    directory = f"{places.cache()}/queue"
+    try:
+        return [f"{directory}/{name}" for name in sorted(os.listdir(directory))]
+    except OSError:
+        return []
+
+
+def queue_size() -> int:
+    """Bytes that they take."""
+    total = 0
+    for path in queued():
+        try:
+            total += os.stat(f"{path}/module").st_blocks * 512
+        except OSError:
+            continue
+    return total
 
 
 def keys() -> list[str]:

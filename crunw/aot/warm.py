@@ -8,8 +8,9 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from crunw.aot.build import build
-from crunw.aot.options import Options
+from crunw.aot import config, estimate
+from crunw.aot.build import Order, build, private_copy
+from crunw.aot.options import BEST, FAST
 from crunw.errors import CrunwError, KernelError
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ def _build(path: str) -> None:
     except OSError as error:
         raise KernelError("open", path, error) from None
     try:
-        build(module, os.path.basename(path), Options())
+        if too_large := estimate.is_beyond(module, config.load().max_module):
+            raise CrunwError(f"{path}: {too_large}")
+        with private_copy(module) as copy:
+            build(copy, Order(os.path.basename(path)), (*BEST, FAST), again=True)
     finally:
         os.close(module)
 

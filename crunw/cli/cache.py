@@ -2,80 +2,118 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
-from crunw.aot import config, store
+from crunw.aot import config, events, failures, places, queue, store
 from crunw.aot.files import human
 from crunw.cli.options import Option, Parsed
 from crunw.cli.table import table
-from crunw.errors import UsageError
+from crunw.errors import CrunwError, UsageError
 
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = "ls | prune | verify | warm MODULE, BUNDLE or IMAGE…"
+USAGE = "ls | prune | verify | retry [KEY…] | metrics | warm MODULE, BUNDLE or IMAGE…"
 ABOUT = """\
 The node's cache of compiled modules.
 
-  ls       list the modules, the one used last first
+  ls       list the modules: compiled, the one used last first, then those that wait to be
+           compiled, and those that could not be, with the reason
   prune    remove what was used longest ago, down to --max-size, or --all
   verify   read every entry, remove what is damaged; status 1 if there was any
+  retry    have the modules that could not be compiled, or those of the given keys, tried again
+           when they are started next
+  metrics  print numbers for Prometheus, in the format of its textfile collector
   warm     compile now what is not in the cache: a module's file, the directory of
            a bundle or of a root file system, or an image as podman names it"""
 INTERSPERSED = True
 OPTIONS = (
     Option("all", "prune: everything"),
     Option("max-size", "prune: what may stay, as 512M (default: aot.max-size)", "SIZE"),
-    Option("json", "print JSON"),
+    Option("format", "table (default) or json", "FORMAT", "f"),
+    Option("json", "as --format json"),
 )
 
 
 def run(parsed: Parsed, given: Parsed) -> int:
     """Do what the first argument says."""
-    words = parsed.arguments
-    if words[:1] == ["enqueue"] and len(words) in (3, 4):  # what a start of a container runs
-        return _enqueue(*words[1:])
-    if words[:1] == ["warm"] and len(words) > 1:
-        return _warm(words[1:], parsed)
-    actions = {"ls": _list, "prune": _prune, "verify": _verify}
-    if len(words) != 1 or words[0] not in actions:
-        raise UsageError("ls, prune, verify or warm with what to compile; see crunw cache --help")
-    return actions[words[0]](parsed)
+    verb, words = parsed.arguments[:1], parsed.arguments[1:]
+    if parsed.text("format", "table") not in ("table", "json"):
+        raise UsageError(f"--format: {parsed.text('format')!r} is neither table nor json")
+    jobs = {"build": _build, "enqueue": _enqueue}  # what a start of a container runs
+    if verb and verb[0] in jobs and len(words) >= 3:
+        return jobs[verb[0]](words)
+    if verb == ["warm"] and words:
+        return _warm(words, parsed)
+    if verb == ["retry"]:
+        return _retry(words)
+    actions = {"ls": _list, "prune": _prune, "verify": _verify, "metrics": _metrics}
+    if len(verb) != 1 or words or verb[0] not in actions:
+        raise UsageError(f"cache: expected {USAGE}; see crunw cache --help")
+    return actions[verb[0]](parsed)
+
+
+def _is_json(parsed: Parsed) -> bool:
+    return parsed.flag("json") or parsed.text("format") == "json"
 
 
 def _list(parsed: Parsed) -> int:
-    _print(store.entries(), parsed)
+    documents = [
+        *map(_compiled, store.entries()),
+        *map(_waiting, queue.items()),
+        *map(_failed, failures.all_of_them()),
+    ]
+    _print(documents, parsed)
+    if not _is_json(parsed):
+        for line in events.warnings()[-_SHOWN:]:
+            sys.stderr.write(f"crunw: warning: {line}\n")
     return 0
 
 
-def _print(entries: list[store.Entry], parsed: Parsed) -> None:
-    if parsed.flag("json"):
+_SHOWN = 5  # of the background compiler's warnings
+
+
+def _print(documents: list[dict[str, Any]], parsed: Parsed) -> None:
+    if _is_json(parsed):
         import json
 
-        sys.stdout.write(json.dumps([_document(entry) for entry in entries], indent=2) + "\n")
+        sys.stdout.write(json.dumps(documents, indent=2) + "\n")
         return
-    rows = [
-        [
-            entry.key[:12],
-            entry.meta.name,
-            human(entry.meta.module_size),
-            human(entry.meta.size),
-            entry.meta.options,
-            f"{entry.meta.seconds:.1f} s",
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used)),
+    header = ["KEY", "MODULE", "STATUS", "TIER", "SIZE", "COMPILED", "TOOK", "HITS", "LAST USED"]
+    rows = [[*_row(document)] for document in documents]
+    if any("reason" in document for document in documents):
+        header.append("REASON")
+        rows = [
+            [*row, document.get("reason", "")]
+            for row, document in zip(rows, documents, strict=True)
         ]
-        for entry in entries
-    ]
-    header = ["KEY", "MODULE", "SIZE", "COMPILED", "OPTIONS", "TOOK", "LAST USED"]
     sys.stdout.write(table(header, rows))
 
 
-def _document(entry: store.Entry) -> dict[str, Any]:
+def _row(document: dict[str, Any]) -> list[str]:
+    used = document.get("lastUsed")
+    return [
+        document["key"][:12],
+        document["name"],
+        document["status"],
+        document["tier"],
+        human(document["moduleSize"]),
+        human(document["size"]) if "size" in document else "",
+        f"{document['seconds']:.1f} s" if "seconds" in document else "",
+        str(document["hits"]) if "hits" in document else "",
+        time.strftime("%Y-%m-%d %H:%M", time.localtime(used)) if used else "",
+    ]
+
+
+def _compiled(entry: store.Entry) -> dict[str, Any]:
     return {
         "key": entry.key,
         "name": entry.meta.name,
+        "status": "compiled",
+        "tier": _tier(entry.meta.options),
         "module": f"sha256:{entry.meta.module}",
         "moduleSize": entry.meta.module_size,
         "size": entry.meta.size,
@@ -83,8 +121,41 @@ def _document(entry: store.Entry) -> dict[str, Any]:
         "options": entry.meta.options,
         "created": round(entry.meta.created, 3),
         "seconds": round(entry.meta.seconds, 3),
+        "hits": places.counted("hits", entry.key),
         "lastUsed": round(entry.used, 3),
     }
+
+
+def _waiting(item: queue.Item) -> dict[str, Any]:
+    return {
+        "key": item.key,
+        "name": item.order.name,
+        "status": "waiting",
+        "tier": "",
+        "moduleSize": item.size,
+        "image": item.order.origin,
+        "since": round(item.since, 3),
+        "reason": "waits for a better tier" if item.better else "waits for the compiler",
+    }
+
+
+def _failed(failure: failures.Failure) -> dict[str, Any]:
+    return {
+        "key": failure.key,
+        "name": failure.name,
+        "status": "failed" if failure.lasting else "waiting",
+        "tier": _tier(failure.options),
+        "moduleSize": failure.size,
+        "options": failure.options,
+        "seconds": round(failure.seconds, 3),
+        "failed": round(failure.when, 3),
+        "reason": failure.reason + ("" if failure.lasting else " (a later start tries again)"),
+    }
+
+
+def _tier(options: str) -> str:
+    """``O1`` of ``native-O1+statistics``."""
+    return options.partition("+")[0].rpartition("-")[2]
 
 
 def _prune(parsed: Parsed) -> int:
@@ -93,7 +164,7 @@ def _prune(parsed: Parsed) -> int:
         limit = config.size(text) if text else config.load().max_size
     except ValueError:
         raise UsageError(f"--max-size: {text!r} is not a size, as 512M") from None
-    _print(store.prune(0 if parsed.flag("all") else limit), parsed)
+    _print(list(map(_compiled, store.prune(0 if parsed.flag("all") else limit))), parsed)
     return 0
 
 
@@ -105,7 +176,7 @@ def _verify(parsed: Parsed) -> int:
         if problem:
             store.drop(key)
             damaged.append({"key": key, "problem": problem})
-    if parsed.flag("json"):
+    if _is_json(parsed):
         import json
 
         sys.stdout.write(json.dumps({"entries": len(keys), "damaged": damaged}, indent=2) + "\n")
@@ -115,20 +186,62 @@ def _verify(parsed: Parsed) -> int:
     return 1 if damaged else 0
 
 
+def _retry(prefixes: list[str]) -> int:
+    """Forget failures; the module itself is not at hand before it is started again."""
+    found = failures.all_of_them()
+    for prefix in prefixes:
+        if not any(failure.key.startswith(prefix) for failure in found):
+            raise CrunwError(f"{prefix}: no failed module has a key like that (crunw cache ls)")
+    for failure in found:
+        if not prefixes or failure.key.startswith(tuple(prefixes)):
+            failures.forget(failure.key)
+            sys.stdout.write(f"{failure.key[:12]} {failure.name}\n")
+    return 0
+
+
+def _metrics(parsed: Parsed) -> int:
+    from crunw.aot import metrics
+
+    sys.stdout.write(metrics.text())
+    return 0
+
+
 def _warm(names: list[str], parsed: Parsed) -> int:
     from crunw.aot.warm import warm
 
     for name in names:
         for path in warm(name):
-            sys.stdout.write(f"{path}\n" * (not parsed.flag("json")))
-    if parsed.flag("json"):
+            sys.stdout.write(f"{path}\n" * (not _is_json(parsed)))
+    if _is_json(parsed):
         _list(parsed)
     return 0
 
 
-def _enqueue(key: str, name: str, counters: str = "") -> int:
-    from crunw.aot import build
+def _order(words: list[str]) -> Any:
+    from crunw.aot.build import Order
 
-    build.enqueue(0, name, key, statistics=counters == "statistics")
-    build.work()
+    name, image, *flags = words
+    return Order(name, image, "statistics" in flags, "plugins" in flags)
+
+
+def _build(words: list[str]) -> int:
+    """Compile standard input, at the first of the levels that works: ``build LEVELS NAME …``."""
+    from crunw.aot.build import build
+    from crunw.lifecycle.compiler_cgroup import enter
+
+    enter()
+    build(os.dup(0), _order(words[1:]), words[0])  # the compiler gets another standard input
+    return 0
+
+
+def _enqueue(words: list[str]) -> int:
+    """Have standard input compiled in its turn: ``enqueue KEY NAME IMAGE …``."""
+    from crunw.lifecycle.compiler_cgroup import enter
+
+    enter()
+    try:
+        queue.enqueue(0, words[0], _order(words[1:]))
+    except CrunwError as error:
+        events.report("warning", f"not compiled: {error} (a later start tries again)")
+    queue.work()
     return 0

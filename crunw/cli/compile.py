@@ -67,6 +67,7 @@ def _options(parsed: Parsed) -> Options:
     if len(level) != 1 or level not in LEVELS:
         raise UsageError(f"--optimize: {level!r} is not one of {', '.join(LEVELS)}")
     options = Options(native=form == "native", level=level)
+    options.any_import = True  # who runs it may provide more than crunw
     options.generic = parsed.flag("generic-binary")
     options.interruptible = parsed.flag("interruptible")
     options.statistics = parsed.flag("statistics")

@@ -17,9 +17,9 @@ import errno
 import posix
 from fcntl import LOCK_EX, LOCK_NB, flock
 
-from crunw import notices
+from crunw import directories, notices
 from crunw.errors import KernelError, StateError
-from crunw.files import environment, exists, is_directory, make_directories, parent
+from crunw.files import environment, exists, is_directory, parent
 from crunw.paths import is_rootless
 from crunw.spec.jsontext import dumps, loads
 
@@ -93,7 +93,7 @@ class Container:
             try:
                 posix.mkdir(self.directory, 0o700)
             except FileNotFoundError:
-                make_directories(parent(self.directory), 0o700)
+                directories.create(parent(self.directory), directories.PRIVATE)
                 posix.mkdir(self.directory, 0o700)
         except FileExistsError:
             raise self.taken() from None

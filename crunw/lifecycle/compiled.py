@@ -5,95 +5,207 @@ from __future__ import annotations
 import posix
 
 from crunw import notices
-from crunw.aot import config, lookup
+from crunw.aot import config, lookup, places
 from crunw.aot.digest import of_module
-from crunw.aot.options import Options
-from crunw.errors import CrunwError
+from crunw.aot.estimate import MAX_MODULE, is_beyond
+from crunw.aot.options import BEST, FAST
+from crunw.errors import CrunwError, SpecError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from crunw.effects.rootfs import Root
     from crunw.plan.host import Host
 
-
 NOT_YET = "not compiled yet"
+# What CRI implementations call the image of a container.
+_IMAGES = ("io.kubernetes.cri-o.ImageName", "io.kubernetes.cri.image-name")
+_ALWAYS_BUDGET = 30.0  # s: for `always` the better tier is waited for where it takes no longer
+_FOREVER = float(1 << 31)
+_ADVICE = " (the module is interpreted)"  # at the end of crunw-init's notice (csrc/init/wasm.c)
 
 
 class Compiled:
     """What the cache has for one start, and what is left to do after it.
 
     ``reason`` says why the module is interpreted; ``""``: it is not, or the program is native.
+    ``tier`` is the level of optimisation of the code in use.
     """
 
-    __slots__ = ("_key", "_missing", "_module", "_name", "_options", "reason")
+    __slots__ = ("_file", "_module", "_order", "_policy", "_tiers", "_worse", "reason", "tier")
 
     def __init__(self) -> None:
-        """Nothing: a native program, or the policy ``off``."""
+        """Nothing: a native program."""
         self.reason = ""
+        self.tier = ""
+        self._file = ""
         self._module = -1
-        self._name = ""
-        self._key = ""
-        self._missing = False
-        self._options = Options()
+        self._order: list[str] = []
+        self._policy = ""
+        self._tiers: lookup.Tiers | None = None
+        self._worse = False  # interpreted, and no later start will be better by itself
 
-    def find(self, host: Host, root: Root, annotations: Mapping[str, str], trusted: str) -> None:
+    def find(
+        self,
+        host: Host,
+        root: Root,
+        annotations: Mapping[str, str],
+        trusted: str,
+        *,
+        may_wait: bool = True,
+    ) -> None:
         """Set ``host.artefact`` if the module's code is in the cache, or by policy put it there.
 
         ``trusted``: the root file system if the engine has made it, whose inodes may be indexed.
-        Without a usable cache, library or module the start goes on without; ``crunw-init`` says
-        what is wrong with the last two. Raises :class:`CrunwError` for a policy that is none.
+        Without a usable cache, library or module the start goes on without, for a ``reason``;
+        ``crunw-init`` says what is wrong with the last two. Raises :class:`CrunwError` for a policy
+        that is none, or that can't be kept, and for a module that no engine could load.
         """
-        policy = config.policy(annotations)
-        if policy == "off":
-            self.reason = "the policy is off"
-        if policy == "off" or not host.workload.path:
+        self._policy = config.policy(annotations)
+        if not host.workload.path:
             return
-        self._options.statistics = host.wasm.counted()
-        self._name = host.workload.path.rpartition("/")[2]
+        self._file = host.workload.path.rpartition("/")[2]
         try:
             self._module = root.open_file(host.workload.path)
-            self._key = lookup.key_of(of_module(self._module, trusted), self._options)
-            found = lookup.usable(self._key) or (policy == "always" and self._build())
-        except (CrunwError, OSError) as error:
-            self.close()
-            self.reason = str(error)
-            notices.degraded("compiled code", f"{error} (the module is interpreted)")
+        except (CrunwError, OSError):
+            self.reason = "the module can't be read"  # crunw-init says why
             return
-        if found:
-            host.artefact = lookup.directory(self._key)
+        _check_size(host.workload.path, self._module)
+        if self._policy == "off":
+            self.reason = "the policy is off"
+            return
+        self._order = _order(host, self._file, annotations)
+        try:
+            self._look_up(trusted, statistics=host.wasm.counted())
+        except (CrunwError, OSError) as error:
+            self._give_up(str(error))
+            return
+        if self._tiers and self.reason:
+            self._wait(self._tiers, annotations, may_wait=may_wait)
+        self._settle(host)
+
+    def _look_up(self, trusted: str, *, statistics: bool) -> None:
+        limit = config.load().max_module
+        if too_large := is_beyond(self._module, limit):
+            self._give_up(too_large)
+            return
+        tiers = lookup.Tiers(of_module(self._module, trusted), statistics=statistics)
+        if tiers.find():
+            self._tiers = tiers
+            return
+        places.prepare()
+        if failure := tiers.failure():
+            self._give_up(f"failed: {failure}")
+            return
+        self._tiers = tiers
+        self.reason = NOT_YET
+
+    def _give_up(self, reason: str) -> None:
+        """Interpret the module, unless that is not allowed."""
+        self.reason = reason
+        self._worse = True
+        self._tiers = None
+        if self._policy == "always":
+            asked = f"{config.ANNOTATION}=always"
+            raise CrunwError(f"{self._file}: no compiled code, which {asked} asks for: {reason}")
+
+    def _wait(self, tiers: lookup.Tiers, annotations: Mapping[str, str], *, may_wait: bool) -> None:
+        """Have it compiled now, if there is time for that."""
+        if self._policy == "always":
+            budget, patience, nice = _ALWAYS_BUDGET, _FOREVER, 10
         else:
-            self.reason = NOT_YET
-        self._missing = not found and policy == "auto"
+            budget = config.wait(annotations) if may_wait else 0.0
+            patience, nice = budget, 0
+        if budget == 0:
+            return
+        from crunw.aot.build import first_levels
+        from crunw.aot.estimate import code_size
 
-    def _build(self) -> bool:
-        from crunw.aot.build import build
+        levels = first_levels(code_size(self._module), budget)
+        if self._policy == "always":
+            levels = levels or (FAST, *BEST)
+        if not levels:
+            self._worse = True
+            self.reason = f"{NOT_YET}: that takes longer than the {budget:g} s of aot.wait"
+            return
+        self._compile_now(tiers, levels, nice, patience)
 
-        return build(self._module, self._name, self._options) == self._key
+    def _compile_now(
+        self, tiers: lookup.Tiers, levels: Sequence[str], nice: int, patience: float
+    ) -> None:
+        """By a process that goes on when this one is killed; the next start then joins it."""
+        from crunw.aot import background
+
+        said = posix.memfd_create("said", posix.MFD_CLOEXEC)
+        try:
+            words = ["build", "--", "".join(levels), *self._order]
+            job = background.start(self._module, nice, words, said)
+            ended = background.wait(job, patience)
+            text = posix.pread(said, 4096, 0).decode("utf-8", "replace").strip()
+        except OSError as error:
+            self._give_up(f"the compiler can't be started: {error.strerror}")
+            return
+        finally:
+            posix.close(said)
+        if tiers.find():
+            self.reason = ""
+        elif not ended:
+            self._worse = True
+            self.reason = f"{NOT_YET}: it took longer than the {patience:g} s of aot.wait"
+        else:
+            reason = text.rpartition("\n")[2].removeprefix("crunw: ")
+            self._give_up(f"failed: {reason or 'the compiler ended without a word'}")
+
+    def _settle(self, host: Host) -> None:
+        if self._tiers and self._tiers.level:
+            self.tier = self._tiers.level
+            host.artefact = self._tiers.directory()
+            places.count("hits", self._tiers.key(self.tier))
 
     def compile_later(self) -> None:
         """Start the background compiler if there is something for it to do."""
-        if not self._missing:
+        if not self._tiers or self._tiers.is_final():
             return
         from crunw.aot import background
 
+        if background.is_waiting(self._tiers.name):
+            return
         try:
-            background.start(self._module, self._name, self._key, self._options)
-        except OSError:
-            pass  # the next start tries again
+            words = ["enqueue", "--", self._tiers.name, *self._order]
+            background.start(self._module, background.LAST, words)
+        except OSError as error:
+            self.reason = self.reason and f"the compiler can't be started: {error.strerror}"
 
-    def finish(self, interpreted: str) -> None:
-        """Do what has been left for the end of this process.
+    def check(self, interpreted: str) -> None:
+        """After the module has been loaded: tell what is worse than it could be. Raises
+        :class:`CrunwError` if it had to be compiled.
 
-        ``interpreted``: why the code could not be used, ``""``.
+        ``interpreted``: why the code could not be used, which has been told; ``""``: it could.
         """
+        if self._worse:
+            notices.degraded("compiled code", f"{self.reason} (the module is interpreted)")
         if interpreted:
-            lookup.doubt(self._key)
-        self.close()
+            if self._tiers:
+                lookup.doubt(self._tiers.key(self.tier))
+            self.tier = ""
+            self._give_up(f"unusable code: {interpreted.removesuffix(_ADVICE)}")
 
     def close(self) -> None:
         """Let go of the module's file, with which its file system can't be unmounted."""
         if self._module >= 0:
             posix.close(self._module)
             self._module = -1
+
+
+def _check_size(path: str, module: int) -> None:
+    size = posix.fstat(module).st_size
+    if size > MAX_MODULE:
+        raise SpecError("process.args[0]", f"{path}: the module is larger than 4 GiB")
+
+
+def _order(host: Host, name: str, annotations: Mapping[str, str]) -> list[str]:
+    """What the compiler is told about the module, as :class:`crunw.aot.build.Order` has it."""
+    image = next((annotations[key] for key in _IMAGES if key in annotations), "")
+    words = ["statistics"] if host.wasm.counted() else []
+    return [name, image, *words, *(["plugins"] if host.wasm.plugins else [])]

@@ -158,6 +158,7 @@ class Creation:
             self._copy_config()
             self.compiled.compile_later()  # what it takes, the init takes too
             self._follow(self.init, host)
+            self.compiled.check(self.init.interpreted)
             self._record_execution(self.init.interpreted)
             self._commit(self.init)
         except BaseException:
@@ -168,7 +169,7 @@ class Creation:
 
     def settle(self) -> None:
         """Do what can wait for the end of this process."""
-        self.compiled.finish(self.init.interpreted if self.init else "")
+        self.compiled.close()
 
     def _first_record(self, cgroup: Cgroup | None) -> Record:
         """The record before there is a process: enough for ``delete`` to clean up."""

@@ -90,8 +90,9 @@ def execute(request: Request) -> int:
     inherited = [pidfd, *(fd for fd in (console_fd, listener_fd) if fd >= 0)]
     inherited += preserved
     init = Init(init_path(), inherited)
+    compiled = Compiled()
     try:
-        host = _gather_host(container, record, spec, process)
+        host = _gather_host(container, record, spec, process, compiled)
         _use_cgroup(host, cgroup_of(record), init.parent, request.cgroup)
         host.console_fd, host.seccomp_fd = console_fd, listener_fd
         if listener_fd >= 0:
@@ -99,8 +100,7 @@ def execute(request: Request) -> int:
         host.preserve_fds = request.preserve_fds
         notices.stage("plan")
         init.send(exec_plan(spec, process, host, pidfd))
-        init.run(nothing, nothing, nothing)
-        notices.stage("crunw-init")
+        _follow(init, compiled)
         _join_rdt(spec, container, init.pid)
         if listener_fd >= 0:
             posix.close(listener_fd)
@@ -114,11 +114,20 @@ def execute(request: Request) -> int:
     except BaseException:
         init.abandon()
         raise
+    finally:
+        compiled.close()
     _leave_recipe(container, record, spec, host)
     if request.detach:
         return 0
-    wait = terminal.wait if terminal else foreground.wait
-    return wait(init.pid, started)
+    return (terminal.wait if terminal else foreground.wait)(init.pid, started)
+
+
+def _follow(init: Init, compiled: Compiled) -> None:
+    """Until the process is ready; a module that has no code is compiled behind it."""
+    compiled.compile_later()
+    init.run(nothing, nothing, nothing)
+    compiled.check(init.interpreted)
+    notices.stage("crunw-init")
 
 
 def _leave_recipe(container: Container, record: Record, spec: Spec, host: Host) -> None:
@@ -167,7 +176,9 @@ def _join_rdt(spec: Spec, container: Container, pid: int) -> None:
         rdt.Group(wanted, container.id, rdt.mount_point()).join(pid)
 
 
-def _gather_host(container: Container, record: Record, spec: Spec, process: Process) -> Host:
+def _gather_host(
+    container: Container, record: Record, spec: Spec, process: Process, compiled: Compiled
+) -> Host:
     """What the plan needs; the program is looked for as the container's processes see it."""
     root = Root(f"/proc/{record['pid']}/root", ())
     path, head = root.find_program(process["args"][0], process["cwd"], process.get("env", ()))
@@ -178,11 +189,9 @@ def _gather_host(container: Container, record: Record, spec: Spec, process: Proc
     if workload.kind == "wasm":
         # What the function's name and the counters are of is the container's own program.
         host.wasm.function, host.wasm.statistics = "", False
-        # Only the policy `always` compiles it now; no inode is trusted: the container may have
-        # mounted this.
-        compiled = Compiled()
-        compiled.find(host, root, spec.get("annotations", {}), "")
-        compiled.close()
+        # Only the policy `always` waits for code: a probe has little time. No inode is trusted: the
+        # container may have mounted this.
+        compiled.find(host, root, spec.get("annotations", {}), "", may_wait=False)
     seccomp_filter(host, spec)
     return host
 

@@ -8,14 +8,15 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from crunw import paths
+from crunw import directories, paths
+from crunw.aot.options import BEST
 from crunw.errors import CrunwError
 from crunw.setup.finding import BROKEN, INFO, OK, WARNING, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from types import ModuleType
 
-    from crunw.aot.options import Options
+    from crunw.aot.lookup import Tiers
     from crunw.spec.model import Seccomp
 
 _CFFI = "apt install python3-cffi-backend, or pip install cffi for the Python that runs crunw"
@@ -101,19 +102,18 @@ def webassembly() -> list[Finding]:
 def compiled() -> Finding:
     """A module that no cache can hold yet: compiled, taken from the cache, and run."""
     from crunw.aot import build, config, places, store
-    from crunw.aot.options import Options
 
     name = "compiled module"
     try:
         if config.load().policy == "off":
             return Finding(name, INFO, f"{config.FILE}: aot.policy is off: modules are interpreted")
         started = time.monotonic()
-        key = _build(build.build, Options())
+        tiers = _build(build)
         seconds = time.monotonic() - started
         try:
-            status = _run(f"{places.entry(key)}/{places.ARTEFACT}")
+            status = _run(f"{tiers.directory()}/{places.ARTEFACT}")
         finally:
-            store.drop(key)
+            store.drop(tiers.key(tiers.level))
     except (CrunwError, OSError) as error:
         advice = "mend this, then crunw cache warm; until then modules are interpreted"
         return Finding(name, BROKEN, str(error), advice)
@@ -123,14 +123,15 @@ def compiled() -> Finding:
     return Finding(name, OK, f"compiled in {seconds:.1f} s into {places.cache()}, loaded and run")
 
 
-def _build(build: Callable[[int, str, Options], str], options: Options) -> str:
-    """Compile the module into the cache; return the entry's key."""
+def _build(build: ModuleType) -> Tiers:
+    """Compile the module into the cache; return its entries."""
     descriptor = os.memfd_create("doctor")
     try:
         nonce = os.urandom(16)
         section = bytes((0, 1 + 6 + len(nonce), 6)) + b"doctor" + nonce
         os.write(descriptor, _MODULE + section)
-        return build(descriptor, "doctor.wasm", options)
+        found: Tiers = build.build(descriptor, build.Order("doctor.wasm"), BEST)
+        return found
     finally:
         os.close(descriptor)
 
@@ -155,12 +156,11 @@ def cache() -> list[Finding]:
     from crunw.aot import places
 
     path = places.cache()
-    if not os.path.lexists(path) or places.is_ours(path):
+    wrong = directories.private(path) if os.path.lexists(path) else ""
+    if not wrong:
         return []
-    status = os.lstat(path)
-    found = f"{path}: owner {status.st_uid}, mode {status.st_mode & 0o7777:04o}: not used"
-    advice = f"chown {os.geteuid()} {path} && chmod 700 {path}, or remove it: it is made again"
-    return [Finding("AOT cache", BROKEN, found, advice)]
+    advice = f"remove {path}: it is made again"
+    return [Finding("AOT cache", BROKEN, f"{wrong}: not used", advice)]
 
 
 def systemd(root: str = "") -> Finding:

@@ -1,9 +1,10 @@
-/* crunw-later PROGRAM ARGUMENT…: leave the caller's cgroup, be last in every queue, copy standard
- * input, wait until the container that this follows has had the time to start, then become PROGRAM.
+/* crunw-later NICE DIRECTORY PROGRAM ARGUMENT…: leave the caller's cgroup, copy standard input into
+ * a file without a name in DIRECTORY, then become PROGRAM. With a NICE of 19 nobody waits for it:
+ * be last in every queue, and wait until the container that this follows has had the time to start.
  *
  * Whatever runs beside a start slows it down, also on another processor: they share caches, and
- * locks of the kernel. crunw/aot/background.py starts this. Each step is a courtesy: what the
- * system refuses is left out. */
+ * locks of the kernel. crunw/aot/background.py starts this. What the system refuses of the rest is
+ * left out, and said in the log; without its input PROGRAM is not started. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -13,16 +14,20 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SECONDS 1
+#define LAST 19
 
 static void put(const char *path, const char *text) {
     int file = open(path, O_WRONLY | O_CLOEXEC);
@@ -50,39 +55,79 @@ static void leave_cgroups(void) {
         endmntent(mounts);
 }
 
-static void lower_priority(void) {
+static void lower_priority(int nice) {
     static const struct sched_param none = {0};
     put("/proc/self/oom_score_adj", "1000");
+    setpriority(PRIO_PROCESS, 0, nice);
+    if (nice < LAST)
+        return;
     sched_setscheduler(0, SCHED_IDLE, &none);
-    setpriority(PRIO_PROCESS, 0, 19);
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
 }
 
-/* The container's file system can't be unmounted while a file of it is open. */
-static void copy_input(void) {
-    off_t done = 0;
-    ssize_t got;
-    int copy = memfd_create("module", MFD_CLOEXEC);
-    do {
-        got = copy < 0 ? -1 : sendfile(copy, STDIN_FILENO, &done, 1 << 20);
-    } while (got > 0 || (got < 0 && errno == EINTR));
-    if (got == 0)
-        dup2(copy, STDIN_FILENO);
+/* Holes stay holes: a sparse file takes no more room here than there. */
+static bool copy_data(int from, int to) {
+    struct stat status;
+    off_t at = 0;
+    if (fstat(from, &status) != 0 || ftruncate(to, status.st_size) != 0)
+        return false;
+    while (at < status.st_size && (at = lseek(from, at, SEEK_DATA)) >= 0) {
+        off_t end = lseek(from, at, SEEK_HOLE);
+        if (end < 0 || lseek(to, at, SEEK_SET) < 0)
+            return false;
+        while (at < end) {
+            ssize_t got = sendfile(to, from, &at, (size_t)(end - at));
+            if (got == 0 || (got < 0 && errno != EINTR))
+                return false;
+        }
+    }
+    return at >= 0 || errno == ENXIO; /* nothing but a hole is left */
+}
+
+/* The container's file system can't be unmounted while a file of it is open, and the copy can't be
+ * changed by the container. */
+static bool copy_input(const char *directory) {
+    int copy = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (copy < 0) /* a file system that can't do that */
+        copy = memfd_create("module", MFD_CLOEXEC);
+    return copy >= 0 && copy_data(STDIN_FILENO, copy) && dup2(copy, STDIN_FILENO) == STDIN_FILENO;
+}
+
+/* To whoever waits, and as syslog(3) would, but at no cost where all is well. */
+static void complain(const char *what) {
+    static const struct sockaddr_un addresses[] = {
+        {AF_UNIX, "/run/systemd/journal/dev-log"},
+        {AF_UNIX, "/dev/log"},
+    };
+    char text[256];
+    dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(errno));
+    int length =
+        snprintf(text, sizeof text, "<28>crunw-later[%d]: %s: %s", getpid(), what, strerror(errno));
+    int log = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool sent = false;
+    for (size_t index = 0; log >= 0 && index < 2 && !sent; index++)
+        sent = sendto(log, text, (size_t)length, 0, (const struct sockaddr *)&addresses[index],
+                      sizeof addresses[index]) == length;
 }
 
 int main(int count, char **arguments) {
     struct timespec left = {.tv_sec = SECONDS};
-    if (count < 2) {
+    if (count < 4) {
         dprintf(STDERR_FILENO, "crunw-later: called by crunw alone\n");
         return 2;
     }
+    int nice = (int)strtol(arguments[1], NULL, 10);
     umask(077);
     (void)!chdir("/");
-    lower_priority();
+    lower_priority(nice);
     leave_cgroups();
-    copy_input();
-    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+    if (!copy_input(arguments[2])) {
+        complain("a module is not compiled: copy it");
+        return 1;
+    }
+    while (nice >= LAST && nanosleep(&left, &left) != 0 && errno == EINTR)
         continue;
-    execv(arguments[1], arguments + 1);
+    execv(arguments[3], arguments + 3);
+    complain(arguments[3]);
     return 127;
 }

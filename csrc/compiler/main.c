@@ -1,17 +1,20 @@
-/* crunw-compiler LIBRARY MODULE REPORT OUTPUT LEVEL [WORD…]: compile one module ahead of time.
+/* crunw-compiler LIBRARY MODULE REPORT DIRECTORY LEVEL [WORD…]: compile one module ahead of time.
  *
  * LLVM keeps what it has allocated and can't be interrupted: a process of its own gives everything
  * back, whether it ends, is stopped or is killed. crunw/aot/compiler.py starts it.
  *
- * MODULE and REPORT are inherited descriptors. What goes wrong is written to REPORT as one line; if
- * that stays empty and the status is 0, OUTPUT is there. LEVEL is '0' to '3', 's' or 'z'. Words are
- * "native", "generic", "interruptible", "statistics", "sandbox" and "no-PROPOSAL". */
+ * MODULE, REPORT and DIRECTORY are inherited descriptors; the code is written to "output" in
+ * DIRECTORY, which is the working directory from the beginning, so that what is above it need not
+ * be open to the compiler's user. LEVEL is '0' to '3', 's' or 'z'. Words are "native", "generic",
+ * "interruptible", "statistics", "sandbox", "any-import" and "no-PROPOSAL".
+ *
+ * REPORT gets lines, each with a letter for what it is: 'm', the module can't be compiled; 's', the
+ * system does not allow it; 'n', a notice: it is compiled, with a fence less. Without an error and
+ * with the status 0 the output is there, and has been seen to be usable. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <libgen.h>
-#include <limits.h>
 #include <linux/landlock.h>
 #include <poll.h>
 #include <sched.h>
@@ -28,19 +31,27 @@
 
 #define NOBODY 65534
 #define CPU_SECONDS 3600
+/* As crunw/aot/compiler.py names it. The library makes a relative path absolute, and the
+ * directories above may be closed. */
+#define OUTPUT "/proc/self/cwd/output"
 
 struct job {
     const char *library;
     int module;
     int report;
-    const char *output;
+    int directory;
     bool sandbox;
+    bool any_import; /* of plugins, which are not opened here */
     struct engine_compile_options options;
 };
 
 static int fail(struct engine_error *error, const char *what, const char *reason) {
     snprintf(error->message, sizeof error->message, "%s: %s", what, reason);
     return -1;
+}
+
+static void report(const struct job *job, char kind, const char *what, const char *reason) {
+    dprintf(job->report, "%c%s%s%s\n", kind, what, *reason ? ": " : "", reason);
 }
 
 static int parse_descriptor(const char *text, int *descriptor) {
@@ -62,6 +73,7 @@ static int parse_word(struct job *job, const char *word) {
         {"interruptible", &options->interruptible},
         {"statistics", &options->statistics},
         {"sandbox", &job->sandbox},
+        {"any-import", &job->any_import},
     };
     for (size_t index = 0; index < sizeof flags / sizeof *flags; index++)
         if (strcmp(word, flags[index].name) == 0) {
@@ -81,10 +93,10 @@ static int parse_word(struct job *job, const char *word) {
 
 static int parse_arguments(struct job *job, int count, char **arguments) {
     if (count < 6 || parse_descriptor(arguments[2], &job->module) != 0 ||
-        parse_descriptor(arguments[3], &job->report) != 0)
+        parse_descriptor(arguments[3], &job->report) != 0 ||
+        parse_descriptor(arguments[4], &job->directory) != 0)
         return -1;
     job->library = arguments[1];
-    job->output = arguments[4];
     job->options.level = arguments[5][0];
     for (int index = 6; index < count; index++)
         if (parse_word(job, arguments[index]) != 0)
@@ -92,16 +104,21 @@ static int parse_arguments(struct job *job, int count, char **arguments) {
     return 0;
 }
 
+static int by_number(const void *left, const void *right) {
+    return *(const int *)left - *(const int *)right;
+}
+
 /* Whatever else a container's engine has left open is nothing to a compiler. */
 static void close_others(const struct job *job) {
-    unsigned low = (unsigned)(job->module < job->report ? job->module : job->report);
-    unsigned high = (unsigned)(job->module < job->report ? job->report : job->module);
-    unsigned first = STDERR_FILENO + 1;
-    if (low > first)
-        close_range(first, low - 1, 0);
-    if (high > low + 1 && high > first)
-        close_range(low + 1 > first ? low + 1 : first, high - 1, 0);
-    close_range(high + 1 > first ? high + 1 : first, ~0U, 0);
+    int kept[] = {STDERR_FILENO, job->module, job->report, job->directory};
+    size_t count = sizeof kept / sizeof *kept;
+    qsort(kept, count, sizeof *kept, by_number);
+    for (size_t index = 0; index < count; index++) {
+        unsigned first = (unsigned)kept[index] + 1;
+        unsigned last = index + 1 < count ? (unsigned)kept[index + 1] - 1 : ~0U;
+        if (first <= last)
+            close_range(first, last, 0);
+    }
 }
 
 /* The rights that Landlock knows are as many low bits, by the version of its interface. Those
@@ -124,24 +141,24 @@ static bool allow(int rules, const char *path, uint64_t rights) {
     return done;
 }
 
-/* Of the file system leave the directory of OUTPUT alone, where LLVM writes and reads what it
- * wrote, and what tells it the processor's name on some machines. A kernel without Landlock
- * (landlock(7), Linux 5.13) leaves what the user may reach. */
-static int confine_files(const char *output, struct engine_error *error) {
+/* Of the file system leave the working directory alone, where LLVM writes and reads what it wrote,
+ * and what tells it the processor's name on some machines. A kernel without Landlock (landlock(7),
+ * Linux 5.13) leaves what the user may reach. */
+static int confine_files(const struct job *job, struct engine_error *error) {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (version < 1)
+    if (version < 1) {
+        report(job, 'n', "compiled without Landlock", strerror(errno));
         return 0;
+    }
     struct landlock_ruleset_attr all = {.handled_access_fs = landlock_rights(version)};
-    char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s", output) >= (int)sizeof path)
-        return fail(error, output, strerror(ENAMETOOLONG));
     int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
     uint64_t rights = all.handled_access_fs & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE;
-    bool done = rules >= 0 && allow(rules, dirname(path), rights) &&
+    bool done = rules >= 0 && allow(rules, ".", rights) &&
                 (allow(rules, "/proc/cpuinfo", LANDLOCK_ACCESS_FS_READ_FILE) || errno == ENOENT) &&
                 syscall(SYS_landlock_restrict_self, rules, 0) == 0;
     int problem = errno;
-    close(rules);
+    if (rules >= 0)
+        close(rules);
     return done ? 0 : fail(error, "landlock", strerror(problem));
 }
 
@@ -159,18 +176,19 @@ static int become_nobody(struct engine_error *error) {
  *
  * What a subverted compiler can do is to make an artefact that does more than the module says: it
  * is run by containers of this very module alone, as confined as native programs. */
-static int enter_sandbox(const char *output, struct engine_error *error) {
+static int enter_sandbox(const struct job *job, struct engine_error *error) {
     static const struct rlimit seconds = {CPU_SECONDS, CPU_SECONDS};
     bool root = geteuid() == 0;
-    /* A container engine's own container may forbid new namespaces: one fence less. */
-    (void)unshare((root ? 0 : CLONE_NEWUSER) | CLONE_NEWIPC | CLONE_NEWNET);
+    /* A container engine's own container may forbid new namespaces. */
+    if (unshare((root ? 0 : CLONE_NEWUSER) | CLONE_NEWIPC | CLONE_NEWNET) != 0)
+        report(job, 'n', "compiled without namespaces of its own", strerror(errno));
     if (setrlimit(RLIMIT_CPU, &seconds) != 0)
         return fail(error, "setrlimit", strerror(errno));
     if (root && become_nobody(error) != 0)
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return fail(error, "prctl", strerror(errno));
-    return confine_files(output, error);
+    return confine_files(job, error);
 }
 
 /* End with whoever has started this; false: it has ended already. Changing the user would undo
@@ -181,15 +199,34 @@ static bool follow_parent(int report) {
     return poll(&reader, 1, 0) == 0;
 }
 
-static int compile(const struct job *job, struct engine_error *error) {
+static int enter_directory(struct job *job, struct engine_error *error) {
+    if (fchdir(job->directory) != 0)
+        return fail(error, "fchdir", strerror(errno));
+    close(job->directory);
+    return 0;
+}
+
+/* What the system must grant before anything of the module is looked at. */
+static struct engine *prepare(struct job *job, struct engine_error *error) {
     static const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     struct engine *engine = engine_open(job->library, NULL, error);
-    if (!engine || (job->sandbox && enter_sandbox(job->output, error) != 0))
+    if (!engine || enter_directory(job, error) != 0 ||
+        (job->sandbox && enter_sandbox(job, error) != 0))
+        return NULL;
+    if (!follow_parent(job->report)) {
+        fail(error, "crunw-compiler", "nobody waits for the result");
+        return NULL;
+    }
+    return engine;
+}
+
+/* What can't be run is not compiled, and what can't be used as code is no result. */
+static int compile(const struct job *job, struct engine *engine, struct engine_error *error) {
+    if (engine_check_runnable(engine, job->module, &job->options, job->any_import, error) != 0 ||
+        engine_compile(engine, job->module, OUTPUT, &job->options, error) != 0)
         return -1;
-    if (!follow_parent(job->report))
-        return fail(error, "crunw-compiler", "nobody waits for the result");
-    return engine_compile(engine, job->module, job->output, &job->options, error);
+    return engine_check_compiled(engine, OUTPUT, &job->options, error);
 }
 
 int main(int count, char **arguments) {
@@ -200,9 +237,10 @@ int main(int count, char **arguments) {
         return 2;
     }
     close_others(&job);
-    int outcome = compile(&job, &error);
-    if (outcome != 0)
-        dprintf(job.report, "%s", error.message);
+    struct engine *engine = prepare(&job, &error);
+    bool done = engine && compile(&job, engine, &error) == 0;
+    if (!done)
+        report(&job, engine ? 'm' : 's', error.message, "");
     /* Not through the destructors of LLVM: the system takes everything back faster. */
-    _exit(outcome ? 1 : 0);
+    _exit(done ? 0 : 1);
 }

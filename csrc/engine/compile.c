@@ -1,6 +1,7 @@
 /* Ahead-of-time compilation, for which the library needs LLVM. */
 #include "internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char levels[] = {
@@ -53,15 +54,37 @@ int engine_compile(struct engine *engine, int fd, const char *output,
         return -1;
     int outcome = compile(engine, &binary, output, options, error);
     binary_free(&binary);
-    if (outcome == 0)
+    return outcome;
+}
+
+struct trial {
+    struct engine *engine;
+    const char *path;
+    const struct engine_options *options;
+    struct engine_module *module;
+    struct engine_error error;
+};
+
+static void load_trial(void *argument) {
+    struct trial *trial = argument;
+    trial->module = engine_load_compiled(trial->engine, trial->path, trial->options, &trial->error);
+}
+
+int engine_check_compiled(struct engine *engine, const char *path,
+                          const struct engine_compile_options *options,
+                          struct engine_error *error) {
+    const struct engine_options plain = {.statistics = options->statistics,
+                                         .without = options->without};
+    struct trial trial = {.engine = engine, .path = path, .options = &plain};
+    char log[4096];
+    snprintf(trial.error.message, sizeof trial.error.message, "the log can't be read");
+    capture_log(engine, load_trial, &trial, log, sizeof log);
+    if (!trial.module)
+        return engine_fail(error, "the compiled code can't be loaded: %s", trial.error.message);
+    engine_module_close(trial.module);
+    const char *reason = strstr(log, "AOT section");
+    if (!reason || !strstr(reason, "nterpreter mode"))
         return 0;
-    /* What is wrong with a module, and where, is said where it is loaded. */
-    const struct engine_options plain = {.without = options->without};
-    struct engine_error better;
-    struct engine_module *module = engine_load(engine, fd, &plain, &better);
-    if (module)
-        engine_module_close(module);
-    else
-        *error = better;
-    return -1;
+    return engine_fail(error, "the compiled code can't be used: %.*s", (int)strcspn(reason, "\n"),
+                       reason);
 }

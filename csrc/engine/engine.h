@@ -128,9 +128,19 @@ struct engine_compile_options {
     bool statistics;  /* counters, as a run with statistics or a cost limit needs them */
     uint32_t without; /* proposals to refuse, a set */
 };
+/* Whether the module in `fd` could be run at all: it is valid, and imports nothing but what WASI
+ * provides (or plugins might, with `any_import`). What crunw-init would refuse is not compiled. */
+int engine_check_runnable(struct engine *engine, int fd,
+                          const struct engine_compile_options *options, bool any_import,
+                          struct engine_error *error);
 /* Compiles the module in `fd` into the file `output`, which must not be readable by others while
- * it grows: the caller renames it. Needs an engine opened without the stub. */
+ * it grows: the caller renames it. Needs an engine opened without the stub, and a module that
+ * engine_check_runnable has accepted: the library says less about what is wrong with another. */
 int engine_compile(struct engine *engine, int fd, const char *output,
                    const struct engine_compile_options *options, struct engine_error *error);
+/* Loads what engine_compile has written to `path` (with a slash in it), as a run would. -1 where
+ * the library would leave the code aside, which it does in silence, and interpret the module. */
+int engine_check_compiled(struct engine *engine, const char *path,
+                          const struct engine_compile_options *options, struct engine_error *error);
 
 #endif

@@ -237,6 +237,22 @@ int engine_prepare(struct engine_module *module, const struct engine_program *pr
     return module->has_start ? 0 : instantiate(module, error);
 }
 
+int engine_check_runnable(struct engine *engine, int fd,
+                          const struct engine_compile_options *options, bool any_import,
+                          struct engine_error *error) {
+    static const char *const none[] = {NULL};
+    const struct engine_options plain = {.without = options->without};
+    const struct engine_program program = {.argv = none, .envp = none, .preopens = none};
+    struct engine_module *module = engine_load(engine, fd, &plain, error);
+    if (!module)
+        return -1;
+    int outcome = 0;
+    if (!any_import && (create_wasi(module, &program, error) != 0 || check_imports(module, error)))
+        outcome = -1;
+    engine_module_close(module);
+    return outcome;
+}
+
 int engine_module_descriptor(const struct engine_module *module, uint32_t index) {
     return preopen_descriptor(module->engine, module->wasi, index);
 }

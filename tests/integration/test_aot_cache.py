@@ -140,17 +140,22 @@ def in_sandbox(pid: str) -> bool:
     return True
 
 
+def below(pid: int | str) -> list[str]:
+    return read(f"/proc/{pid}/task/{pid}/children").decode().split()
+
+
 def test_the_compiler_inherits_nothing(crunw, wasm_bundle, cache) -> None:
-    """With `always` it is a child of `create`, which may have been given descriptors."""
+    """With `always` it is a grandchild of `create`, which may have been given descriptors."""
     bundle = with_policy(wasm_bundle("wasi_example_main"), "always")
     reading, writing = os.pipe()
     process = crunw.spawn("create", "--bundle", bundle.path, bundle.id, pass_fds=[writing])
 
     def compiler() -> list[str]:
-        found = read(f"/proc/{process.pid}/task/{process.pid}/children").decode().split()
-        return [pid for pid in found if in_sandbox(pid)]
+        found = [pid for job in below(process.pid) for pid in below(job)]
+        return [pid for pid in found if b"crunw-compiler" in read(f"/proc/{pid}/cmdline")]
 
     (pid,) = wait_for(compiler, "the compiler")
+    wait_for(lambda: in_sandbox(pid), "the sandbox")
     links = {os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
     pipe = os.readlink(f"/proc/self/fd/{writing}")
     os.close(reading)
@@ -173,8 +178,8 @@ def test_the_compiler_sees_its_own_directory_alone(crunw, modules: Path, cache, 
     result, *calls = after.splitlines()
     assert result.endswith("= 0")
     opened = [call for call in calls if call.split()[0] == pid and " openat(" in call]
-    assert any("/module.so" in call for call in opened)
-    assert all("/tmp" in call and "/module." in call for call in opened)
+    assert any("/output" in call for call in opened)
+    assert [call for call in opened if '"/proc/self/cwd/output' not in call] == []
 
 
 def test_shared_pages_and_no_way_to_write(crunw, wasm_bundle, cache) -> None:
@@ -266,10 +271,11 @@ def test_verify(crunw, modules: Path, cache) -> None:
 def test_a_cache_that_others_may_write_to_is_not_used(
     crunw, wasm_bundle, cache, tmp_path: Path, wrong: str
 ) -> None:
+    """It is said what is wrong with it, where somebody relies on it."""
     bundle = with_policy(wasm_bundle("sleep"), "always")
     assert is_compiled(crunw, bundle)
     if wrong == "mode":
-        CACHE.chmod(0o755)
+        CACHE.chmod(0o757)
     elif wrong == "owner":
         skip_without_root("to give files away")
         os.chown(CACHE, 65534, 0)
@@ -280,8 +286,22 @@ def test_a_cache_that_others_may_write_to_is_not_used(
         mount(real, "mode=700")
         CACHE.rename(CACHE.with_name("aside"))
         CACHE.symlink_to(real)
+    reasons = {
+        "mode": "others may write to it, mode 0757 (remove it)",
+        "owner": "belongs to user 65534 (remove it)",
+        "link": "not a directory (remove it)",
+    }
     try:
-        assert not is_compiled(crunw, bundle)
+        assert crunw.run(bundle).error() == (
+            "sleep.wasm: no compiled code, which run.oci.wasm.aot=always asks for:"
+            f" the cache can't be used: /var/cache/crunw/aot: {reasons[wrong]}"
+        )
+        wrong_cache = f"the cache can't be used: /var/cache/crunw/aot: {reasons[wrong]}"
+        assert crunw.create(with_policy(bundle, "auto")).notices() == [
+            f"compiled code: {wrong_cache} (the module is interpreted)"
+        ]
+        assert crunw.state(bundle)["wasm"] == {"execution": "interpreted", "reason": wrong_cache}
+        crunw("delete", "--force", bundle.id).ok()
     finally:
         if wrong == "link":
             CACHE.unlink()
@@ -298,21 +318,30 @@ def free_bytes() -> int:
 
 
 def test_disk_full(crunw, wasm_bundle, cache) -> None:
+    """That is not the module's fault: when there is room again, it is compiled."""
     skip_without_root("to mount")
+    for name in ("entries", "new", "queue"):
+        (CACHE / name).mkdir(mode=0o700)
     with (CACHE / "ballast").open("wb") as ballast:
         subprocess.run(["mount", "-o", "remount,size=256k", CACHE], check=True)
         os.posix_fallocate(ballast.fileno(), 0, free_bytes())
     bundle = with_policy(wasm_bundle("exit3"), "always")
-    assert crunw.run(bundle).status == 3
+    assert crunw.run(bundle).error().startswith("exit3.wasm: no compiled code, which ")
+    assert crunw.run(bundle).error().endswith(": No space left on device")
+    os.truncate(CACHE / "ballast", os.stat(CACHE / "ballast").st_size - 3 * 4096)
+    assert "exit3.wasm: not enough space in /var/cache/crunw/aot: " in crunw.run(bundle).error()
     with_policy(bundle, "auto")
     assert crunw.run(bundle).status == 3
     settle()
     assert entries() == []
+    listed = json.loads(crunw("cache", "ls", "--format", "json").out)
+    assert {each["status"] for each in listed} == {"waiting"}
+    assert "not enough space" in listed[0]["reason"]
     (CACHE / "ballast").unlink()
-    shutil.rmtree(NOTES / "failed", ignore_errors=True)
     with_policy(bundle, "always")
-    assert crunw.run(bundle).status == 3
+    wait_for(lambda: crunw.run(bundle).status == 3, "another attempt")
     assert len(entries()) == 1
+    assert json.loads(crunw("cache", "ls", "--json").out)[0]["status"] == "compiled"
     assert list((CACHE / "new").iterdir()) == []
 
 
@@ -327,7 +356,8 @@ def test_read_only_cache(crunw, wasm_bundle, cache) -> None:
 def test_noexec_cache(crunw, wasm_bundle, cache) -> None:
     """What can't be loaded is interpreted, and stays for those who can."""
     skip_without_root("to mount")
-    bundle = with_policy(wasm_bundle("exit3"), "always")
+    bundle = with_policy(wasm_bundle("exit3"), "auto")
+    crunw("cache", "warm", bundle.path).ok()
     subprocess.run(["mount", "-o", "remount,noexec", CACHE], check=True)
     for _ in range(2):
         done = crunw.run(bundle)
@@ -335,13 +365,22 @@ def test_noexec_cache(crunw, wasm_bundle, cache) -> None:
         assert done.err.startswith("crunw: warning: compiled code: ")
         assert done.err.endswith(" (the module is interpreted)\n")
     assert len(entries()) == 1
+    assert "unusable code: " in crunw.run(with_policy(bundle, "always")).err.splitlines()[-1]
+    crunw("cache", "prune", "--all").ok()
+    assert "/var/cache/crunw/aot: mounted noexec" in crunw.run(bundle).error()
+    subprocess.run(["mount", "-o", "remount,exec", CACHE], check=True)
+    wait_for(lambda: crunw.run(bundle).status == 3, "another attempt")
 
 
 def test_container_without_proc(crunw, wasm_bundle, cache) -> None:
     bundle = wasm_bundle("sleep")
     mounts = [mount for mount in bundle.config["mounts"] if mount["destination"] != "/proc"]
     bundle.change(mounts=mounts, linux__maskedPaths=[], linux__readonlyPaths=[])
-    with_policy(bundle, "always")
+    assert crunw.run(with_policy(bundle, "always")).err.splitlines()[-1] == (
+        "crunw: sleep.wasm: no compiled code, which run.oci.wasm.aot=always asks for:"
+        " unusable code: the container has no usable /proc"
+    )
+    with_policy(bundle, "auto")
     notice = "compiled code: the container has no usable /proc (the module is interpreted)"
     assert crunw.create(bundle).notices() == [notice]
     assert crunw.state(bundle)["notices"] == [notice]

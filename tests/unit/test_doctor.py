@@ -197,9 +197,13 @@ def test_cache_that_is_not_used(own_cache):
     own_cache.mkdir(parents=True, mode=0o700)
     assert parts.cache() == []
     own_cache.chmod(0o755)
+    assert parts.cache() == []  # set right
+    own_cache.chmod(0o777)
     (finding,) = parts.cache()
     assert finding.status == BROKEN
-    assert finding.found == f"{own_cache}: owner {os.geteuid()}, mode 0755: not used"
+    assert finding.found == (
+        f"{own_cache}: others may write to it, mode 0777 (remove it): not used"
+    )
 
 
 def test_seccomp_filter():

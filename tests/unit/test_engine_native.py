@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("crunw._engine")
 
 from crunw import paths
-from crunw.aot.compiler import Compilation
+from crunw.aot.compiler import OUTPUT, Compilation
 from crunw.aot.options import Options
 from crunw.engine import Engine, Result
 from crunw.errors import CrunwError
@@ -37,7 +37,8 @@ def universal(exit3: Path) -> Path:
 
 def compile_module(module: Path, output: Path, options: Options) -> None:
     with module.open("rb") as file:
-        Compilation("it", file.fileno(), str(output), options).finish()
+        Compilation("it", file.fileno(), str(output.parent), options).finish()
+    (output.parent / OUTPUT).rename(output)
 
 
 def leb128(data: bytes, at: int) -> tuple[int, int]:

@@ -413,15 +413,34 @@ def test_another_section_is_another_entry(cache: Path) -> None:
 
 
 def test_a_cache_open_to_others_is_not_used(cache: Path, compilations: list[Any]) -> None:
-    cache.chmod(0o755)
+    cache.chmod(0o777)
     before = entry_of(cache).stat().st_mtime_ns
     seccomp.program(SECTION, str(cache))
     assert len(compilations) == 1
     assert entry_of(cache).stat().st_mtime_ns == before
 
 
+def test_a_cache_that_others_may_only_read_is_closed(cache: Path, compilations: list[Any]) -> None:
+    cache.chmod(0o755)
+    seccomp.program(SECTION, str(cache))
+    assert len(compilations) == 0
+    assert cache.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_the_directories_above_are_created(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        seccomp.program(SECTION, str(tmp_path / "missing" / "seccomp"))
+    finally:
+        os.umask(before)
+    assert len(os.listdir(tmp_path / "missing" / "seccomp")) == 1
+    assert (tmp_path / "missing").stat().st_mode & 0o777 == (0o700 if os.geteuid() else 0o755)
+
+
 def test_a_cache_that_can_not_be_made_is_passed_over(tmp_path: Path) -> None:
-    code, _ = seccomp.program(SECTION, str(tmp_path / "missing" / "seccomp"))
+    (tmp_path / "file").touch()
+    code, _ = seccomp.program(SECTION, str(tmp_path / "file" / "seccomp"))
     assert code
 
 

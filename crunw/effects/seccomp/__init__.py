@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posix
 
-from crunw import __version__
+from crunw import __version__, directories
 from crunw.files import parent
 
 TYPE_CHECKING = False
@@ -25,13 +25,13 @@ _DIGEST = 32
 def program(section: Seccomp, cache_dir: str) -> tuple[bytes, int]:
     """The BPF program (``struct sock_filter`` array) and the SECCOMP_FILTER_FLAG_* to load it with.
 
-    ``cache_dir`` is made if it is missing (its parent must exist); it and its entries are only
-    trusted when they belong to the caller alone, and an entry only when it is whole and was made
-    with the installed libseccomp. A cache that can't be used is passed over.
+    ``cache_dir`` is created if it is missing; it and its entries are only trusted when they belong
+    to the caller alone, and an entry only when it is whole and was made with the installed
+    libseccomp. A cache that can't be used is passed over (``crunw doctor`` names the reason).
     Raises :class:`crunw.errors.SpecError` for a section that can't be compiled.
     """
     entry = f"{cache_dir}/{_key(section)}"
-    usable = _private_directory(cache_dir)
+    usable = not directories.private(cache_dir)
     if usable and (found := _load(entry)):
         return found
     from crunw.effects.seccomp.compile import compile_filter, library_path
@@ -67,19 +67,6 @@ def _sha256(data: bytes) -> bytes:
 
 def _key(section: Seccomp) -> str:
     return _sha256(repr((__version__, posix.uname().machine, section)).encode()).hex()
-
-
-def _private_directory(path: str) -> bool:
-    """Whether ``path`` is (now) a directory that belongs to the caller alone."""
-    try:
-        posix.mkdir(path, 0o700)
-    except FileExistsError:
-        pass
-    except OSError:
-        return False
-    found = posix.lstat(path)
-    kind_and_mode = found.st_mode & 0o170077
-    return kind_and_mode == 0o040000 and found.st_uid == posix.geteuid()
 
 
 def _load(entry: str) -> tuple[bytes, int] | None:

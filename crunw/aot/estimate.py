@@ -1,0 +1,67 @@
+"""How long compiling a module will take, by the size of its code section."""
+
+from __future__ import annotations
+
+import posix
+
+from crunw.aot.options import FAST
+
+MAX_MODULE = (1 << 32) - 1  # bytes: what the engine can load
+_CODE = 10  # the section's number (WebAssembly core specification, 5.5.2)
+_HEADER = 8
+_MANY = 10_000  # sections; who has more of them is up to something
+_PART = 11  # a section's number and length
+_START = {False: 0.2, True: 0.1}  # s, before the first byte of code is compiled
+_RATES = {False: 60e-6, True: 4e-6}  # s a byte, where nothing has been learnt; True: FAST
+_ALIKE = 4  # modules that are larger or smaller by this factor teach nothing
+
+
+def code_size(module: int) -> int:
+    """Bytes of the code section of an open module; of what is damaged, the size of the file."""
+    size = posix.fstat(module).st_size
+    at = _HEADER
+    for _ in range(_MANY):
+        if at >= size:
+            return 0
+        part = posix.pread(module, _PART, at)
+        length, used = _number(part[1:])
+        if not used:
+            return size
+        if part[0] == _CODE:
+            return min(length, size)
+        at += 1 + used + length
+    return size
+
+
+def _number(data: bytes) -> tuple[int, int]:
+    """An unsigned LEB128 number of 32 bits, and how many bytes it takes; 0: it is damaged."""
+    value = 0
+    for index, byte in enumerate(data[:5]):
+        value |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:
+            return value, index + 1
+    return 0, 0
+
+
+def seconds(code: int, level: str) -> float:
+    """How long compiling as much code will take, learnt from what this node has compiled."""
+    from crunw.aot import store
+
+    fast = level == FAST
+    rates = [
+        (entry.meta.seconds - _START[fast]) / entry.meta.code
+        for entry in store.entries()
+        if entry.meta.options.startswith(f"native-O{level}")
+        and code < entry.meta.code * _ALIKE
+        and entry.meta.code < code * _ALIKE
+    ]
+    rate = max(rates, default=_RATES[fast])
+    return _START[fast] + max(rate, 0.0) * code
+
+
+def is_beyond(module: int, limit: int) -> str:
+    """Why a module is too large to be compiled; ``""``: it is not."""
+    size = posix.fstat(module).st_size
+    if size > limit:
+        return f"the module is larger than aot.max-module, {limit} bytes"
+    return ""
