@@ -1,0 +1,243 @@
+"""Configurations on which crun, runc and crunw may differ, and what each makes of them.
+
+``ci/compare`` prints the table; docs/compatibility.md says why crunw does what it does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crunw.spec.example import example
+
+RUNTIMES = ("crun", "runc", "crunw")
+APPLETS = "cat cut grep id ls sh stat touch true".split()
+PATIENCE = 30  # s
+LONGEST = 120  # characters of an error
+FIRST = 100000  # the host's id of root in a user namespace
+
+Config = dict[str, Any]
+Change = Callable[[Config], None]
+
+
+@dataclass
+class Row:
+    """A configuration: the shell's line that is run, and how it differs from `crunw spec`'s."""
+
+    title: str
+    line: str
+    changes: tuple[Change, ...] = ()
+
+
+def mount(*, first: bool = False, **fields: Any) -> Change:
+    entry = {"type": "tmpfs", "source": "tmpfs", **fields}
+
+    def change(config: Config) -> None:
+        config["mounts"].insert(0 if first else len(config["mounts"]), entry)
+
+    return change
+
+
+def second_root(destination: str) -> Change:
+    bind = {"type": "bind", "source": "second", "options": ["rbind"]}
+    return mount(first=True, destination=destination, **bind)
+
+
+def device(**fields: Any) -> Change:
+    def change(config: Config) -> None:
+        config["linux"]["devices"] = [{"type": "c", "major": 1, "minor": 3, **fields}]
+        config["linux"]["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
+
+    return change
+
+
+def annotation(name: str, value: str) -> Change:
+    return lambda config: config.setdefault("annotations", {}).update({name: value})
+
+
+def user_namespace(config: Config) -> None:
+    linux = config["linux"]
+    linux["namespaces"].append({"type": "user"})
+    mapping = {"containerID": 0, "hostID": FIRST, "size": 65536}
+    linux["uidMappings"] = linux["gidMappings"] = [mapping]
+
+
+def no_mount_namespace(config: Config) -> None:
+    linux = config["linux"]
+    linux["namespaces"] = [entry for entry in linux["namespaces"] if entry["type"] != "mount"]
+
+
+def groups(config: Config) -> None:
+    config["process"]["user"]["additionalGids"] = [7]
+
+
+def hook(config: Config) -> None:
+    config["hooks"] = {"createRuntime": [{"path": "/bin/echo", "args": ["echo", "hook"]}]}
+
+
+FLAGS = "grep ' /d ' /proc/self/mountinfo | cut -d' ' -f6"
+DEVICE = "stat -c '%A %u:%g %t:%T' /dev/foo"
+IDMAP = "idmap=uids=0-100003-1;gids=0-100004-1"
+ROWS = [
+    Row("a mount on /", "ls /marker", (second_root("/"),)),
+    Row("a mount on /..", "ls /marker", (second_root("/.."),)),
+    Row("a mount on a link to /", "ls /marker", (second_root("/to-root"),)),
+    Row("no mount namespace", "ls -d /bin", (no_mount_namespace,)),
+    Row(
+        "a mount with neither type nor bind",
+        "ls /d",
+        (mount(destination="/d", type="", source="second"),),
+    ),
+    Row(
+        "type bind without the option",
+        "ls /d",
+        (mount(destination="/d", type="bind", source="second"),),
+    ),
+    Row(
+        "two mounts of one destination",
+        FLAGS,
+        (mount(destination="/d"), mount(destination="/d", options=["ro"])),
+    ),
+    Row(
+        "a remount that does not name nosuid",
+        FLAGS,
+        (
+            mount(destination="/d", options=["nosuid"]),
+            mount(destination="/d", options=["remount", "ro"]),
+        ),
+    ),
+    Row("a relative destination", FLAGS, (mount(destination="d"),)),
+    Row("a tmpfs on a file", "true", (mount(destination="/file"),)),
+    Row(
+        "a devpts without options",
+        f"ls -l /d/ptmx | cut -c1-10; {FLAGS}",
+        (mount(destination="/d", type="devpts", source="devpts"),),
+    ),
+    Row(
+        "idmap=uids=…;gids=…",
+        "stat -c %u:%g /d/marker",
+        (
+            user_namespace,
+            mount(destination="/d", type="bind", source="second", options=["bind", IDMAP]),
+        ),
+    ),
+    Row("a device where a file is", "ls -l /file | cut -c1-10", (device(path="/file"),)),
+    Row(
+        "a device by another name, user namespace",
+        DEVICE,
+        (user_namespace, device(path="/dev/foo")),
+    ),
+    Row(
+        "a device with fileMode 0600, user namespace",
+        "stat -c %A /dev/null",
+        (user_namespace, device(path="/dev/null", fileMode=0o600)),
+    ),
+    Row(
+        "a device that the host lacks, user namespace",
+        DEVICE,
+        (user_namespace, device(path="/dev/foo", major=200, minor=77)),
+    ),
+    Row("a FIFO, user namespace", DEVICE, (user_namespace, device(path="/dev/foo", type="p"))),
+    Row(
+        "run.oci.keep_original_groups",
+        "id -G",
+        (groups, annotation("run.oci.keep_original_groups", "1")),
+    ),
+    Row(
+        "run.oci.hooks.stdout",
+        "true",
+        (hook, annotation("run.oci.hooks.stdout", "/tmp/compare-hooks")),
+    ),
+    Row("run.oci.seccomp.receiver", "true", (annotation("run.oci.seccomp.receiver", "/run/none"),)),
+]
+
+
+def make_bundle(directory: Path, row: Row) -> None:
+    """A bundle with busybox, and beside its root a second one with a file ``marker``."""
+    for name in ("rootfs", "second"):
+        binaries = directory / name / "bin"
+        binaries.mkdir(parents=True)
+        shutil.copy(str(shutil.which("busybox")), binaries / "busybox")
+        for applet in APPLETS:
+            (binaries / applet).symlink_to("busybox")
+    (directory / "second/marker").touch()
+    (directory / "rootfs/file").touch()
+    (directory / "rootfs/to-root").symlink_to("/")
+    config = json.loads(json.dumps(example(rootless=False)))
+    config["process"] |= {"terminal": False, "args": ["/bin/sh", "-c", row.line]}
+    config["root"]["readonly"] = False
+    for change in row.changes:
+        change(config)
+    config["mounts"] = [
+        {**entry, "source": f"{directory}/second"} if entry["source"] == "second" else entry
+        for entry in config["mounts"]
+    ]
+    if user_namespace in row.changes:
+        for path in [directory / "rootfs", *(directory / "rootfs").rglob("*")]:
+            os.chown(path, FIRST, FIRST, follow_symlinks=False)
+    (directory / "config.json").write_text(json.dumps(config))
+
+
+def outcome(runtime: str, row: Row) -> str:
+    """What is seen of the row: the output, or the error; a warning in parentheses."""
+    with tempfile.TemporaryDirectory(prefix="compare-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        make_bundle(directory, row)
+        command = [runtime, "--root", f"{name}/state"]
+        try:
+            done = subprocess.run(
+                [*command, "run", "--bundle", name, "compare"],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                timeout=PATIENCE,
+            )  # fmt: skip
+            seen = summary(done, name)
+        except subprocess.TimeoutExpired:
+            seen = "does not end"
+        subprocess.run([*command, "delete", "--force", "compare"], capture_output=True, check=False)
+        left = unmount_below(name)
+        return seen + (f"; leaves {left} mounts on the host" if left else "")
+
+
+def summary(done: subprocess.CompletedProcess[str], directory: str) -> str:
+    out = " ".join(done.stdout.split())
+    lines = [
+        re.sub(r'time="[^"]*" level=(\w+) msg=', r"\1: ", line) for line in done.stderr.splitlines()
+    ]
+    error = lines[-1].replace(directory, "BUNDLE") if lines else ""
+    if len(error) > LONGEST:
+        error = f"…{error[-LONGEST:]}"  # the cause comes last
+    if done.returncode:
+        return f"fails: {error or out}"
+    return f"{out or 'runs'} ({error})" if error else out or "runs"
+
+
+def unmount_below(directory: str) -> int:
+    """Unmount what a runtime has left there; return how many mounts that are."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    places = [line.split()[4] for line in lines]
+    left = [place for place in places if place.startswith(f"{directory}/")]
+    for place in reversed(left):
+        subprocess.run(["umount", "--lazy", place], check=False)
+    return len(left)
+
+
+def main(words: list[str]) -> None:
+    print("| |", " | ".join(RUNTIMES), "|\n|-|-|-|-|")
+    for row in ROWS:
+        if all(word in row.title for word in words):
+            cells = (outcome(runtime, row).replace("|", "\\|") for runtime in RUNTIMES)
+            print("|", row.title, "|", " | ".join(cells), "|", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
