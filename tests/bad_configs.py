@@ -362,13 +362,13 @@ CONFIGS: list[tuple[str, dict[str, Any], str, str]] = [
         "no namespaces",
         {"linux": ABSENT, "hostname": ABSENT},
         "linux.namespaces",
-        "a mount namespace is required",
+        "a mount namespace is required (its mounts would be the host's)",
     ),
     (
         "no mount namespace",
         {"linux.namespaces": [{"type": "uts"}]},
         "linux.namespaces",
-        "a mount namespace is required",
+        "a mount namespace is required (its mounts would be the host's)",
     ),
     (
         "unknown namespace",

@@ -118,9 +118,7 @@ class Creation:
             raise self.container.taken()
         self.container.make()
         notices.keep_in(self.container.notices_file())
-        annotations = self.spec.get("annotations", {})
-        for what, why in not_understood(annotations, self.spec.get("hooks", {})):
-            notices.degraded(what, why)
+        self._tell_of_annotations()
         try:
             self.container.make_fifos()
             listener_fd = connect_listener(self.spec)
@@ -251,6 +249,11 @@ class Creation:
 
             move(name, pid, device.get("name") or name)
         self._run_hooks(pid)
+
+    def _tell_of_annotations(self) -> None:
+        annotations = self.spec.get("annotations", {})
+        for what, why in not_understood(annotations, self.spec.get("hooks", {})):
+            notices.degraded(what, why)
 
     def _hook_outputs(self) -> tuple[str, str]:
         return hook_outputs(self.spec.get("annotations", {}))

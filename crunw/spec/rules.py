@@ -48,7 +48,8 @@ def check_spec(spec: Spec) -> None:
     linux = spec["linux"]
     namespaces = _namespaces(linux)
     if "mount" not in namespaces:
-        raise SpecError("linux.namespaces", "a mount namespace is required")
+        problem = "a mount namespace is required (its mounts would be the host's)"
+        raise SpecError("linux.namespaces", problem)
     _names(spec, namespaces)
     _net_devices(linux, namespaces)
     _mappings(linux, namespaces)
