@@ -64,6 +64,7 @@ def _request(parsed: Parsed, given: Parsed) -> Request:
     asked.ignore_paused = parsed.flag("ignore-paused")
     asked.pid_file = parsed.text("pid-file")
     asked.preserve_fds = parsed.number("preserve-fds")
+    asked.process_file = path if path != "-" else ""
     asked.cgroup = parsed.text("cgroup")
     asked.pidfd_socket = parsed.text("pidfd-socket")
     return asked

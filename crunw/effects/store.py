@@ -2,7 +2,8 @@
 
 ``state.json``  the record; replaced by rename, so a reader never sees half of one
 ``fast``        what the launcher needs of the record
-``exec``        what it needs to run a further process, left by the first `exec`
+``exec``        what it needs to run a further process, left by the first `exec`;
+``exec.process``  the same for `exec --process`
 ``config.json`` the specification as it was at ``create``
 ``notices``     what works worse than was asked for, a line each (:mod:`crunw.notices`)
 ``counters``    what a module has used, while that is asked for (``struct plan_counters``)
@@ -105,9 +106,9 @@ class Container:
             self.remove()
             raise
 
-    def exec_recipe(self) -> str:
-        """Where :mod:`crunw.plan.exec_recipe` is kept."""
-        return f"{self.directory}/exec"
+    def exec_recipe(self, *, by_file: bool) -> str:
+        """Where what :mod:`crunw.plan.exec_recipe` makes is kept; ``by_file``: of --process."""
+        return f"{self.directory}/{'exec.process' if by_file else 'exec'}"
 
     def exists(self) -> bool:
         """Whether there is a container of this id, be it half made."""
@@ -275,11 +276,13 @@ def _remove_entry(path: str) -> None:
         posix.rmdir(path)
 
 
-def read_start(path: str) -> bytes:
-    """The first bytes of a file, none of one that can't be read."""
+def read_file(path: str) -> bytes:
+    """The bytes of a regular file; none of another, or of one that can't be read."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read(64)
+        descriptor = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
+        with open(descriptor, "rb", buffering=0) as file:
+            regular = posix.fstat(descriptor).st_mode & 0o170000 == 0o100000
+            return file.readall() if regular else b""
     except OSError:
         return b""
 

@@ -8,7 +8,7 @@ from crunw import notices, status
 from crunw.effects import foreground, processes
 from crunw.effects.init import Init, nothing
 from crunw.effects.rootfs import Root
-from crunw.effects.store import Container, read_start, write_file
+from crunw.effects.store import Container, read_file, write_file
 from crunw.errors import KernelError, StateError
 from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.create import seccomp_filter, use_engine
@@ -52,6 +52,7 @@ class Request:
         "pidfd_socket",
         "preserve_fds",
         "process",
+        "process_file",
         "root",
     )
 
@@ -59,6 +60,7 @@ class Request:
         self.root = root
         self.id = container_id
         self.process = process
+        self.process_file = ""  # --process: where that is from
         self.console_socket = ""
         self.detach = False
         self.ignore_paused = False
@@ -116,7 +118,7 @@ def execute(request: Request) -> int:
         raise
     finally:
         compiled.close()
-    _leave_recipe(container, record, spec, host)
+    _leave_recipe(request, container, record, spec, host)
     if request.detach:
         return 0
     return (terminal.wait if terminal else foreground.wait)(init.pid, started)
@@ -130,7 +132,9 @@ def _follow(init: Init, compiled: Compiled) -> None:
     notices.stage("crunw-init")
 
 
-def _leave_recipe(container: Container, record: Record, spec: Spec, host: Host) -> None:
+def _leave_recipe(
+    request: Request, container: Container, record: Record, spec: Spec, host: Host
+) -> None:
     """For the launcher, so that it can do the next one itself, if it is as most are."""
     group = record.get("cgroup") or {}
     notifies = host.seccomp_fd >= 0 or spec["linux"].get("intelRdt")
@@ -138,15 +142,22 @@ def _leave_recipe(container: Container, record: Record, spec: Spec, host: Host) 
         return
     from crunw.plan import exec_recipe
 
-    path = container.exec_recipe()
-    if exec_recipe.is_current(read_start(path)):
-        return
+    around = (b"", b"")
+    process: Process = {**spec["process"], "args": ["true"], "terminal": False}
+    if request.process_file:
+        text = read_file(request.process_file)
+        around = exec_recipe.around_arguments(text)
+        process = _with_capabilities(request.process(spec["process"]), spec["process"])
+        if process.get("terminal") or not around[0] or text != read_file(request.process_file):
+            return
     host.console_fd, host.preserve_fds = -1, 0
     host.cgroup_join, host.cgroup_unified = [], ""
     if whole := cgroup_of(record):
         host.cgroup_join, host.cgroup_unified = whole.join_files(), whole.unified
-    process: Process = {**spec["process"], "args": ["true"], "terminal": False}
-    data = exec_recipe.recipe(exec_plan(spec, process, host, 0))
+    data = exec_recipe.recipe(exec_plan(spec, process, host, 0), *around)
+    path = container.exec_recipe(by_file=bool(request.process_file))
+    if data == read_file(path):
+        return
     try:
         write_file(path, data.decode("utf-8", "surrogateescape"))
     except KernelError as error:  # it goes on as before, if more slowly

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from crunw.plan.encode import field, record
 from crunw.plan.ops import VERSION
+from crunw.spec.jsontext import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ def is_current(data: bytes) -> bool:
     return data.startswith(_HEAD)
 
 
-def recipe(steps: list[Step]) -> bytes:
-    """Return the recipe made of a plan by :func:`crunw.plan.exec.exec_plan`."""
+def recipe(steps: list[Step], before: bytes = b"", after: bytes = b"") -> bytes:
+    """Return the recipe made of a plan by :func:`crunw.plan.exec.exec_plan`.
+
+    ``before``, ``after``: what :func:`around_arguments` tells of a process file.
+    """
     pieces = [b""]
     holes: dict[str, Step] = {}
     for step in steps:
@@ -45,5 +49,30 @@ def recipe(steps: list[Step]) -> bytes:
         *(("b", piece) for piece in pieces),
         ("s", cwd),
         ("S", environment),
+        ("b", before),
+        ("b", after),
     )
     return _HEAD + b"".join(field(kind, value) for kind, value in fields)
+
+
+def around_arguments(text: bytes) -> tuple[bytes, bytes]:
+    """The text of a process file before and after the value of its "args"; empty where that can't
+    be told for sure: it must be the one member of that name, at the top, without white space.
+    """
+    before, name, rest = text.partition(b'"args":')
+    end = rest.find(b"]") + 1
+    while end and _loaded(rest[:end]) is None:  # a bracket in an argument
+        end = rest.find(b"]", end) + 1
+    before, after = before + name, rest[end:]
+    given, changed = _loaded(text), _loaded(before + b'["x"]' + after)
+    if not end or b'"args"' in after or not isinstance(given, dict):
+        return b"", b""
+    return (before, after) if changed == {**given, "args": ["x"]} else (b"", b"")
+
+
+def _loaded(text: bytes) -> object:
+    """The JSON document, None for what is not one."""
+    try:
+        return loads(text.decode())
+    except ValueError:
+        return None

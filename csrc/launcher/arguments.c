@@ -124,6 +124,33 @@ static int option_words(char **words, const char *name, const char *letter, cons
     return strcmp(words[0], name) == 0 || (letter != NULL && strcmp(words[0], letter) == 0) ? 2 : 0;
 }
 
+/* The words that an option of `exec` takes; 0: it is not one of those. */
+static int exec_option(struct exec *exec, const char **variables, char **words) {
+    const struct {
+        const char *name;
+        const char *letter;
+        const char **value;
+    } options[] = {{"--env", "-e", &variables[exec->variable_count]},
+                   {"--cwd", NULL, &exec->cwd},
+                   {"--process", "-p", &exec->process},
+                   {"--pid-file", NULL, &exec->pid_file}};
+    if (strcmp(words[0], "--detach") == 0 || strcmp(words[0], "-d") == 0) {
+        exec->detach = true;
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        const char *value = NULL;
+        int count = option_words(words, options[i].name, options[i].letter, &value);
+        if (count == 0)
+            continue;
+        *options[i].value = value;
+        exec->variable_count += i == 0;
+        /* An empty path or a relative directory is Python's to judge. */
+        return i == 0 || (i == 1 ? value[0] == '/' : value[0] != '\0') ? count : 0;
+    }
+    return 0;
+}
+
 bool exec_parse(struct exec *exec, int argc, char **argv) {
     struct command command = {0};
     int at = parse_globals(&command, argc, argv);
@@ -136,19 +163,15 @@ bool exec_parse(struct exec *exec, int argc, char **argv) {
     *exec = (struct exec){.root = command.root, .variables = variables};
     at++;
     while (at < argc && argv[at][0] == '-') {
-        const char *value = NULL;
-        int words = option_words(argv + at, "--env", "-e", &value);
-        if (words > 0) {
-            variables[exec->variable_count++] = value;
-        } else {
-            words = option_words(argv + at, "--cwd", NULL, &value);
-            exec->cwd = value;
-        }
-        if (words == 0 || (exec->cwd != NULL && exec->cwd[0] != '/'))
+        int words = exec_option(exec, variables, argv + at);
+        if (words == 0)
             return false;
         at += words;
     }
-    if (at + 1 >= argc || !plain(argv[at]))
+    if (at >= argc || !plain(argv[at]) || (at + 1 < argc) == (exec->process != NULL))
+        return false;
+    /* The file says all of the process. */
+    if (exec->process != NULL && (exec->cwd != NULL || exec->variable_count > 0))
         return false;
     exec->id = argv[at];
     exec->words = (const char *const *)argv + at + 1;

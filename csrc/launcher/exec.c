@@ -1,8 +1,10 @@
 /* `exec` of a native program as probes call it, without the interpreter: `exec [--env N=V]…
- * [--cwd DIR] ID COMMAND…`. The plan is what Python made and left behind in the file "exec" of the
- * state directory (crunw/plan/exec_recipe.py) when it ran the first one; what differs from call
- * to call is put in here. Whatever is not this case, or fails before the program runs, is Python's
- * to do from the beginning: nothing has happened by then that can't happen again. */
+ * [--cwd DIR] ID COMMAND…`, or `exec --process FILE ID` with a file that differs from an earlier
+ * one in its "args" alone, either with --pid-file and --detach. The plan is what Python made and
+ * left behind in a file of the state directory (crunw/plan/exec_recipe.py) when it ran the first
+ * one; what differs from call to call is put in here. Whatever is not this case, or fails before
+ * the program runs, is Python's to do from the beginning: nothing has happened by then that can't
+ * happen again. */
 #define _GNU_SOURCE
 #include <endian.h>
 #include <errno.h>
@@ -23,15 +25,17 @@
 #define MAGIC "CRWX"
 #define VERSION 1u
 #define MAX_BYTES (1 << 20)
+#define MAX_PROCESS_BYTES (256 << 10)
 #define DEFAULT_PATH "/bin:/usr/bin" /* execvp(3) */
 
 enum { FLAG_HOME = 1 }; /* the plan looks $HOME up, as the environment has none */
 
-/* The file "exec":
+/* The file "exec", or "exec.process" with what stands before and after the value of "args" in the
+ * process file:
  *
  *   4 bytes "CRWX" | u32 version | u32 plan version | u flags | u namespaces to enter
  *   | u records in the plan | b before NS_ENTER_PIDFD | b before CWD | b before PROCESS
- *   | b after it | s cwd | S environment
+ *   | b after it | s cwd | S environment | b text before the arguments | b text after them
  *
  * with the types of plan.h; each b is whole records. */
 enum { PIECES = 4 };
@@ -46,6 +50,8 @@ struct recipe {
     const char *cwd;
     const char **environment; /* NULL-terminated, with room for what is added */
     size_t variables;
+    struct bytes before;
+    struct bytes after;
 };
 
 struct reader {
@@ -97,14 +103,13 @@ static bool take_string(struct reader *reader, const char **string) {
     return true;
 }
 
-/* The whole file, in memory that lives until the end; false where it is not what a runtime left. */
-static bool read_recipe(int directory, struct reader *reader) {
+/* The whole of a regular file, in memory that lives until the end. */
+static bool read_whole(int directory, const char *name, off_t most, struct reader *reader) {
     struct stat status;
-    int file = openat(directory, "exec", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int file = openat(directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     char *data = NULL;
     ssize_t got = -1;
-    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
-        status.st_size < MAX_BYTES)
+    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size < most)
         data = malloc((size_t)status.st_size + 1);
     if (data != NULL)
         got = TEMP_FAILURE_RETRY(read(file, data, (size_t)status.st_size + 1));
@@ -116,13 +121,13 @@ static bool read_recipe(int directory, struct reader *reader) {
     return true;
 }
 
-static bool parse_recipe(struct recipe *recipe, int directory, size_t more) {
+static bool parse_recipe(struct recipe *recipe, int directory, const char *name, size_t more) {
     struct reader reader;
     char magic[4];
     uint32_t version;
     uint32_t plan_version;
     uint32_t count;
-    if (!read_recipe(directory, &reader) || !take(&reader, magic, sizeof magic) ||
+    if (!read_whole(directory, name, MAX_BYTES, &reader) || !take(&reader, magic, sizeof magic) ||
         memcmp(magic, MAGIC, sizeof magic) != 0 || !take_u32(&reader, &version) ||
         version != VERSION || !take_u32(&reader, &plan_version) || plan_version != PLAN_VERSION ||
         !take_u64(&reader, &recipe->flags) || !take_u64(&reader, &recipe->namespaces) ||
@@ -139,7 +144,77 @@ static bool parse_recipe(struct recipe *recipe, int directory, size_t more) {
     for (; recipe->variables < count; recipe->variables++)
         if (!take_string(&reader, &recipe->environment[recipe->variables]))
             return false;
-    return reader.left == 0;
+    return take_bytes(&reader, &recipe->before) && take_bytes(&reader, &recipe->after) &&
+           reader.left == 0;
+}
+
+/* A character behind a backslash: of Go's escapes those that text has; -1: another. */
+static int unescape(struct reader *reader) {
+    static const struct {
+        const char *escape;
+        char character;
+    } known[] = {{"\"", '"'},    {"\\", '\\'},   {"n", '\n'},   {"t", '\t'},
+                 {"u0026", '&'}, {"u003c", '<'}, {"u003e", '>'}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        size_t length = strlen(known[i].escape);
+        if (reader->left < length || memcmp(reader->next, known[i].escape, length) != 0)
+            continue;
+        reader->next += length;
+        reader->left -= length;
+        return known[i].character;
+    }
+    return -1;
+}
+
+static bool take_character(struct reader *reader, char wanted) {
+    char found;
+    return take(reader, &found, 1) && found == wanted;
+}
+
+/* A JSON string of plain ASCII, written to `*text` with a NUL behind it; `*text` is moved on. */
+static bool take_json_string(struct reader *reader, char **text) {
+    char found;
+    if (!take_character(reader, '"'))
+        return false;
+    while (take(reader, &found, 1) && found != '"') {
+        int character = found == '\\' ? unescape(reader) : found;
+        if (character < 0 || (found != '\\' && (found < ' ' || found > '~')))
+            return false;
+        *(*text)++ = (char)character;
+    }
+    *(*text)++ = '\0';
+    return found == '"';
+}
+
+/* `["…","…"]` to the end, as Go writes it: nothing but strings, no white space. */
+static bool parse_arguments(struct reader reader, struct exec *exec) {
+    char *text = malloc(reader.left + 1); /* decoded it is no longer */
+    const char **words = calloc(reader.left + 1, sizeof *words);
+    size_t count = 0;
+    bool good = text != NULL && words != NULL && take_character(&reader, '[');
+    char next = ',';
+    while (good && next == ',') {
+        words[count++] = text;
+        good = take_json_string(&reader, &text) && take(&reader, &next, 1);
+    }
+    exec->words = words;
+    exec->word_count = count;
+    return good && next == ']' && reader.left == 0;
+}
+
+/* The arguments of a process file that is, but for them, the recipe's. */
+static bool read_process(const struct recipe *recipe, struct exec *exec) {
+    struct reader reader;
+    const struct bytes *before = &recipe->before;
+    const struct bytes *after = &recipe->after;
+    if (!read_whole(AT_FDCWD, exec->process, MAX_PROCESS_BYTES, &reader) || before->size == 0 ||
+        after->size == 0 || reader.left < before->size + after->size ||
+        memcmp(reader.next, before->data, before->size) != 0 ||
+        memcmp(reader.next + reader.left - after->size, after->data, after->size) != 0)
+        return false;
+    reader.next += before->size;
+    reader.left -= before->size + after->size;
+    return parse_arguments(reader, exec);
 }
 
 /* The part that names the variable: all of it where there is no "=". */
@@ -357,10 +432,25 @@ static bool write_all(int descriptor, const char *data, size_t size) {
     return true;
 }
 
+/* As crunw/effects/store.py writes a file: a reader sees all of it or nothing. */
+static bool write_pid_file(const char *path, pid_t pid) {
+    char temporary[PATH_MAX];
+    char text[16];
+    int length = snprintf(temporary, sizeof temporary, "%s.%d", path, (int)getpid());
+    if (length >= (int)sizeof temporary)
+        return false;
+    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    length = snprintf(text, sizeof text, "%d", (int)pid);
+    bool written = file >= 0 && write_all(file, text, (size_t)length);
+    if (file >= 0)
+        close(file);
+    return written && rename(temporary, path) == 0;
+}
+
 static void reap(pid_t pid) { TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)); }
 
 /* Follows the reports until the program runs; its pid, or 0: it does not, and nothing is left. */
-static pid_t follow(struct spawned *init) {
+static pid_t follow(struct spawned *init, const char *pid_file) {
     struct {
         uint32_t type;
         uint32_t size;
@@ -374,7 +464,8 @@ static pid_t follow(struct spawned *init) {
     pid = le64toh(pid);
     /* End of file: the descriptor was closed by exec. Else it is an error, and a crunw-init that
      * has ended, or ends for lack of an answer. */
-    bool runs = ready && write(init->answer, "g", 1) == 1 &&
+    bool told = ready && (pid_file == NULL || write_pid_file(pid_file, (pid_t)pid));
+    bool runs = told && write(init->answer, "g", 1) == 1 &&
                 TEMP_FAILURE_RETRY(read(init->report, &head, 1)) == 0;
     close(init->answer);
     close(init->report);
@@ -423,17 +514,17 @@ static bool run(const struct recipe *recipe, const struct exec *exec, const char
     signal(SIGPIPE,
            SIG_IGN); /* of a crunw-init that has ended; the interpreter ignores it anyway */
     struct spawned init = begin(recipe, exec, program, pidfd);
-    pid_t pid = init.pid > 0 ? follow(&init) : 0;
+    pid_t pid = init.pid > 0 ? follow(&init, exec->pid_file) : 0;
     if (pid > 0) {
         close(pidfd);
-        *status = wait_for(pid, &set);
+        *status = exec->detach ? EXIT_SUCCESS : wait_for(pid, &set);
         return true;
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
     return false;
 }
 
-bool verb_exec(const struct exec *exec, const char *program, int *status) {
+bool verb_exec(struct exec *exec, const char *program, int *status) {
     static struct record record;
     struct recipe recipe = {0};
     char path[PATH_MAX];
@@ -443,7 +534,9 @@ bool verb_exec(const struct exec *exec, const char *program, int *status) {
     if (directory < 0)
         return false;
     int pidfd = -1;
-    if (parse_recipe(&recipe, directory, exec->variable_count) && record_read(&record, directory))
+    const char *name = exec->process != NULL ? "exec.process" : "exec";
+    if (parse_recipe(&recipe, directory, name, exec->variable_count) &&
+        (exec->process == NULL || read_process(&recipe, exec)) && record_read(&record, directory))
         pidfd = (int)syscall(SYS_pidfd_open, (pid_t)record.pid, 0);
     bool done = false;
     /* Looked at again now that the pid can't be given to another process. */

@@ -48,10 +48,13 @@ bool command_creates(int argc, char **argv);
 struct exec {
     const char *root;
     const char *id;
-    const char *cwd;              /* --cwd; NULL: not given */
+    const char *cwd;      /* --cwd; NULL: not given */
+    const char *process;  /* --process; NULL: the words are given */
+    const char *pid_file; /* --pid-file; NULL: not given */
+    bool detach;
     const char *const *variables; /* --env */
     size_t variable_count;
-    const char *const *words; /* the program and its arguments: one or more */
+    const char *const *words; /* the program and its arguments */
     size_t word_count;
 };
 
@@ -59,7 +62,7 @@ struct exec {
 bool exec_parse(struct exec *exec, int argc, char **argv);
 
 /* `program`: crunw-init. exec.c */
-bool verb_exec(const struct exec *exec, const char *program, int *status);
+bool verb_exec(struct exec *exec, const char *program, int *status);
 
 /* A crunw-init, and this side's descriptors. */
 struct spawned {

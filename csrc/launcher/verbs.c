@@ -16,8 +16,8 @@
 #include "launcher.h"
 
 /* Everything that a state directory holds; the lock goes last: who waits for it finds it gone. */
-static const char *const files[] = {"start", "started",  "config.json", "state.json", "fast",
-                                    "exec",  "counters", "notices",     "lock"};
+static const char *const files[] = {"start", "started",      "config.json", "state.json", "fast",
+                                    "exec",  "exec.process", "counters",    "notices",    "lock"};
 
 static bool exists(int directory, const char *name) {
     return faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;

@@ -174,3 +174,111 @@ def test_it_goes_with_the_container(crunw: Runtime, prepared: Bundle) -> None:
     crunw.wait_status(prepared, "stopped")
     crunw("delete", prepared.id).ok()
     assert not (crunw.root / prepared.id).exists()
+
+
+# --- exec --process, as engines call it -----------------------------------------------------------
+
+
+def process_text(**changes: object) -> str:
+    """As Go writes it: no white space, and < > & escaped."""
+    process = {
+        "user": {"uid": 0, "gid": 0, "additionalGids": [0, 7]},
+        "args": ["true"],
+        "env": ["PATH=/bin", "A=[b]"],
+        "cwd": "/bin",
+        "capabilities": {"bounding": ["CAP_KILL"]},
+        "oomScoreAdj": 500,
+    }
+    text = json.dumps({**process, **changes}, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+ARGUMENTS = [
+    ["true"],
+    ["sh", "-c", '[ -d / ] && echo "x" >/tmp/y <z'],
+    ["echo", "", "]", "[", ",", "a\tb\nc\\\\d"],
+]
+
+
+def test_process_files(crunw: Runtime, prepared: Bundle, tmp_path: Path) -> None:
+    file = tmp_path / "process.json"
+    file.write_text(process_text(args=["echo", "[first]"]))
+    words = ["--process", str(file), prepared.id]
+    assert not same_by(crunw, *words)
+    for arguments in ARGUMENTS:
+        file.write_text(process_text(args=arguments))
+        assert same_by(crunw, *words), arguments
+
+
+def same_by(crunw: Runtime, *words: str) -> bool:
+    """As :func:`same`, for a call that leaves something for the next."""
+    ours, interpreted = plan(crunw.command("exec", *words))
+    theirs, _ = plan([*python_only(crunw), *crunw.command("exec", *words)[1:]])
+    assert ours == theirs
+    return not interpreted
+
+
+def test_a_process_file_that_differs(crunw: Runtime, prepared: Bundle, tmp_path: Path) -> None:
+    """In anything but its arguments, or in how they are written: Python reads it."""
+    file = tmp_path / "process.json"
+    words = ["--process", str(file), prepared.id]
+    for changes in (
+        {"args": ["echo", "ü"]},
+        {"args": ["echo", "\u0001"]},
+        {"cwd": "/"},
+        {"user": {"uid": 5, "gid": 0}},
+        {"env": ["PATH=/bin"]},
+        {"capabilities": {"bounding": []}},
+    ):
+        file.write_text(process_text(args=["echo", "first"]))
+        crunw("exec", *words).ok()
+        assert same_by(crunw, *words)
+        file.write_text(process_text(**changes))
+        assert not same_by(crunw, *words), changes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["echo","x"', '["echo","x",]', '["echo" ,"x"]', '["echo",1]', '["echo",["x"]]', "[]", "x",
+        '["echo","x"],"cwd":"/"', '["echo","x"]]', '["echo","\\u0000"]', '["echo","\\x"]', '[""]',
+    ],
+)  # fmt: skip
+def test_arguments_that_are_not_plain(crunw: Runtime, prepared: Bundle, tmp_path, text) -> None:
+    """The launcher never takes them for something else than Python does."""
+    file = tmp_path / "process.json"
+    whole = process_text(args=["echo", "first"])
+    file.write_text(whole)
+    words = ["exec", "--process", str(file), prepared.id]
+    crunw(*words).ok()
+    file.write_text(whole.replace('["echo","first"]', text))
+    ours = crunw(*words)
+    python = [*python_only(crunw), *crunw.command(*words)[1:]]
+    theirs = subprocess.run(python, capture_output=True, text=True, check=False)
+    assert (ours.status, ours.out, ours.err) == (
+        theirs.returncode, theirs.stdout, theirs.stderr,
+    )  # fmt: skip
+
+
+def test_pid_file_and_detach(crunw: Runtime, prepared: Bundle, tmp_path: Path) -> None:
+    file, pid_file = tmp_path / "process.json", tmp_path / "pid"
+    file.write_text(process_text(args=["true"]))
+    words = ["--process", str(file), "--pid-file", str(pid_file)]
+    crunw("exec", *words, prepared.id).ok()
+    file.write_text(process_text(args=["sleep", "1001"]))
+    crunw("exec", *words, "--detach", prepared.id).ok()
+    pid = int(pid_file.read_text())
+    assert b"1001" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    assert os.listdir(tmp_path).count("pid") == 1
+    crunw("kill", prepared.id, "KILL").ok()
+    assert os.waitpid(pid, 0) == (pid, signal.SIGKILL)
+    crunw.wait_status(prepared, "stopped")
+    assert "is stopped" in crunw("exec", *words, prepared.id).error(255)
+
+
+def test_a_pid_file_that_can_not_be_written(crunw: Runtime, prepared: Bundle, tmp_path) -> None:
+    error = crunw("exec", "--pid-file", tmp_path / "no/pid", prepared.id, "touch", "/ran").error(
+        255
+    )
+    assert "no/pid: No such file or directory" in error
+    assert not (prepared.rootfs / "ran").exists()
