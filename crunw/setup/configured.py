@@ -47,7 +47,7 @@ def engines(etc: str) -> list[Finding]:
         for name, program, files, parse, places, loaded in (
             ("crio", "crio", dropins.crio_files, _toml, (_CRIO,), _crio),
             ("containerd", "containerd", _containerd_files, _toml, _CONTAINERD, _containerd),
-            ("podman", "podman", dropins.podman_files, _toml, (_PODMAN,), _podman),
+            ("podman", "podman", _podman_files, _toml, (_PODMAN,), _podman),
             ("docker", "dockerd", _docker_files, _json, (_DOCKER,), _docker),
         )
         if shutil.which(program)
@@ -121,6 +121,15 @@ def _json(path: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise CrunwError(f"{path}: is not valid JSON: {error}") from None
     return settings if isinstance(settings, dict) else {}
+
+
+def _podman_files(etc: str) -> list[str]:
+    """Those of the node, then the user's own."""
+    files = dropins.podman_files(etc)
+    if os.geteuid():
+        own = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+        files += dropins.podman_files(own)
+    return files
 
 
 def _containerd_files(etc: str) -> list[str]:

@@ -90,8 +90,16 @@ def _merge(settings: dict[str, Any], more: dict[str, Any], depth: int = 4) -> No
 
 def crio_files(etc: str) -> list[str]:
     """The configuration files, in the order in which CRI-O reads them."""
-    drop_ins = glob.glob(f"{glob.escape(etc)}/crio/crio.conf.d/*")
-    return [f"{etc}/crio/crio.conf", *sorted(drop_ins)]
+    return [f"{etc}/crio/crio.conf", *_below(f"{etc}/crio/crio.conf.d")]
+
+
+def _below(directory: str) -> list[str]:
+    """All files, also hidden ones and those of directories in it: CRI-O takes them all."""
+    found = []
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+        path = f"{directory}/{name}"
+        found += _below(path) if os.path.isdir(path) else [path]
+    return found
 
 
 def podman_files(etc: str) -> list[str]:

@@ -299,6 +299,19 @@ def test_engines(tmp_path, monkeypatch, engine, program, path, text, says):
     assert finding().found.endswith(f"{engine} has not read it")
 
 
+def test_podman_of_a_user(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
+    monkeypatch.setattr(configured, "_podman", lambda: "/bin/sh")
+    monkeypatch.setattr(shutil, "which", lambda program: program == "podman")
+    write(tmp_path, "own/containers/containers.conf.d/crunw.conf", PODMAN)
+    (finding,) = configured.engines(str(tmp_path))
+    assert finding.status == OK
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (finding,) = configured.engines(str(tmp_path))
+    assert finding.status == INFO
+
+
 def test_crio_with_what_stops_it(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda program: program == "crio")
     name = "module.wasm.image/"

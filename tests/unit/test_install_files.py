@@ -117,6 +117,9 @@ def test_default_that_is_taken_back_by_a_later_file(tmp_path):
     assert later_default("crio", str(tmp_path)) == ""
     later = crio_drop_in(tmp_path, "99-own.conf", '[crio.runtime]\ndefault_runtime = "runc"\n')
     assert later_default("crio", str(tmp_path)) == str(later)
+    later.rename(tmp_path / "own.conf.bak")
+    hidden = crio_drop_in(tmp_path, "99-more/.a", '[crio.runtime]\ndefault_runtime = "runc"\n')
+    assert later_default("crio", str(tmp_path)) == str(hidden)
     change(tmp_path, "podman", default=True)
     assert later_default("podman", str(tmp_path)) == ""
     zoo = tmp_path / "containers/containers.conf.d/zoo.conf"
