@@ -48,3 +48,16 @@ def absolute(path: str) -> str:
 def environment(name: str) -> str:
     """The environment variable, ``""`` when it is not set."""
     return posix.environ.get(name.encode(), b"").decode("utf-8", "surrogateescape")
+
+
+def create_file(path: str, mode: int) -> int:
+    """Open a new file for writing in the place of what a process of this pid may have left there.
+
+    No link is followed: others may write to the directory. Raises OSError.
+    """
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+    try:
+        return posix.open(path, flags, mode)
+    except FileExistsError:
+        posix.unlink(path)
+        return posix.open(path, flags, mode)

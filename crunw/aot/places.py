@@ -11,7 +11,7 @@ import posix
 
 from crunw import directories
 from crunw.errors import CrunwError
-from crunw.files import environment, parent
+from crunw.files import create_file, environment, parent
 from crunw.paths import cache_dir, is_rootless
 
 TYPE_CHECKING = False
@@ -86,9 +86,7 @@ def write_note(kind: str, name: str, text: str) -> None:
         return
     temporary = f"{directory}/.{name}.{posix.getpid()}"
     try:
-        descriptor = posix.open(
-            temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600
-        )
+        descriptor = create_file(temporary, 0o600)
         try:
             posix.write(descriptor, text.encode("utf-8", "surrogateescape"))
         finally:

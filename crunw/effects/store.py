@@ -20,7 +20,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 
 from crunw import directories, notices
 from crunw.errors import KernelError, StateError
-from crunw.files import environment, exists, is_directory, parent
+from crunw.files import create_file, environment, exists, is_directory, parent
 from crunw.paths import is_rootless
 from crunw.spec.jsontext import dumps, loads
 
@@ -296,8 +296,7 @@ def write_file(path: str, text: str) -> None:
 def stage_file(path: str, text: str) -> None:
     """Write ``text`` beside ``path``, for :func:`publish_file`."""
     try:
-        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
-        descriptor = posix.open(_temporary(path), flags, 0o600)
+        descriptor = create_file(_temporary(path), 0o600)
         try:
             data = text.encode("utf-8", "surrogateescape")
             while data:

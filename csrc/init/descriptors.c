@@ -33,7 +33,8 @@ static unsigned named_by(struct step step, unsigned minimum) {
 }
 
 static unsigned next_kept(const struct init *init, struct plan plan, unsigned minimum) {
-    const int own[] = {init->report_fd, init->answer_fd, plan.more ? init->plan_fd : -1};
+    const int own[] = {init->report_fd,    init->answer_fd,   plan.more ? init->plan_fd : -1,
+                       init->host_root_fd, init->host_cwd_fd, init->library_root_fd};
     unsigned found = NONE;
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         found = smaller(found, at_least(minimum, (uint64_t)own[i]));

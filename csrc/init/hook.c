@@ -38,22 +38,22 @@ static int write_state(struct error *error, int state, const char *before, const
 }
 
 /* What --preserve-fds keeps is the program's. The filter may be older than close_range. */
-static void inherit_none(void) {
-    enum { HIGHEST = 4095 };
+static void inherit_none(unsigned close_from) {
     if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
         return;
-    for (int fd = STDERR_FILENO + 1; fd <= HIGHEST; fd++)
-        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    for (unsigned fd = STDERR_FILENO + 1; fd <= close_from + OWN_DESCRIPTORS; fd++)
+        fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 }
 
 /* In the child: returns only when the program can't be executed, with errno. */
-static void execute(const char *path, strings argv, strings envp, int state, int output) {
+static void execute(const char *path, strings argv, strings envp, int state, int output,
+                    unsigned close_from) {
     sigset_t none;
     sigemptyset(&none);
     if (dup2(state, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
         dup2(output, STDERR_FILENO) < 0)
         return;
-    inherit_none();
+    inherit_none(close_from);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve(path, argv, envp);
 }
@@ -61,14 +61,14 @@ static void execute(const char *path, strings argv, strings envp, int state, int
 /* fork, not posix_spawn: that calls clone3, which the container's seccomp filter may forbid. The
  * child's errno comes through a pipe that exec closes. */
 static pid_t spawn(struct error *error, const char *path, strings argv, strings envp, int state,
-                   int output) {
+                   int output, unsigned close_from) {
     int report[2];
     int problem = EIO;
     if (pipe2(report, O_CLOEXEC) < 0)
         return error_errno(error, "pipe2", path);
     pid_t pid = fork();
     if (pid == 0) {
-        execute(path, argv, envp, state, output);
+        execute(path, argv, envp, state, output, close_from);
         problem = errno;
         _exit(write(report[1], &problem, sizeof problem) < 0);
     }
@@ -152,8 +152,9 @@ static int check_status(struct error *error, const char *path, int status, int o
                      text);
 }
 
-static int run(struct error *error, const char *path, strings argv, strings envp, time_t timeout,
+static int run(struct init *init, const char *path, strings argv, strings envp, time_t timeout,
                int state) {
+    struct error *error = &init->error;
     sigset_t child, before;
     int status;
     int result = -1;
@@ -163,7 +164,7 @@ static int run(struct error *error, const char *path, strings argv, strings envp
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, &before);
-    pid_t pid = spawn(error, path, argv, envp, state, output);
+    pid_t pid = spawn(error, path, argv, envp, state, output, init->close_from);
     if (pid >= 0)
         result = wait_for(error, path, pid, timeout, &status);
     sigprocmask(SIG_SETMASK, &before, NULL);
@@ -185,8 +186,7 @@ int run_hook(struct init *init, struct step *step) {
         return -1;
     int result = write_state(&init->error, state, before, after);
     if (result == 0)
-        result = run(&init->error, path, argv, envp, timeout > INT_MAX ? INT_MAX : (time_t)timeout,
-                     state);
+        result = run(init, path, argv, envp, timeout > INT_MAX ? INT_MAX : (time_t)timeout, state);
     sys_close(&state);
     return result;
 }

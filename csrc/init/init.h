@@ -31,6 +31,9 @@
 #include "../engine/engine.h"
 #include "../plan.h"
 
+/* More than this program ever has open. */
+#define OWN_DESCRIPTORS 4096u
+
 struct error {
     char operation[64];
     char path[4096];
@@ -85,6 +88,10 @@ struct init {
     int proc_fd;         /* /proc of the host, O_PATH; closed, as root_fd, by PROCESS */
     int time_offsets_fd; /* until FORK: the file of TIME_OFFSETS; -1: none */
     bool debug;          /* DEBUG: tell how long each step takes */
+    unsigned close_from; /* CLOSE_FROM: what was inherited is below, what is opened here above */
+    int library_root_fd; /* the host's root, read-only, until all libraries are loaded; -1: none */
+    int host_root_fd;    /* and then these are open, too */
+    int host_cwd_fd;
     bool credentials_done;
     bool executed;          /* CREDENTIALS has done to them what execve would do */
     bool in_user_namespace; /* one that the plan names */
@@ -133,8 +140,16 @@ void report_notice(struct init *init, enum plan_notice level, const char *what, 
 void report_error(struct init *init, const struct step *step);
 
 /* 0 if the program can't be overwritten; else it starts itself again, with `argv`, from where that
- * holds, and returns only on failure. `again`: it has done so already. protect.c */
-int protect_program(struct error *error, char **argv, bool again);
+ * holds, and returns only on failure. `mark`, which is one of the arguments, is "" the first time
+ * and then says where the roots are. protect.c */
+#define PROTECTED_MARK 40
+int protect_program(struct init *init, char **argv, char *mark);
+
+/* Around what loads libraries, before anything is joined: the read-only root that they come from.
+ * Without one nothing is done. It is closed when no more are loaded. */
+int library_root_enter(struct init *init);
+int library_root_leave(struct init *init);
+void library_root_close(struct init *init);
 
 /* Have nobody but the host's root see into this process, until it executes the program.
  * namespace.c */
@@ -150,7 +165,7 @@ int change_directory(struct init *init, const char *path, bool create);
 
 /* Before there is a plan: open the engine if whoever has started this expects it to be needed.
  * ENGINE_OPEN does what this could not. wasm.c */
-void engine_expect(struct init *init);
+int engine_expect(struct init *init);
 
 /* For what a step doesn't need of its arguments. */
 #define UNUSED __attribute__((unused))

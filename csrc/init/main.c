@@ -27,7 +27,6 @@ const char *__asan_default_options(void) { return "detect_leaks=0"; }
 
 /* A fourth argument says that the program has started itself from a protected place. */
 enum { ARG_PLAN = 1, ARG_REPORT, ARG_ANSWER, ARG_AGAIN, ARG_MAX };
-static char again_mark[] = "protected";
 
 /* A switch, not a table: the compiler says which op of PLAN_OPS has no function. */
 static int run_step(struct init *init, struct step *step) {
@@ -165,6 +164,7 @@ static int next_part(struct init *init, bool first) {
         return -1;
     if (first)
         return close_unnamed(init, init->part) < 0 ? -1 : open_proc(init);
+    library_root_close(init);
     if (init->part.more)
         return 0;
     sys_close(&init->plan_fd);
@@ -202,11 +202,14 @@ static void reset_signals(void) {
 }
 
 static int prepare(struct init *init, char **argv) {
-    char *again[] = {argv[0], argv[ARG_PLAN], argv[ARG_REPORT], argv[ARG_ANSWER], again_mark, NULL};
+    char mark[PROTECTED_MARK] = "";
+    char *again[] = {argv[0], argv[ARG_PLAN], argv[ARG_REPORT], argv[ARG_ANSWER], mark, NULL};
     struct error *error = &init->error;
     if (fill_standard_descriptors(error) < 0)
         return -1;
-    if (protect_program(error, again, argv[ARG_AGAIN] != NULL) < 0)
+    if (argv[ARG_AGAIN] != NULL)
+        snprintf(mark, sizeof mark, "%s", argv[ARG_AGAIN]);
+    if (protect_program(init, again, mark) < 0)
         return -1;
     if (sys_cloexec(error, init->plan_fd) < 0 || sys_cloexec(error, init->report_fd) < 0 ||
         sys_cloexec(error, init->answer_fd) < 0)
@@ -236,6 +239,9 @@ int main(int argc, char **argv) {
                                .root_fd = -1,
                                .proc_fd = -1,
                                .time_offsets_fd = -1,
+                               .library_root_fd = -1,
+                               .host_root_fd = -1,
+                               .host_cwd_fd = -1,
                                .opener_fd = -1,
                                .opener_last = UINT32_MAX,
                                .cgroup_fd = -1,
@@ -252,10 +258,9 @@ int main(int argc, char **argv) {
         dprintf(STDERR_FILENO, "usage: crunw-init PLAN-FD REPORT-FD ANSWER-FD (crunw starts it)\n");
         return 2;
     }
-    if (prepare(&init, argv) < 0) {
+    if (prepare(&init, argv) < 0 || engine_expect(&init) < 0) {
         report_error(&init, NULL);
         return EXIT_FAILURE;
     }
-    engine_expect(&init);
     return run_plan(&init);
 }

@@ -78,6 +78,7 @@ static int become_root(struct init *init) {
 
 static int enter(struct init *init, int namespace, int types, const char *name) {
     bool user = types & CLONE_NEWUSER;
+    library_root_close(init);
     if (user && hide_in_user_namespace(init) < 0)
         return -1;
     if (sys_setns(&init->error, namespace, types, name) < 0)
@@ -105,6 +106,7 @@ int run_ns_enter_pidfd(struct init *init, struct step *step) {
 }
 
 int run_ns_unshare(struct init *init, struct step *step) {
+    library_root_close(init);
     return sys_unshare(&init->error, (int)step_u64(step));
 }
 
@@ -145,6 +147,7 @@ static void renew_thread_id(struct clone_args *arguments) {
 /* The child reports, not the parent, so that its pid is always the first thing it says. */
 int run_fork(struct init *init, struct step *step) {
     struct clone_args arguments = {.flags = step_u64(step) | CLONE_PARENT};
+    library_root_close(init);
     renew_thread_id(&arguments);
     if (init->cgroup_fd >= 0) {
         arguments.flags |= CLONE_INTO_CGROUP;
@@ -191,12 +194,17 @@ int run_domainname(struct init *init, struct step *step) {
                                                  : 0;
 }
 
-/* Without key support there is no keyring to part with; over the user's quota a container is better
- * off in the old keyring than not started. */
+/* Without key support there is no keyring to leave. Over the user's quota a container is better off
+ * in the caller's than not started, but whoever started it must know. */
 int run_keyring(struct init *init, struct step *step) {
     const char *name = step_string(step);
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) >= 0)
         return 0;
+    if (errno == EDQUOT)
+        report_notice(init, NOTICE_WARNING, "keyring",
+                      "the user's quota of keys is used up: the container's processes can read the "
+                      "caller's session keyring (raise kernel.keys.maxkeys, or use "
+                      "--no-new-keyring)");
     if (errno == ENOSYS || errno == EDQUOT)
         return 0;
     return error_errno(&init->error, "keyctl(KEYCTL_JOIN_SESSION_KEYRING)", name);

@@ -17,15 +17,20 @@
 /* Dangling links followed and lost races in one resolution; the kernel's limit for links. */
 #define MAX_DETOURS 40
 
+/* The image's links decide how long the path becomes. */
+#define MAX_COMPONENTS 1024
+
 #define DIRECTORY_MODE 0755
 #define FILE_MODE 0644
 
-/* A path on its way: `done` can be opened, `todo` is what follows. */
+/* A path on its way: `done` is open as `directory`, `todo` is what follows. */
 struct walk {
     struct init *init;
     const char *path;
     uint64_t resolve;
     int detours;
+    int components;
+    int directory;
     char done[PATH_MAX];
     char todo[PATH_MAX];
 };
@@ -79,69 +84,101 @@ static int next_component(struct walk *walk, char name[NAME_MAX + 1], bool *last
     return length > 0;
 }
 
+/* Stand at what is open as `found`. */
+static int stand_at(struct walk *walk, int found) {
+    if (found < 0)
+        return -1;
+    sys_close(&walk->directory);
+    walk->directory = found;
+    return 0;
+}
+
+static int begin(struct walk *walk) {
+    walk->done[0] = '\0';
+    return stand_at(walk, path_open(walk->init, "/", 0));
+}
+
 /* Go on with `prefix` before the rest: a link's target, or a component once more. */
 static int detour(struct walk *walk, const char *prefix) {
     if (++walk->detours > MAX_DETOURS)
         return error_set(&walk->init->error, "resolve", walk->path, ELOOP, "%s", "");
-    if (prefix[0] == '/')
-        walk->done[0] = '\0';
+    if (prefix[0] == '/' && begin(walk) < 0)
+        return -1;
     return join(walk, walk->todo, prefix, walk->todo);
 }
 
-/* `name` cannot be opened in the directory open as `parent`: create it and append it to `done`; or,
- * where it is a dangling link, go on with where that points to. */
-static int make_missing(struct walk *walk, int parent, const char *name, mode_t mode) {
+/* One component further, if it exists. Below the open directory, so that what lies before is not
+ * resolved again; but for links and "..", which the kernel keeps inside the root. */
+static int enter(struct walk *walk, const char *name) {
+    struct error *error = &walk->init->error;
+    struct stat status;
+    char next[PATH_MAX];
+    int found = -1;
+    if (join(walk, next, walk->done, name) < 0)
+        return -1;
+    if (strcmp(name, "..") != 0) {
+        found = sys_openat2(error, walk->directory, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_BENEATH);
+        if (found < 0)
+            return -1;
+        if (sys_fstat(error, found, &status, walk->path) < 0 || S_ISLNK(status.st_mode))
+            sys_close(&found);
+    }
+    if (found < 0)
+        found = path_open(walk->init, next, walk->resolve);
+    if (stand_at(walk, found) < 0)
+        return -1;
+    memcpy(walk->done, next, sizeof next);
+    return 0;
+}
+
+/* `name` cannot be opened in the directory: create it and enter it; or, where it is a dangling
+ * link, go on with where that points to. */
+static int make_missing(struct walk *walk, const char *name, mode_t mode) {
     struct error *error = &walk->init->error;
     char target[PATH_MAX];
-    if (sys_readlinkat(error, parent, name, target, sizeof target) >= 0)
+    if (sys_readlinkat(error, walk->directory, name, target, sizeof target) >= 0)
         return detour(walk, target);
     if (error->number != ENOENT && error->number != EINVAL)
         return -1;
-    if (path_create_at(error, parent, name, mode, 0, walk->path) == 0)
-        return join(walk, walk->done, walk->done, name);
+    if (path_create_at(error, walk->directory, name, mode, 0, walk->path) == 0)
+        return enter(walk, name);
     return error->number == EEXIST ? detour(walk, name) : -1; /* someone else was faster */
 }
 
-/* One component further. */
 static int advance(struct walk *walk, const char *name, mode_t mode) {
     struct error *error = &walk->init->error;
-    char next[PATH_MAX];
-    if (join(walk, next, walk->done, name) < 0)
-        return -1;
-    int found = path_open(walk->init, next, walk->resolve);
-    if (found >= 0) {
-        sys_close(&found);
-        memcpy(walk->done, next, sizeof next);
+    if (++walk->components > MAX_COMPONENTS)
+        return error_set(error, "resolve", walk->path, ELOOP,
+                         "its links lead through too many directories");
+    if (enter(walk, name) == 0)
         return 0;
+    return error->number == ENOENT ? make_missing(walk, name, mode) : -1;
+}
+
+static int walk_all(struct walk *walk, mode_t type) {
+    char name[NAME_MAX + 1];
+    bool last = false;
+    int more;
+    while ((more = next_component(walk, name, &last)) > 0) {
+        mode_t mode = last && type == S_IFREG ? S_IFREG | FILE_MODE : S_IFDIR | DIRECTORY_MODE;
+        if (advance(walk, name, mode) < 0)
+            return -1;
     }
-    if (error->number != ENOENT)
-        return -1;
-    int parent = path_open(walk->init, walk->done, walk->resolve);
-    if (parent < 0)
-        return -1;
-    int result = make_missing(walk, parent, name, mode);
-    sys_close(&parent);
-    return result;
+    return more;
 }
 
 int path_make(struct init *init, const char *path, mode_t type, uint64_t resolve) {
     int found = path_open(init, path, resolve);
     if (found >= 0 || init->error.number != ENOENT)
         return found;
-    struct walk walk = {.init = init, .path = path, .resolve = resolve};
+    struct walk walk = {.init = init, .path = path, .resolve = resolve, .directory = -1};
     size_t length = strlen(path);
     if (length >= sizeof walk.todo)
         return too_long(&walk);
     memcpy(walk.todo, path, length + 1);
-    char name[NAME_MAX + 1];
-    bool last = false;
-    int more;
-    while ((more = next_component(&walk, name, &last)) > 0) {
-        mode_t mode = last && type == S_IFREG ? S_IFREG | FILE_MODE : S_IFDIR | DIRECTORY_MODE;
-        if (advance(&walk, name, mode) < 0)
-            return -1;
-    }
-    return more < 0 ? -1 : path_open(init, walk.done, resolve);
+    if (begin(&walk) < 0 || walk_all(&walk, type) < 0)
+        sys_close(&walk.directory);
+    return walk.directory;
 }
 
 int path_make_parent(struct init *init, const char *path, const char **name) {

@@ -238,6 +238,7 @@ int run_wait_start(struct init *init, UNUSED struct step *step) {
  * which have O_CLOEXEC already. */
 int run_close_from(struct init *init, struct step *step) {
     unsigned first = (unsigned)step_u64(step);
+    init->close_from = first;
     if (close_range(first, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
         return error_errno(&init->error, "close_range", "");
     return 0;

@@ -19,14 +19,23 @@
 #define ENGINE_LIBRARY "libwasmedge.so.0" /* as crunw/paths.py names it */
 #define ARTEFACT "module.so"              /* as crunw/aot/ names it */
 
+/* The engine, its libraries opened below the read-only root where they are there. */
+static int open_engine(struct init *init, const char *library, const char *stub,
+                       struct engine_error *error) {
+    if (library_root_enter(init) < 0)
+        return -1;
+    init->engine = engine_open(library, stub, error);
+    return library_root_leave(init);
+}
+
 /* What it dirties of the library is then charged to the cgroup of the caller: half a megabyte. */
-void engine_expect(struct init *init) {
+int engine_expect(struct init *init) {
     const char *stub = getenv("ENGINE_STUB");
     struct engine_error ignored;
     if (stub == NULL)
-        return;
+        return 0;
     init->library = ENGINE_LIBRARY;
-    init->engine = engine_open(init->library, access(stub, R_OK) == 0 ? stub : NULL, &ignored);
+    return open_engine(init, init->library, access(stub, R_OK) == 0 ? stub : NULL, &ignored);
 }
 
 int run_engine_open(struct init *init, struct step *step) {
@@ -36,7 +45,15 @@ int run_engine_open(struct init *init, struct step *step) {
     if (init->engine && strcmp(init->library, library) == 0)
         return 0;
     init->library = library;
-    init->engine = engine_open(library, *stub ? stub : NULL, &error);
+    if (open_engine(init, library, *stub ? stub : NULL, &error) < 0)
+        return -1;
+    if (!init->engine && init->library_root_fd >= 0) {
+        init->engine = engine_open(library, *stub ? stub : NULL, &error);
+        if (init->engine)
+            report_notice(
+                init, NOTICE_WARNING, library,
+                "it is not on the mount of \"/\": a privileged container could write to it");
+    }
     if (!init->engine)
         return error_set(&init->error, "dlopen", library, ENOENT, "%s", error.message);
     return 0;
@@ -45,24 +62,37 @@ int run_engine_open(struct init *init, struct step *step) {
 int run_engine_plugin(struct init *init, struct step *step) {
     const char *path = step_string(step);
     struct engine_error error;
-    if (engine_load_plugin(init->engine, path, &error) == 0)
+    if (library_root_enter(init) < 0)
+        return -1;
+    int result = engine_load_plugin(init->engine, path, &error);
+    if (library_root_leave(init) < 0)
+        return -1;
+    if (result != 0 && init->library_root_fd >= 0) {
+        result = engine_load_plugin(init->engine, path, &error);
+        if (result == 0)
+            report_notice(
+                init, NOTICE_WARNING, path,
+                "it is not on the mount of \"/\": a privileged container could write to it");
+    }
+    if (result == 0)
         return 0;
     return error_set(&init->error, "load plugin", "", ENOEXEC, "%s", error.message);
 }
 
-/* Opened on a read-only mount of its own, where clones of mounts may be made: whatever becomes of
- * this process, the cache can't be written to through it. The last to close the clone takes it
- * apart, which waits for a grace period of RCU: that is left to the process that ends after FORK. A
- * file that is gone is no error: then the module is interpreted. */
+/* Opened on a read-only mount of its own: whatever becomes of this process, the cache can't be
+ * written to through it. An ordinary user can't clone mounts; his cache is his own. The last to
+ * close the clone takes it apart, which waits for a grace period of RCU: that is left to the
+ * process that ends after FORK. A file that is gone is no error: then the module is interpreted. */
 int run_engine_artefact(struct init *init, struct step *step) {
     struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
     struct error ignored;
     init->artefact = step_string(step);
     int directory =
         sys_open_tree(&ignored, AT_FDCWD, init->artefact, OPEN_TREE_CLONE, init->artefact);
-    if (directory < 0)
+    if (directory < 0 && geteuid() != 0)
         directory = sys_openat(&ignored, AT_FDCWD, init->artefact, O_PATH | O_DIRECTORY, 0);
-    else if (sys_mount_setattr(&ignored, directory, "", AT_EMPTY_PATH, &read_only, "") < 0)
+    else if (directory >= 0 &&
+             sys_mount_setattr(&ignored, directory, "", AT_EMPTY_PATH, &read_only, "") < 0)
         sys_close(&directory);
     if (directory < 0)
         return 0;
@@ -79,7 +109,8 @@ static int artefact_path(const struct init *init, char path[static 32],
     struct stat wanted;
     struct stat found;
     if (init->artefact_fd < 0 || fstat(init->artefact_fd, &wanted) < 0) {
-        snprintf(engine_error->message, sizeof engine_error->message, "it can't be opened");
+        snprintf(engine_error->message, sizeof engine_error->message,
+                 "it can't be opened on a read-only mount");
         return -1;
     }
     snprintf(path, 32, "/proc/self/fd/%d", init->artefact_fd);
@@ -142,12 +173,12 @@ static int load(struct init *init, const char *path, strings preopens, const cha
 }
 
 /* A seccomp profile may be older than close_range: CRI-O gives one to the pause container of a
- * privileged pod. Descriptors are numbered from below, and few are open by now. */
-static void close_between(unsigned first, unsigned last) {
-    enum { HIGHEST = 4095 };
+ * privileged pod. Those below CLOSE_FROM were inherited; the others are numbered from there on, and
+ * few are open by now. */
+static void close_between(const struct init *init, unsigned first, unsigned last) {
     if (first > last || close_range(first, last, 0) == 0)
         return;
-    for (unsigned fd = first; fd <= last && fd <= HIGHEST; fd++)
+    for (unsigned fd = first; fd <= last && fd <= init->close_from + OWN_DESCRIPTORS; fd++)
         close((int)fd);
 }
 
@@ -165,13 +196,13 @@ int run_wasm_load(struct init *init, struct step *step) {
     return 0;
 }
 
-static void close_between_but(unsigned first, unsigned last, int kept) {
+static void close_between_but(const struct init *init, unsigned first, unsigned last, int kept) {
     if (kept < 0 || (unsigned)kept < first || (unsigned)kept > last) {
-        close_between(first, last);
+        close_between(init, first, last);
         return;
     }
-    close_between(first, (unsigned)kept - 1);
-    close_between((unsigned)kept + 1, last);
+    close_between(init, first, (unsigned)kept - 1);
+    close_between(init, (unsigned)kept + 1, last);
 }
 
 /* There is no exec that would close them, and the program may see /proc/self/fd, where a descriptor
@@ -180,10 +211,10 @@ static void close_others(struct init *init) {
     unsigned first = STDERR_FILENO + 1;
     int keep = -1;
     for (uint32_t index = 0; (keep = engine_module_descriptor(init->module, index)) >= 0; index++) {
-        close_between_but(first, (unsigned)keep - 1, init->started_fd);
+        close_between_but(init, first, (unsigned)keep - 1, init->started_fd);
         first = (unsigned)keep + 1;
     }
-    close_between_but(first, ~0U, init->started_fd);
+    close_between_but(init, first, ~0U, init->started_fd);
 }
 
 /* As exec makes a native program: else only the host's root could enter its namespaces. By now

@@ -366,3 +366,12 @@ def test_working_directory_exchanged_by_a_neighbour(host: Path, rootfs: Rootfs) 
     for result in results:
         if result.error is not None:
             assert result.error.errno in {errno.ELOOP, errno.EAGAIN, errno.ENOENT, errno.EEXIST}
+
+
+def test_links_that_lead_through_too_many_directories(rootfs: Rootfs) -> None:
+    """All of them missing: the links of the image would have them made."""
+    for number in range(30):
+        (rootfs.path / f"l{number}").symlink_to("/d" * 800 + "/.." * 800 + f"/l{number + 1}")
+    failure = rootfs.run([mount_step("t", "/l0/x", "tmpfs")]).failed()
+    assert failure.errno == errno.ELOOP
+    assert failure.message == "its links lead through too many directories"

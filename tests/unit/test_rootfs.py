@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import posix
+import resource
 import stat
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from crunw.effects.rootfs import Root
+from crunw.errors import CrunwError
 
 PROJECT = Path(__file__).parents[2]
 WASM, ELF = b"\0asm", b"\x7fELF"
@@ -306,6 +309,78 @@ def test_source_is_missing_or_a_link(root: Path, volume: Path) -> None:
     (volume / "link").symlink_to("sub")
     assert find(root, "/srv/m", ("/srv", volume / "none")) == MISSING
     assert find(root, "/srv/m", ("/srv", volume / "link")) == ("/srv/m", ELF)
+
+
+# What an image can make of a start, or a container of an `exec`.
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that are opened from now on."""
+    paths: list[str] = []
+    real = posix.open
+
+    def note(path: str, *args: int, dir_fd: int | None = None) -> int:
+        paths.append(path)
+        return real(path, *args, dir_fd=dir_fd)
+
+    monkeypatch.setattr("crunw.effects.rootfs.posix.open", note)
+    return paths
+
+
+def make_deep(root: Path, levels: int) -> None:
+    """A directory a/a/a/…, with a module in the lowest."""
+    here = os.getcwd()
+    os.chdir(root)
+    for _ in range(levels):
+        os.mkdir("a")
+        os.chdir("a")
+    Path("m").write_bytes(WASM)
+    os.chdir(here)
+
+
+@pytest.mark.parametrize(("links", "levels"), [(10, 500), (39, 800)])
+def test_each_part_of_a_path_is_opened_once(
+    root: Path, opened: list[str], links: int, levels: int
+) -> None:
+    make_deep(root, levels)
+    below = "a/" * levels
+    for number in range(links):
+        (root / f"l{number}").symlink_to("/" + below + "../" * levels + f"l{number + 1}")
+    (root / f"l{links}").symlink_to(below + "m")
+    assert find(root, "/l0") == ("/l0", WASM)
+    assert len(opened) <= (links + 2) * (levels + 2)
+
+
+def test_up_and_down_again(root: Path, opened: list[str]) -> None:
+    """However it is turned, a part costs few parts."""
+    make_deep(root, 1000)
+    path = "a/" * 1000 + ("../" * 130 + "a/" * 130) * 3 + "m"
+    assert find(root, path) == ("/" + path, WASM)
+    assert len(opened) <= 10 * path.count("/")
+
+
+def test_a_path_without_end_is_an_error(root: Path, opened: list[str]) -> None:
+    """Each entry of $PATH is a path of its own: as many as fit an environment."""
+    make_deep(root, 200)
+    for number in range(30):
+        (root / f"l{number}").symlink_to("a/" * 200 + "../" * 200 + f"l{number + 1}")
+    (root / "l30").symlink_to("a")
+    environment = ("PATH=" + "/l0:" * 20000,)
+    with pytest.raises(CrunwError, match="its links lead through more than 32768 files"):
+        find(root, "tool", environment=environment)
+    assert len(opened) <= 32768 + 1
+
+
+def test_few_descriptors_are_open_at_a_time(root: Path) -> None:
+    make_deep(root, 3000)
+    (root / "link").symlink_to("a/" * 1500)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        assert find(root, "/link/" + "a/" * 1500 + "m")[1] == WASM
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 # Directories for preopens.

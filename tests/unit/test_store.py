@@ -127,6 +127,27 @@ def test_write_file_replaces_a_link_not_its_target(tmp_path: Path) -> None:
     assert not (tmp_path / "file").is_symlink()
 
 
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "file"])
+def test_write_file_follows_nothing_in_the_place_of_its_temporary_file(
+    tmp_path: Path, kind: str
+) -> None:
+    """A file for a pid, say, in a directory to which others may write."""
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    before = tmp_path / f"file.{os.getpid()}"
+    if kind == "file":
+        before.write_text("left by another")
+    elif kind == "hard link":
+        before.hardlink_to(secret)
+    else:
+        before.symlink_to(secret if kind == "link" else tmp_path / "none")
+    write_file(str(tmp_path / "file"), "new")
+    assert not (tmp_path / "file").is_symlink()
+    assert (tmp_path / "file").read_text() == "new"
+    assert secret.read_text() == "secret"
+    assert sorted(os.listdir(tmp_path)) == ["file", "secret"]
+
+
 def test_write_file_where_there_is_no_directory(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match=r"^write .*/none/file: No such file or directory$"):
         write_file(str(tmp_path / "none/file"), "")
