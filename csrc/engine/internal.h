@@ -33,7 +33,8 @@ struct engine_module {
     enum engine_kind kind;
     bool has_native;
     bool has_start;
-    uint64_t cost_limit; /* 0: none */
+    uint64_t cost_limit;       /* 0: none */
+    uint32_t max_memory_pages; /* 0: what Wasm allows */
     const char *function;
     WasmEdge_ConfigureContext *configure;
     WasmEdge_StatisticsContext *statistics;

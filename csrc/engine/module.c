@@ -110,6 +110,7 @@ static int load(struct parse *attempt, const struct engine_options *options,
     const struct engine *engine = module->engine;
     bool statistics = options->statistics || options->cost_limit > 0;
     module->cost_limit = options->cost_limit;
+    module->max_memory_pages = options->max_memory_pages;
     module->configure =
         configure_create(engine, attempt->compiled ? COMPILED : INTERPRETED,
                          options->max_memory_pages, statistics, options->without, error);

@@ -267,6 +267,26 @@ static WasmEdge_Result invoke(struct engine_module *module, const char *name) {
                                     NULL, 0, NULL, 0);
 }
 
+/* A program that was refused memory often ends in a trap that says nothing of it. Whether it was
+ * the library does not tell: but that nearly all is used is worth a word. */
+static int fail_trap(const struct engine_module *module, WasmEdge_Result result,
+                     struct engine_error *error) {
+    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    const char *message = wasmedge->ResultGetMessage(result);
+    const WasmEdge_String name = {.Buf = "memory", .Length = 6};
+    const WasmEdge_MemoryInstanceContext *memory =
+        wasmedge->ModuleInstanceFindMemory(module->instance, name);
+    uint64_t limit = module->max_memory_pages;
+    uint64_t pages = memory == NULL ? 0 : wasmedge->MemoryInstanceGetPageSize(memory);
+    if (limit == 0 || pages < limit - limit / 8)
+        return engine_fail(error, "trap: %s", message);
+    return engine_fail(error,
+                       "trap: %s; its memory has grown to %" PRIu64 " of %" PRIu64
+                       " pages of 64 KiB "
+                       "(raise the container's memory limit, or run.oci.wasm.memory-pages)",
+                       message, pages, limit);
+}
+
 int engine_run(struct engine_module *module, uint32_t *status, struct engine_error *error) {
     const struct engine_symbols *wasmedge = &module->engine->wasmedge;
     if (!module->instance && instantiate(module, error) != 0)
@@ -280,7 +300,7 @@ int engine_run(struct engine_module *module, uint32_t *status, struct engine_err
         return engine_fail(error, "trap: the limit of %" PRIu64 " instructions is reached",
                            module->cost_limit);
     if (!wasmedge->ResultOK(result))
-        return engine_fail(error, "trap: %s", wasmedge->ResultGetMessage(result));
+        return fail_trap(module, result, error);
     *status = wasmedge->ModuleInstanceWASIGetExitCode(module->wasi);
     return 0;
 }

@@ -60,7 +60,9 @@
     X(ModuleInstanceWASIGetNativeHandler)                                                          \
     X(ModuleInstanceGetModuleName)                                                                 \
     X(ModuleInstanceFindFunction)                                                                  \
+    X(ModuleInstanceFindMemory)                                                                    \
     X(ModuleInstanceDelete)                                                                        \
+    X(MemoryInstanceGetPageSize)                                                                   \
     X(PluginLoadFromPath)                                                                          \
     X(PluginListPluginsLength)                                                                     \
     X(PluginListPlugins)                                                                           \

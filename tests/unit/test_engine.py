@@ -219,6 +219,18 @@ def test_memory_limit(engine: Engine, modules: Path) -> None:
     assert run(engine, modules / "hog.wasm", limits=Limits(memory_pages=16)).status == 16
 
 
+def test_a_trap_near_the_memory_limit_says_so(engine: Engine, modules: Path) -> None:
+    """Not one that has nothing to do with it."""
+    result = run(engine, modules / "outgrown.wasm", limits=Limits(memory_pages=16))
+    assert result == Result(
+        TRAP_STATUS,
+        "trap: unreachable; its memory has grown to 16 of 16 pages of 64 KiB (raise the "
+        "container's memory limit, or run.oci.wasm.memory-pages)",
+    )
+    limits = Limits(memory_pages=1000)
+    assert run(engine, modules / "trap.wasm", limits=limits).trap == "trap: unreachable"
+
+
 @pytest.mark.parametrize("name", ["loop", "recursion"])
 def test_cost_limit(engine: Engine, modules: Path, name: str) -> None:
     limits = Limits(cost=100_000)
