@@ -32,7 +32,7 @@ def run(parsed: Parsed, given: Parsed) -> int:
         raise UsageError(f"--format: {form!r} is neither text nor json")
     findings = [_checked(check) for check in host.CHECKS]
     findings += [parts.systemd(), *parts.programs(), parts.seccomp(), *parts.webassembly()]
-    findings.append(parts.criu())
+    findings += [*parts.caches(), parts.criu()]
     findings += configured.engines("/etc")
     if form == "json":
         text = json.dumps([finding._asdict() for finding in findings], indent=2) + "\n"

@@ -96,7 +96,7 @@ def webassembly() -> list[Finding]:
     if not uses_stub:
         advice = "build crunw again with the installed libwasmedge, so that modules start faster"
         stub = Finding("LLVM stub", WARNING, "does not fit libwasmedge", advice)
-    return [Finding("libwasmedge", OK, found), stub, *cache(), compiled()]
+    return [Finding("libwasmedge", OK, found), stub, compiled()]
 
 
 def compiled() -> Finding:
@@ -151,16 +151,13 @@ def _run(artefact: str) -> int:
         os._exit(status & 0xFF)
 
 
-def cache() -> list[Finding]:
-    """The cache's directory, by the rule of those who read it; none before the first module."""
-    from crunw.aot import places
-
-    path = places.cache()
-    wrong = directories.private(path) if os.path.lexists(path) else ""
-    if not wrong:
-        return []
-    advice = f"remove {path}: it is made again"
-    return [Finding("AOT cache", BROKEN, f"{wrong}: not used", advice)]
+def caches() -> list[Finding]:
+    """The caches' directories that can't be used, by the rule of those who read them."""
+    return [
+        Finding(f"{name} cache", BROKEN, f"{wrong}: not used", f"remove {path}: it is made again")
+        for name, path in (("AOT", paths.cache_dir("aot")), ("seccomp", paths.cache_dir("seccomp")))
+        if os.path.lexists(path) and (wrong := directories.private(path))
+    ]
 
 
 def systemd(root: str = "") -> Finding:

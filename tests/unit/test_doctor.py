@@ -193,13 +193,13 @@ def test_policy_that_compiles_nothing(own_cache, tmp_path, monkeypatch):
 
 
 def test_cache_that_is_not_used(own_cache):
-    assert parts.cache() == []
+    assert parts.caches() == []
     own_cache.mkdir(parents=True, mode=0o700)
-    assert parts.cache() == []
+    assert parts.caches() == []
     own_cache.chmod(0o755)
-    assert parts.cache() == []  # set right
+    assert parts.caches() == []  # set right
     own_cache.chmod(0o777)
-    (finding,) = parts.cache()
+    (finding,) = parts.caches()
     assert finding.status == BROKEN
     assert finding.found == (
         f"{own_cache}: others may write to it, mode 0777 (remove it): not used"
@@ -335,7 +335,7 @@ def test_verb(monkeypatch, capsys, status, exit_status):
     monkeypatch.setattr(configured, "engines", lambda etc: [])
     for part in ("systemd", "seccomp", "criu"):
         monkeypatch.setattr(parts, part, lambda: Finding("part", OK, "there"))
-    for part in ("programs", "webassembly"):
+    for part in ("programs", "webassembly", "caches"):
         monkeypatch.setattr(parts, part, list)
     assert doctor.run(Parsed(), Parsed()) == exit_status
     lines = capsys.readouterr().out.splitlines()
