@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FILE = "/etc/crunw/crunw.toml"
 ANNOTATION = "run.oci.wasm.aot"
-WAIT_ANNOTATION = "run.oci.wasm.aot.wait"
+WAIT_ANNOTATION = "run.oci.wasm.aot-wait"
 POLICIES = ("auto", "always", "off")
 DEFAULT_SIZE = 1 << 30
 DEFAULT_MODULE = 256 << 20

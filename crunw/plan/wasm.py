@@ -5,7 +5,7 @@ from __future__ import annotations
 from crunw.plan import flags
 from crunw.plan.encode import Step
 from crunw.plan.mounts import clean
-from crunw.plan.wasm_settings import FAMILY, MOST_PAGES, Preopen, Settings
+from crunw.plan.wasm_settings import COMPILED, FAMILY, MOST_PAGES, Preopen, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def settings(spec: Spec) -> Settings:
     asked = {
         name: text
         for name, text in spec.get("annotations", {}).items()
-        if name.startswith(FAMILY) and name != f"{FAMILY}aot"
+        if name.startswith(FAMILY) and name[len(FAMILY) :] not in COMPILED
     }
     if asked:
         from crunw.plan.wasm_annotations import read

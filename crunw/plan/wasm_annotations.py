@@ -1,4 +1,4 @@
-"""The annotations ``run.oci.wasm.*`` (docs/wasm.md), but for ``run.oci.wasm.aot``, which is
+"""The annotations ``run.oci.wasm.*`` (docs/wasm.md), but for those about compiled code, which are
 :mod:`crunw.aot.config`'s.
 """
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from crunw.errors import SpecError
 from crunw.plan.mounts import clean
-from crunw.plan.wasm_settings import FAMILY, MOST_PAGES, Preopen
+from crunw.plan.wasm_settings import COMPILED, FAMILY, MOST_PAGES, Preopen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def read(found: Settings, asked: Mapping[str, str]) -> None:
     for name, text in asked.items():
         parse = _PARSERS.get(name[len(FAMILY) :])
         if parse is None:
-            known = ", ".join(sorted(("aot", *_PARSERS)))
+            known = ", ".join(sorted((*COMPILED, *_PARSERS)))
             raise SpecError(f"annotations.{name}", f"unknown, {FAMILY}* must be one of {known}")
         try:
             parse(found, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 FAMILY = "run.oci.wasm."
+COMPILED = ("aot", "aot-wait")  # those that crunw.aot.config reads
 PLUGINS = f"{FAMILY}plugins"
 MOST_PAGES = 65536  # of a memory, each of 64 KiB
 

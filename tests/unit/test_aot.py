@@ -244,7 +244,7 @@ def test_bad_durations(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- of two kinds
         config.duration(text)
     with pytest.raises(
-        SpecError, match=r"^annotations\.run\.oci\.wasm\.aot\.wait: invalid duration"
+        SpecError, match=r"^annotations\.run\.oci\.wasm\.aot-wait: invalid duration"
     ):
         config.wait({config.WAIT_ANNOTATION: text})
 
