@@ -189,6 +189,9 @@
     X(WAIT_START, 63, "")                                                                          \
     /* execve what EXEC_FIND found. Last step of a native plan. */                                 \
     X(EXEC, 64, "")                                                                                \
+    /* u nonzero: in a mount namespace of this process's own. Each procfs of the container becomes \
+     * read-only */                                                                                \
+    X(PROC_READONLY, 79, "u")                                                                      \
     /* s path of the module in the container: open it, for WASM_LOAD, under no filter yet. After   \
      * PROCESS. Signals end this process from now on. */                                           \
     X(WASM_OPEN, 78, "s")                                                                          \

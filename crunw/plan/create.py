@@ -224,13 +224,25 @@ def _process_steps(spec: Spec, host: Host) -> list[Step]:
     hooks = [_hook(hook, host, host.state_after_pid, environment) for hook in wanted]
     cwd = Step("cwd", clean(process["cwd"]), 1)
     directories = [*host.root_entries, *mount_directories(spec)]
-    return [*session_steps(spec, host), *program_steps(process, host, cwd, directories, hooks)]
+    shared = namespaces(spec).get("mount") != ""
+    return [
+        *session_steps(spec, host),
+        *proc_steps(host, apart=shared),
+        *program_steps(process, host, cwd, directories, hooks),
+    ]
 
 
 def session_steps(spec: Spec, host: Host) -> list[Step]:
     """What all processes of a container have in common."""
     steps = [] if host.no_new_keyring else [Step("keyring", f"_ses.{host.id}")]
     return [*steps, *persona_steps(spec), *memory_policy_steps(spec)]
+
+
+def proc_steps(host: Host, *, apart: bool) -> list[Step]:
+    """A module's procfs is read-only: ``apart`` where the mount namespace is not its alone."""
+    if host.workload.kind != "wasm" or host.wasm.proc_writable:
+        return []
+    return [Step("proc_readonly", int(apart))]
 
 
 def program_steps(

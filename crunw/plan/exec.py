@@ -10,6 +10,7 @@ from crunw.plan.create import (
     console_steps,
     engine_steps,
     namespaces,
+    proc_steps,
     program_steps,
     session_steps,
 )
@@ -48,5 +49,6 @@ def exec_plan(spec: Spec, process: Process, host: Host, pidfd: int) -> list[Step
         Step("setsid"),
         *console_steps(process, host, bind=False),
         *session_steps(spec, host),
+        *proc_steps(host, apart=True),
         *program_steps(process, host, Step("cwd", clean(process["cwd"]), 0), host.root_entries, []),
     ]

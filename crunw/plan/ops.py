@@ -67,6 +67,7 @@ OPS: dict[str, tuple[int, str]] = {
     "cpu_affinity": (67, "b"),
     "memory_policy": (68, "ub"),
     "home": (69, "u"),
+    "proc_readonly": (79, "u"),
     "wasm_open": (78, "s"),
     "wasm_load": (70, "sSs"),
     "wasm_run": (71, ""),

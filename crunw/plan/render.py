@@ -62,6 +62,7 @@ _NAMES: dict[str, str] = {
     "close_from": "first",
     "process": "args env",
     "open_start": "directory",
+    "proc_readonly": "apart",
     "wasm_open": "path",
     "wasm_load": "path preopens function",
     "preopen_readonly": "index path",

@@ -106,6 +106,12 @@ def _preopens(found: Settings, text: str) -> None:
         raise ValueError(f"more than {_MOST_PREOPENS} directories")
 
 
+def _proc(found: Settings, text: str) -> None:
+    if text not in ("read-only", "writable"):
+        raise ValueError(f"{text!r} is not one of read-only, writable")
+    found.proc_writable = text == "writable"
+
+
 def _plugins(found: Settings, text: str) -> None:
     found.plugins = _items(text)
     for name in found.plugins:
@@ -119,6 +125,7 @@ _PARSERS: Mapping[str, Callable[[Settings, str], None]] = {
     "memory-pages": _memory_pages,
     "plugins": _plugins,
     "preopens": _preopens,
+    "proc": _proc,
     "statistics": _statistics,
     "time-limit": _time,
 }

@@ -32,6 +32,7 @@ class Settings:
         "plugin_directory",
         "plugins",
         "preopens",
+        "proc_writable",
         "statistics",
     )
 
@@ -43,6 +44,7 @@ class Settings:
         self.milliseconds = 0
         self.statistics = False
         self.preopens: list[Preopen] = []
+        self.proc_writable = False
         self.plugins: list[str] = []  # names
         self.plugin_directory = ""  # on the host
         self.counters = ""  # path of the file in which the counters are published

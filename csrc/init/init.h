@@ -16,6 +16,7 @@
  *   attributes.c   scheduling, processors, memory nodes   home.c         $HOME
  *   seal.c         user, capabilities, labels             seccomp.c      filter and notification
  *   wasm.c         the engine's steps                     preopen.c      read-only directories
+ *   procfs.c       procfs, read-only for a module         mountinfo.c    the mounts that are seen
  *   meter.c        limits and counters of a module, its signals
  *
  * A function that can fail returns 0 (or a descriptor) or -1 with `error` filled in: set once,
@@ -197,6 +198,8 @@ step_function run_rlimit, run_rlimit_raise, run_personality, run_cwd, run_umask,
 step_function run_scheduler, run_io_priority, run_cpu_affinity, run_memory_policy, run_home;
 /* seal.c, seccomp.c */
 step_function run_credentials, run_no_new_privs, run_seccomp, run_lsm_label;
+/* procfs.c */
+step_function run_proc_readonly;
 /* wasm.c, preopen.c, meter.c */
 step_function run_engine_open, run_engine_plugin, run_engine_artefact, run_wasm_open, run_wasm_load,
     run_wasm_run, run_preopen_readonly, run_engine_counters, run_wasm_limits;

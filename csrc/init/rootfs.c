@@ -10,6 +10,7 @@
 
 #include "filesystem.h"
 #include "mount.h"
+#include "mountinfo.h"
 #include "opener.h"
 #include "sys.h"
 
@@ -89,45 +90,6 @@ static int pivot(struct init *init) {
     return result;
 }
 
-/* One line of mountinfo (proc_pid_mountinfo(5)). */
-struct mountinfo {
-    const char *root;
-    char *point;
-    const char *type;
-};
-
-/* Undo \040 and the like, in place. */
-static void unescape(char *text) {
-    char *out = text;
-    for (const char *in = text; *in != '\0'; out++) {
-        if (in[0] == '\\' && in[1] != '\0' && in[2] != '\0' && in[3] != '\0') {
-            *out = (char)((in[1] - '0') << 6 | (in[2] - '0') << 3 | (in[3] - '0'));
-            in += 4;
-        } else {
-            *out = *in++;
-        }
-    }
-    *out = '\0';
-}
-
-/* Cut a line into what we need; false where it has not the form it should have. */
-static bool parse_mountinfo(char *line, struct mountinfo *info) {
-    char *rest = NULL;
-    char *fields[5];
-    char *dash = strstr(line, " - ");
-    if (dash == NULL)
-        return false;
-    for (int i = 0; i < 5; i++) {
-        fields[i] = strtok_r(i == 0 ? line : NULL, " ", &rest);
-        if (fields[i] == NULL)
-            return false;
-    }
-    unescape(fields[4]);
-    char *type = strtok_r(dash + 3, " ", &rest);
-    *info = (struct mountinfo){.root = fields[3], .point = fields[4], .type = type};
-    return type != NULL;
-}
-
 /* Take a mount away, or where the namespace's owner does not let us, hide it below a tmpfs. */
 static int remove_mount(struct error *error, const char *path) {
     int mounted = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
@@ -152,34 +114,21 @@ static int remove_mount(struct error *error, const char *path) {
     return mount_attach(error, tree, mounted, path);
 }
 
+/* `rootfs`: its path, as a mount point of the host. */
+static int remove_kernel_filesystem(struct init *init, const struct mountinfo *info,
+                                    const void *rootfs) {
+    size_t prefix = strlen(rootfs);
+    if (strcmp(info->root, "/") != 0 ||
+        (strcmp(info->type, "proc") != 0 && strcmp(info->type, "sysfs") != 0))
+        return 0;
+    bool inside = strncmp(info->point, rootfs, prefix) == 0 && info->point[prefix] == '/';
+    return inside ? 0 : remove_mount(&init->error, info->point);
+}
+
 /* Without pivot_root the host's mounts stay in the namespace, above the chroot. A whole procfs or
  * sysfs among them would let the kernel permit a new, unmasked one inside a user namespace. */
 static int remove_kernel_filesystems(struct init *init, const char *rootfs) {
-    struct error *error = &init->error;
-    int descriptor = sys_openat(error, init->proc_fd, "self/mountinfo", O_RDONLY, 0);
-    if (descriptor < 0)
-        return -1;
-    FILE *file = fdopen(descriptor, "re");
-    if (file == NULL) {
-        sys_close(&descriptor);
-        return error_errno(error, "fdopen", "mountinfo");
-    }
-    char *line = NULL;
-    size_t size = 0;
-    size_t prefix = strlen(rootfs);
-    int result = 0;
-    struct mountinfo info;
-    while (result == 0 && getline(&line, &size, file) >= 0) {
-        if (!parse_mountinfo(line, &info) || strcmp(info.root, "/") != 0 ||
-            (strcmp(info.type, "proc") != 0 && strcmp(info.type, "sysfs") != 0))
-            continue;
-        bool inside = strncmp(info.point, rootfs, prefix) == 0 && info.point[prefix] == '/';
-        if (!inside)
-            result = remove_mount(error, info.point);
-    }
-    free(line);
-    fclose(file);
-    return result;
+    return mountinfo_each(init, remove_kernel_filesystem, rootfs);
 }
 
 /* --no-pivot, for a host root on which pivot_root(2) does not work (an initramfs). */

@@ -218,10 +218,9 @@ static void close_others(struct init *init) {
 }
 
 /* As exec makes a native program: else only the host's root could enter its namespaces. By now
- * nothing of the host is open (CVE-2016-9962) but a FIFO of this container's own, "started". The
- * library's file, which is mapped, could be opened by /proc/PID/map_files, but not with the
- * capabilities of a user namespace; outside of one the runtime is root and needs none of this.
- * Where a seccomp filter forbids it, it stays as it is. */
+ * nothing of the host is open (CVE-2016-9962). The library's file, which is mapped, could be opened
+ * by /proc/PID/map_files, but not with the capabilities of a user namespace; outside of one the
+ * runtime is root and needs none of this. Where a seccomp filter forbids it, it stays as it is. */
 static void make_dumpable(const struct init *init) {
     if (init->in_user_namespace)
         prctl(PR_SET_DUMPABLE, 1);
@@ -234,8 +233,8 @@ int run_wasm_run(struct init *init, struct step *step) {
     if (meter_start(init) < 0)
         return -1;
     close_others(init);
-    make_dumpable(init);
     sys_close(&init->started_fd); /* `start` waits for its end of file */
+    make_dumpable(init);
     if (engine_run(init->module, &status, &error) != 0)
         dprintf(STDERR_FILENO, "crunw: %s\n", error.message);
     meter_end();

@@ -97,7 +97,7 @@ def test_these_are_needed(crunw, smallest, call):
 
 # What the engine needs besides, to load and run a module that writes something (docs/wasm.md).
 ENGINE = (
-    "brk close close_range exit_group fcntl fstat madvise mmap munmap openat pread64 read "
+    "brk close close_range exit_group fcntl fstat madvise mmap munmap openat prctl pread64 read "
     "rt_sigaction write writev"
 ).split()
 # What has been in the way of starts, with profiles older than the calls or without those by which

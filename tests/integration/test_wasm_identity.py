@@ -164,3 +164,45 @@ def test_a_module_by_exec_is_who_a_program_is(crunw, container):
             for args in (["/files.wasm", "read"], ["/busybox", "cat"])
         )
         assert module == program, options
+
+
+# --- The module's own memory ----------------------------------------------------------------------
+
+MEMORY = "/proc/self/mem"
+ENDED_BY_CODE_OF_ITS_OWN = {128 + 4, 128 + 5, 128 + 7, 128 + 11}  # ILL, TRAP, BUS, SEGV
+
+
+# Without a user namespace, an ordinary user's process is not dumpable: he can't even read there.
+@pytest.mark.parametrize(("uid", "user_namespace"), [(0, False), (0, True), (1000, True)])
+def test_a_module_can_not_overwrite_the_engine(crunw, wasm_bundle, weakened, uid, user_namespace):
+    made = wasm_bundle("overwrite", process__user={"uid": uid, "gid": 0})
+    if user_namespace:
+        in_user_namespace(made)
+    result = crunw.run(made)
+    assert (result.status, result.out) == (1, f"{MEMORY}: Read-only file system\n")
+    assert weakened("PROC").run(made).status in ENDED_BY_CODE_OF_ITS_OWN
+    made.config["annotations"]["run.oci.wasm.proc"] = "writable"
+    assert crunw.run(made.write()).status in ENDED_BY_CODE_OF_ITS_OWN
+
+
+@pytest.mark.parametrize("path", ["/proc/1/mem", "/host/self/mem", "/proc/self/task/1/mem"])
+def test_nor_by_another_way_there(crunw, wasm_bundle, path):
+    """Also by a bind mount of the host's procfs, which its namespaces would not have."""
+    made = wasm_bundle("overwrite", path)
+    made.config["mounts"].append(
+        {"destination": "/host", "type": "bind", "source": "/proc", "options": ["rbind", "rw"]}
+    )
+    result = crunw.run(made.write())
+    assert (result.status, result.out) == (1, f"{path}: Read-only file system\n")
+
+
+def test_nor_by_exec_which_leaves_the_others_alone(crunw, container, modules):
+    """A native program of the same container may write to procfs, before and after."""
+    made = container(process__args=["/busybox", "sleep", "1000"])
+    os.link(modules / "overwrite.wasm", made.rootfs / "overwrite.wasm")
+    crunw.start(made)
+    adjust = ("exec", made.id, "/busybox", "sh", "-c", "echo 500 > /proc/self/oom_score_adj")
+    assert crunw(*adjust).ok() == ""
+    result = crunw("exec", made.id, "/overwrite.wasm")
+    assert (result.status, result.out) == (1, f"{MEMORY}: Read-only file system\n")
+    assert crunw(*adjust).ok() == ""
