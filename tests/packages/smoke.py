@@ -34,7 +34,10 @@ def make_bundles(host: Host) -> None:
 
 def check(host: Host) -> None:
     """An engine's first calls, and a container of each kind with podman's seccomp profile."""
-    assert host.says("crunw --version").startswith("crunw version ")
+    first, second, *_ = host.says("crunw --version").split("\n")
+    assert first.startswith("crunw version ")
+    # The commit, but for a copy of the sources without git.
+    assert second.startswith(("commit: ", "spec: "))
     assert json.loads(host.says("crunw features"))["ociVersionMin"]
     doctor = host.says("crunw doctor")
     assert "missing" not in doctor

@@ -15,7 +15,7 @@ def claims() -> tuple[set[str], list[bool]]:
     """The words of ``--version``; systemd, seccomp and WebAssembly in the document."""
     document = features()
     linux = document["linux"]
-    words = set(version_text("1").splitlines()[2].split())
+    words = set(version_text("1").splitlines()[-1].split())
     wasm = document["annotations"]["run.oci.crun.wasm"] == "true"
     return words, [linux["cgroup"]["systemd"], linux["seccomp"]["enabled"], wasm]
 
@@ -54,3 +54,15 @@ def test_no_criu(monkeypatch):
     assert "+CRIU" not in claims()[0]
     annotations = features()["annotations"]
     assert annotations["org.opencontainers.runc.checkpoint.enabled"] == "false"
+
+
+@pytest.mark.parametrize("commit", ["", "v0.2.0-3-gabc+dirty"])
+def test_the_commit_that_was_built(commit, tmp_path, monkeypatch):
+    if commit:
+        (tmp_path / "commit").write_text(commit)
+    monkeypatch.setattr("crunw.cli.version.library_dir", lambda: str(tmp_path))
+    lines = version_text("1").splitlines()
+    assert lines[0] == "crunw version 1"
+    assert [line for line in lines if line.startswith("commit: ")] == [f"commit: {commit}"] * bool(
+        commit
+    )
