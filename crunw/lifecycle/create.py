@@ -146,15 +146,13 @@ class Creation:
             notices.stage("cgroup")
             complete_host(host, self.spec)
             self.compiled = find_compiled(host, self.spec, self.request.bundle)
-            if host.workload.kind == "wasm":
-                self.record["wasm"] = execution("" if host.artefact else self.compiled.reason)
             self._make_rdt()
             self._tell_state(host)
             make = create_plan if inherited else later_steps
             self.init.send(make(self.spec, host))
             notices.stage("plan")
             self._copy_config()
-            self.compiled.compile_later()  # what it takes, the init takes too
+            self._compile_later(host)  # what it takes, the init takes too
             self._follow(self.init, host)
             self.compiled.check(self.init.interpreted)
             self._record_execution(self.init.interpreted)
@@ -277,10 +275,16 @@ class Creation:
         fast = fast_record(self.container, self.record, self.cgroup)
         self.container.stage(self.record, fast)
 
+    def _compile_later(self, host: Host) -> None:
+        """Start the background compiler; the record says how the module will be executed."""
+        self.compiled.compile_later()
+        if host.workload.kind == "wasm":
+            self.record["wasm"] = execution("" if host.artefact else self.compiled.reason)
+
     def _record_execution(self, interpreted: str) -> None:
         """The record says what became of the module. ``interpreted``: why its code is not used."""
         if interpreted:
-            self.record["wasm"] = execution(f"unusable code: {interpreted}")
+            self.record["wasm"] = execution(self.compiled.reason)
             self._stage_record()
 
     def _commit(self, init: Init) -> None:

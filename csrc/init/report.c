@@ -106,7 +106,7 @@ static int listener(const struct init *init) {
 
 void report_notice(struct init *init, enum plan_notice level, const char *what, const char *format,
                    ...) {
-    char subject[sizeof init->error.operation];
+    char subject[256];
     char why[sizeof init->error.path];
     int descriptor = listener(init);
     if (descriptor < 0)

@@ -14,6 +14,10 @@ from typing import Any
 import pytest
 from aot_harness import CACHE, settle, with_policy
 from container_harness import Bundle, Result, Runtime, in_user_namespace, skip_without_root
+from init_harness import perform
+
+from crunw.effects.cgroups.layout import detect
+from crunw.plan.encode import Step
 
 
 class Box:
@@ -217,6 +221,30 @@ def a_state_directory_that_can_not_be_removed(box: Box) -> Seen:
 
 
 @fault
+def a_cgroup_that_can_not_be_removed(box: Box) -> Seen:
+    skip_without_root("to know the cgroup's path")
+    container = box.bundle("true")
+    container.change(linux__cgroupsPath=f"/crunw-test-{os.getpid()}-fault")
+    top = next(Path(top) for top in detect().tops.values())
+    path = top / f"crunw-test-{os.getpid()}-fault"
+    inject = ["-P", path, "-e", "inject=rmdir:error=EPERM"]
+    words = ["create", "--bundle", container.path, "--pid-file", box.directory / "none/pid"]
+    result = box(*words, container.id, fault=inject)
+    path.rmdir()
+    assert result.status == 1
+    line = result.err.splitlines()[0]
+    return Result(0, "", line), f"create {container.id}: not all is removed: rmdir {path}: "
+
+
+@fault
+def a_quota_of_keys_that_is_used_up(box: Box) -> Seen:
+    container = box.bundle("true")
+    inject = ["-e", "inject=keyctl:error=EDQUOT"]
+    result = box("run", "--bundle", container.path, container.id, fault=inject)
+    return result, "keyring: the user's quota of keys is used up"
+
+
+@fault
 def a_device_with_the_hosts_mode(box: Box) -> Seen:
     device = {"type": "c", "path": "/dev/mine", "major": 1, "minor": 3, "fileMode": 0o600}
     container = in_user_namespace(box.bundle("true", linux__devices=[device]))
@@ -250,6 +278,49 @@ KEPT = (
     "a_device_with_the_hosts_mode",
 )
 
+
+def test_a_library_that_is_not_on_the_root_file_system(tmp_path: Path) -> None:
+    skip_without_root("to mount")
+    library = Path("/usr/lib", f"{os.uname().machine}-linux-gnu", "libwasmedge.so.0")
+    if not library.exists():
+        pytest.skip("libwasmedge is not installed")
+    subprocess.run(["mount", "-t", "tmpfs", "crunw-test", tmp_path], check=True)
+    try:
+        copy = shutil.copy(library, tmp_path)
+        told = perform([Step("engine_open", str(copy), "")]).notices
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+    assert told == [
+        [0, str(copy), 'it is not on the mount of "/": a privileged container could write to it']
+    ]
+
+
+def test_a_plugin_that_is_not_on_the_root_file_system(
+    crunw, wasm_bundle, modules, cache, configuration: Path
+) -> None:
+    skip_without_root("to mount")
+    directory = Path("/opt/crunw-test-plugins")  # as tests/modules/build compiles it in
+    directory.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "crunw-test", directory], check=True)
+    try:
+        shutil.copy(modules / "libwasmedgePluginArithmetic.so", directory)
+        (directory / "data").write_text("content\n")
+        configuration.write_text(f'[plugins]\ndirectory = "{directory}"\n')
+        container = wasm_bundle("plugin")
+        container.config["annotations"] = {"run.oci.wasm.plugins": "Arithmetic"}
+        result = crunw.create(container.write())
+        crunw("delete", "--force", container.id).ok()
+    finally:
+        settle()
+        subprocess.run(["umount", directory], check=True)
+        directory.rmdir()
+    (notice,) = result.notices()
+    assert notice.startswith(str(directory))
+    assert notice.endswith(
+        ': it is not on the mount of "/": a privileged container could write to it'
+    )
+
+
 # --- Told to who looks for a cause ----------------------------------------------------------------
 
 
@@ -270,6 +341,17 @@ def test_unknown_system_calls(crunw, bundle) -> None:
         in told
     )
     crunw.run(container).ok()
+
+
+def test_a_plan_that_can_not_be_left_for_exec(crunw, bundle) -> None:
+    """The next `exec` is slower, no more."""
+    container = crunw.start(bundle("sleep", "1000"))
+    path = crunw.root / container.id / "exec"
+    inject = "strace -f -qqq -o /dev/null -e inject=rename,renameat,renameat2:error=EROFS"
+    told = details(crunw("--debug", "exec", container.id, "true", prefix=inject.split()))
+    assert f"exec: write {path}: Read-only file system" in told
+    assert not path.exists()
+    crunw("exec", container.id, "true").ok()
 
 
 def test_each_step_of_crunw_init(crunw, bundle) -> None:

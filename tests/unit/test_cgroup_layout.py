@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
+from crunw.effects.cgroups import group
 from crunw.effects.cgroups.layout import UNIFIED, Layout, _tops, group_path
 from crunw.errors import SpecError
 
@@ -73,3 +75,34 @@ def test_group_path(cgroups_path: str, expected: str) -> None:
 def test_bad_group_paths(cgroups_path: str) -> None:
     with pytest.raises(SpecError, match=r"^linux\.cgroupsPath: "):
         group_path(cgroups_path, "id")
+
+
+# --- Controllers that are not handed down ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("processes", ["", "17\n"])
+def test_controllers_that_are_not_handed_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: str
+) -> None:
+    """It is a detail: only a limit that needs one of them is an error."""
+    top = tmp_path / "top"
+    (top / "a").mkdir(parents=True)
+    (top / "cgroup.controllers").write_text("cpu pids\n")
+    for directory in (top, top / "a"):
+        (directory / "cgroup.subtree_control").write_text("")
+        (directory / "cgroup.procs").write_text(processes if directory != top else "")
+        (directory / "cgroup.type").write_text("domain\n")
+    told: list[str] = []
+
+    def put(path: str, value: str) -> None:
+        if "pids" in value:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(group, "put", put)
+    monkeypatch.setattr(group.notices, "detail", told.append)
+    group._enable_controllers(str(top), "/a/b", None)
+    control = f"{top}/cgroup.subtree_control"
+    assert told[0] == f"{control}: pids: not enabled: Device or resource busy"
+    if processes:
+        below = f"{top}/a/cgroup.subtree_control"
+        assert told[1:] == [f"{below}: cpu: not enabled: there are processes"]

@@ -301,11 +301,17 @@ class Cgroup:
         """Remove the directories and all below them; parents stay, as in runc and crun.
 
         Waits for processes that are ending. Raises :class:`KernelError` (EBUSY) for those that
-        are not.
+        are not, the first error when all has been tried.
         """
         deadline = time.monotonic() + files.PATIENCE
+        problem = None
         for directory in self._directories.values():
-            _remove(directory, deadline)
+            try:
+                _remove(directory, deadline)
+            except KernelError as error:
+                problem = problem or error
+        if problem:
+            raise problem
 
 
 def _has_gone(directory: str, error: KernelError | OSError) -> bool:
