@@ -24,11 +24,11 @@ from crunw.lifecycle.images import (
 from crunw.lifecycle.resources import stay
 from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path
-from crunw.plan.create import namespaces
 from crunw.plan.host import Host
 from crunw.plan.mounts import clean
 from crunw.spec.jsontext import dumps
 from crunw.spec.load import load
+from crunw.spec.queries import namespaces
 from crunw.workload import Workload, decide
 
 TYPE_CHECKING = False

@@ -27,11 +27,12 @@ from crunw.lifecycle.rootless import make_cgroup
 from crunw.lifecycle.state import hook_state, hook_state_around, state_around
 from crunw.paths import cache_dir, engine_library, engine_stub, init_path, is_ordinary_user
 from crunw.plan.annotations import KEEP_GROUPS, hook_outputs, not_understood
-from crunw.plan.create import create_plan, first_steps, later_steps, namespaces
+from crunw.plan.create import create_plan, first_steps, later_steps
 from crunw.plan.host import Host
-from crunw.plan.mounts import clean, is_bind, overlay_layers
+from crunw.plan.mounts import clean, overlay_layers
 from crunw.plan.wasm import settings
 from crunw.spec.load import config_path, load
+from crunw.spec.queries import is_bind, namespaces
 from crunw.status import CREATED, CREATING
 from crunw.workload import decide
 

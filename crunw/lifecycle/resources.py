@@ -9,9 +9,9 @@ from crunw.errors import StateError
 from crunw.files import is_directory
 from crunw.paths import is_rootless
 from crunw.plan import device_rules, devices_bpf
-from crunw.plan.create import namespaces
 from crunw.plan.host import CgroupMount, Host
 from crunw.plan.resources import writes
+from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -28,11 +28,11 @@ from crunw.lifecycle.start import run_poststart
 from crunw.lifecycle.state import current
 from crunw.paths import init_path
 from crunw.plan import flags
-from crunw.plan.create import namespaces
 from crunw.plan.host import Host
 from crunw.plan.restore import mount_point_plan, restore_plan
 from crunw.spec.jsontext import loads
 from crunw.spec.load import load
+from crunw.spec.queries import namespaces
 from crunw.workload import Workload
 
 TYPE_CHECKING = False

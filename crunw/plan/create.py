@@ -25,6 +25,7 @@ from crunw.plan.process import (
     seccomp_steps,
 )
 from crunw.plan.scheduling import memory_policy_steps, scheduling_steps
+from crunw.spec.queries import namespaces
 from crunw.spec.rules import sysctl_path
 
 TYPE_CHECKING = False
@@ -43,12 +44,6 @@ def create_plan(spec: Spec, host: Host) -> list[Step]:
     Raises :class:`crunw.errors.SpecError` for what the specification check alone can't see.
     """
     return [*first_steps(spec, host), *later_steps(spec, host)]
-
-
-def namespaces(spec: Spec) -> dict[str, str]:
-    """Namespace type → path to join (``""``: a new one)."""
-    entries = spec.get("linux", {}).get("namespaces", ())
-    return {entry["type"]: entry.get("path", "") for entry in entries}
 
 
 def first_steps(spec: Spec, host: Host) -> list[Step]:

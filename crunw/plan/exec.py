@@ -9,7 +9,6 @@ from crunw.plan.create import (
     cgroup_steps,
     console_steps,
     engine_steps,
-    namespaces,
     proc_steps,
     program_steps,
     session_steps,
@@ -18,6 +17,7 @@ from crunw.plan.encode import Step
 from crunw.plan.mounts import clean
 from crunw.plan.process import raise_limit_steps
 from crunw.plan.scheduling import affinity_steps
+from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ Follows config-linux.md "User namespace mappings" and config.md "Mounts".
 from __future__ import annotations
 
 from crunw.errors import SpecError
+from crunw.spec.queries import user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def check_user_namespace(spec: Spec, host: Host) -> None:
     """Refuse what the caller is not allowed to do. Raises :class:`SpecError`."""
     linux = spec["linux"]
-    path = _user_namespace(spec)
+    path = user_namespace(spec)
     if host.rootless and path is None:
         raise SpecError("linux.namespaces", "without root, a user namespace is required")
     if path == "" and not host.rootless and not linux.get("uidMappings"):
@@ -40,7 +41,7 @@ def needs_opener(spec: Spec, host: Host) -> bool:
     """Whether the container's process will lack rights of the runtime that its mounts need."""
     if host.rootless:
         return False
-    return _user_namespace(spec) is not None or any(map(is_idmapped, spec.get("mounts", ())))
+    return user_namespace(spec) is not None or any(map(is_idmapped, spec.get("mounts", ())))
 
 
 def mount_maps(spec: Spec, mount: Mount, field: str) -> tuple[str, str, str]:
@@ -54,7 +55,7 @@ def mount_maps(spec: Spec, mount: Mount, field: str) -> tuple[str, str, str]:
     for option in mount.get("options", ()):
         if value := idmap_option(option)[1]:
             return "", *_option_maps(spec, value, f"{field}.options")
-    path = _user_namespace(spec)
+    path = user_namespace(spec)
     if path is None:
         raise SpecError(f"{field}.uidMappings", "is required, as there is no user namespace")
     linux = spec["linux"]
@@ -105,18 +106,10 @@ def check_owner(spec: Spec, host: Host, option: str, field: str) -> None:
     The kernel would say no more than that the options are invalid.
     """
     name, _, value = option.partition("=")
-    if name not in ("uid", "gid") or not value.isdecimal() or _user_namespace(spec) != "":
+    if name not in ("uid", "gid") or not value.isdecimal() or user_namespace(spec) != "":
         return
     mappings: list[IdMapping] = spec["linux"].get(f"{name}Mappings", [])  # type: ignore[assignment]
     if not mappings and host.rootless:
         mappings = [{"containerID": 0, "hostID": 0, "size": 1}]
     if not any(0 <= int(value) - m["containerID"] < m["size"] for m in mappings):
         raise SpecError(f"{field}.options", f"{option}: not mapped by linux.{name}Mappings")
-
-
-def _user_namespace(spec: Spec) -> str | None:
-    """The path of the user namespace to join, "" for a new one, None for the runtime's."""
-    for namespace in spec["linux"].get("namespaces", ()):
-        if namespace["type"] == "user":
-            return namespace.get("path", "")
-    return None

@@ -10,6 +10,7 @@ from crunw.plan import flags
 from crunw.plan.encode import Step
 from crunw.plan.idmaps import check_owner, idmap_option, is_idmapped, mount_maps
 from crunw.plan.ops import MOUNT_COPY_UP
+from crunw.spec.queries import is_bind, user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,11 +128,10 @@ def mount_steps(spec: Spec, host: Host) -> list[Step]:
         options = Options(mount.get("options") or _default_options(spec, kind))
         if kind == "bind":
             options.flags |= flags.MS_BIND
-        is_bind = bool(options.flags & flags.MS_BIND)
-        _check_proc(field, target, "bind" if is_bind else kind)
-        if is_idmapped(mount) and not is_bind:
+        _check_proc(field, target, "bind" if is_bind(mount) else kind)
+        if is_idmapped(mount) and not is_bind(mount):
             raise SpecError(f"{field}.uidMappings", "ids can only be mapped for a bind mount")
-        if is_bind:
+        if is_bind(mount):
             steps += _bind(field, mount, target, options, spec, host)
         elif kind == "cgroup":
             steps += _cgroup(field, target, options, spec, host)
@@ -148,9 +148,7 @@ def mount_steps(spec: Spec, host: Host) -> list[Step]:
 def _default_options(spec: Spec, kind: str) -> list[str]:
     if kind != "devpts":
         return []
-    namespaces = spec["linux"].get("namespaces", ())
-    own_users = any(namespace["type"] == "user" for namespace in namespaces)
-    return [*_DEVPTS, *([] if own_users else ["gid=5"])]  # tty
+    return [*_DEVPTS, *(["gid=5"] if user_namespace(spec) is None else [])]  # tty
 
 
 def mount_directories(spec: Spec) -> list[str]:
@@ -265,8 +263,7 @@ def _cgroup_v2(hierarchy: CgroupMount, target: str, bits: int, spec: Spec, priva
     """The hierarchy; in a user namespace, which may mount only what its own cgroup namespace shows,
     the container's group bound there.
     """
-    kinds = {entry["type"] for entry in spec["linux"].get("namespaces", ())}
-    if "user" in kinds and not private:
+    if user_namespace(spec) is not None and not private:
         return Step("mount", hierarchy.path, target, "", bits | flags.MS_BIND, "", 0)
     return Step("mount", "cgroup2", target, "cgroup2", bits, "", 0)
 
@@ -296,13 +293,6 @@ def _device(path: str, device: Device) -> Step:
         device.get("minor", 0) if kind != "p" else 0,
         device.get("uid", 0),
         device.get("gid", 0),
-    )
-
-
-def is_bind(mount: Mount) -> bool:
-    """Whether the mount shows a file or directory of the host's."""
-    return mount.get("type") == "bind" or bool(
-        {"bind", "rbind"}.intersection(mount.get("options", ()))
     )
 
 

@@ -7,9 +7,10 @@ whatever becomes of it, nothing stays mounted on the host.
 from __future__ import annotations
 
 from crunw.plan import flags
-from crunw.plan.create import cgroup_steps, namespaces
+from crunw.plan.create import cgroup_steps
 from crunw.plan.encode import Step
 from crunw.plan.mounts import clean, mount_steps
+from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

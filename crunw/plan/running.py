@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from crunw.errors import SpecError
 from crunw.plan import flags
-from crunw.plan.create import namespaces
 from crunw.plan.encode import Step
 from crunw.plan.mounts import clean, mount_steps
+from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

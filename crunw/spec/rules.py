@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from crunw.errors import SpecError
 from crunw.spec.check import show
+from crunw.spec.queries import is_bind
 from crunw.spec.resources import check_resources
 
 TYPE_CHECKING = False
@@ -194,7 +195,7 @@ def check_mounts(mounts: list[Mount]) -> None:
 
 def _mount(mount: Mount, field: str) -> None:
     options = mount.get("options", ())
-    bind = mount.get("type") == "bind" or "bind" in options or "rbind" in options
+    bind = is_bind(mount)
     if "remount" not in options:  # which takes what is mounted there already
         if bind and not mount.get("source"):
             raise SpecError(f"{field}.source", "is required for a bind mount")
