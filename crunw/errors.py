@@ -41,6 +41,14 @@ class CompileError(CrunwError):
     """A module can't be compiled, however often it is tried: the fault is its own or LLVM's."""
 
 
+class InterruptError(CrunwError):
+    """A signal asked this process to end before it was done."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ended by signal {number} before it was done; what it made is removed")
+        self.exit_code = 128 + number
+
+
 class InitError(CrunwError):
     """``crunw-init`` reported the first step that failed."""
 

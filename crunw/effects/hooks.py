@@ -95,6 +95,19 @@ def _spawn(hook: Hook, state_file: int, streams: list[int], directory: str) -> i
 
 
 def _wait(pid: int, timeout: int) -> int | None:
+    """As :func:`_status`; where this process is to end meanwhile, the hook ends before it."""
+    try:
+        return _status(pid, timeout)
+    except BaseException:
+        try:
+            posix.kill(pid, 9)
+            posix.waitpid(pid, 0)
+        except OSError:
+            pass  # it had ended already
+        raise
+
+
+def _status(pid: int, timeout: int) -> int | None:
     """Return the wait status, or None after ``timeout`` seconds (0: none), the hook killed."""
     if timeout:
         import select

@@ -10,7 +10,7 @@ from crunw.effects import fast, hooks, processes
 from crunw.effects.init import Init
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
-from crunw.errors import CrunwError, SpecError
+from crunw.errors import CrunwError, InterruptError, SpecError
 from crunw.files import absolute, environment, is_directory
 from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.delete import run_poststop
@@ -93,6 +93,7 @@ def create(request: Request) -> None:
     spec = load(request.bundle, request.config, warn=True)
     console = connect_console(spec["process"], request.console_socket)
     creation = Creation(request, spec)
+    _end_in_order()
     creation.run(console)
     creation.settle()
 
@@ -319,6 +320,24 @@ class Creation:
                 notices.degraded(f"create {self.container.id}", f"not all is removed: {error}")
         if self.hooked:
             run_poststop(self.container, self.record)
+
+
+def _end_in_order() -> None:
+    """Have TERM, INT and HUP undo what is made, unless the caller ignores them."""
+    import _signal
+
+    def stop(number: int, _frame: object) -> None:
+        for other in signals:
+            _signal.signal(other, _signal.SIG_IGN)  # it is being done
+        raise InterruptError(number)
+
+    signals = [
+        number
+        for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP)
+        if _signal.getsignal(number) != _signal.SIG_IGN
+    ]
+    for number in signals:
+        _signal.signal(number, stop)
 
 
 def gather_host(spec: Spec, request: Request) -> Host:

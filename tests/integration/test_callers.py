@@ -432,3 +432,18 @@ def test_an_id_that_is_a_number(crunw: Runtime, bundle) -> None:
     crunw.run(made).ok()
     state = json.loads((made.path / "state").read_text())
     assert (state["id"], state["pid"]) == (made.id, 1)
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP"])
+def test_a_signal_during_create_undoes_it(crunw: Runtime, bundle, tmp_path, name: str) -> None:
+    made = bundle("true")
+    waiting = hook(f"echo $$ >{tmp_path}/hook; exec sleep 1000")
+    made.change(hooks={"createRuntime": [waiting], "poststop": [hook(f"touch {tmp_path}/stopped")]})
+    with crunw.spawn("create", "--bundle", made.path, made.id) as process:
+        pid = wait_for(lambda: (tmp_path / "hook").exists() and (tmp_path / "hook").read_text())
+        number = signal.Signals[f"SIG{name}"]
+        process.send_signal(number)
+        assert process.wait() == 128 + number
+    assert not alive(int(pid))
+    assert crunw("list", "--quiet").ok() == ""
+    assert (tmp_path / "stopped").exists()
