@@ -173,7 +173,7 @@ static bool take_character(struct reader *reader, char wanted) {
 
 /* A JSON string of plain ASCII, written to `*text` with a NUL behind it; `*text` is moved on. */
 static bool take_json_string(struct reader *reader, char **text) {
-    char found;
+    char found = '\0';
     if (!take_character(reader, '"'))
         return false;
     while (take(reader, &found, 1) && found != '"') {
@@ -188,18 +188,24 @@ static bool take_json_string(struct reader *reader, char **text) {
 
 /* `["…","…"]` to the end, as Go writes it: nothing but strings, no white space. */
 static bool parse_arguments(struct reader reader, struct exec *exec) {
-    char *text = malloc(reader.left + 1); /* decoded it is no longer */
+    char *decoded = malloc(reader.left + 1); /* it is no longer than that */
+    char *text = decoded;
     const char **words = calloc(reader.left + 1, sizeof *words);
     size_t count = 0;
-    bool good = text != NULL && words != NULL && take_character(&reader, '[');
+    bool good = decoded != NULL && words != NULL && take_character(&reader, '[');
     char next = ',';
     while (good && next == ',') {
         words[count++] = text;
         good = take_json_string(&reader, &text) && take(&reader, &next, 1);
     }
+    if (!good || next != ']' || reader.left > 0) {
+        free(decoded);
+        free(words);
+        return false;
+    }
     exec->words = words;
     exec->word_count = count;
-    return good && next == ']' && reader.left == 0;
+    return true;
 }
 
 /* The arguments of a process file that is, but for them, the recipe's. */
