@@ -455,3 +455,24 @@ def test_a_full_cache_keeps_its_newer_half(cache: Path, monkeypatch: pytest.Monk
     assert len(names) == 3
     assert "old2" in names
     assert not {"old0", "old1"} & names
+
+
+def test_a_cache_that_can_not_be_used_is_a_detail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each start then compiles: told with --debug, since nothing but time is lost."""
+    told: list[str] = []
+    monkeypatch.setattr(seccomp.notices, "detail", told.append)
+    expected = compiler.compile_filter(SECTION)
+    (tmp_path / "file").touch()
+    assert seccomp.program(SECTION, str(tmp_path / "file")) == expected
+    (problem,) = told
+    assert problem.startswith("linux.seccomp: the cache of filters is not used: ")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(seccomp.posix, "rename", full)
+    assert seccomp.program(SECTION, str(tmp_path / "cache")) == expected
+    assert told[1].startswith(f"linux.seccomp: the filter is not kept in {tmp_path}/cache/")
+    assert told[1].endswith(": No space left on device")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posix
 
-from crunw import __version__, directories
+from crunw import __version__, directories, notices
 from crunw.files import parent
 
 TYPE_CHECKING = False
@@ -31,7 +31,10 @@ def program(section: Seccomp, cache_dir: str) -> tuple[bytes, int]:
     Raises :class:`crunw.errors.SpecError` for a section that can't be compiled.
     """
     entry = f"{cache_dir}/{_key(section)}"
-    usable = not directories.private(cache_dir)
+    problem = directories.private(cache_dir)
+    usable = not problem
+    if problem:
+        notices.detail(f"linux.seccomp: the cache of filters is not used: {problem}")
     if usable and (found := _load(entry)):
         return found
     from crunw.effects.seccomp.compile import compile_filter, library_path
@@ -118,7 +121,8 @@ def _store(entry: str, code: bytes, flags: int, library: str) -> None:
         finally:
             posix.close(fd)
         posix.rename(temporary, entry)
-    except OSError:  # the program is at hand; the next start compiles again
+    except OSError as error:  # the program is at hand; the next start compiles again
+        notices.detail(f"linux.seccomp: the filter is not kept in {entry}: {error.strerror}")
         _unlink(temporary)
 
 
