@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
+from container_harness import PATIENCE, wait_for
 
 PROJECT = Path(__file__).parents[2]
 PREFIX = PROJECT / "build" / "release" / "prefix"  # as the image has it in /opt/crunw
@@ -141,3 +144,20 @@ def test_new_version_takes_the_place_of_the_old_one(node):
     assert done.returncode == 0
     assert not os.path.samestat(there, before(node))
     assert os.listdir(node / "opt") == ["crunw"]
+
+
+def test_pod_of_the_daemonset_ends_on_term():
+    """As the first process of its pid namespace, as in its container."""
+    manifest = (PROJECT / "deploy" / "daemonset.yaml").read_text()
+    (text,) = [line.partition(":")[2] for line in manifest.splitlines() if "trap" in line]
+    command = ["unshare", "--pid", "--fork", "--kill-child", *json.loads(text)]
+    with subprocess.Popen(command) as process:
+        (first,) = wait_for(lambda: children(process.pid), "the first process")
+        wait_for(lambda: children(first), "its sleep")
+        os.kill(first, signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
+def children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in path.read_text().split()]
