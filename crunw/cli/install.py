@@ -64,10 +64,11 @@ def _refuse_to_orphan(engine: str, program: str, *, default: bool, uninstall: bo
         return
     runtimes = ", ".join(sorted({container.runtime for container in found}))
     count = f"{len(found)} container{'s' * (len(found) > 1)}"
+    first = "drain the node" if engine == "crio" else "remove what runs"
     option = "--uninstall" if uninstall else "--default"
     raise CrunwError(
         f"{engine}: {option}: {count} created by {runtimes} could not be stopped any more "
-        "(drain the node first, or give --force)"
+        f"({first} first, or give --force)"
     )
 
 

@@ -61,10 +61,21 @@ def _containers(proc: str) -> Iterator[Container]:
             continue  # it has ended meanwhile
         if os.path.basename(words[0]) == "conmon":
             options = dict(reversed(list(pairwise(words))))  # the first counts
+            if "-e" in words or not _runs(proc, options.get("-p", "")):
+                continue  # it watches an exec, or its container has ended
             engine = "podman" if "--exit-command" in options else "crio"
             handler = _handler(options) if engine == "crio" else ""
             runtime = options.get("-r") or options.get("--runtime") or ""
             yield Container(engine, options.get("-c", ""), runtime, handler)
+
+
+def _runs(proc: str, pid_file: str) -> bool:
+    """Whether the container's first process is there: a monitor outlives it a little."""
+    try:
+        with open(pid_file, encoding="ascii") as file:
+            return os.path.exists(f"{proc}/{file.read().strip() or 'none'}")
+    except OSError:
+        return False
 
 
 def _handler(options: dict[str, str]) -> str:

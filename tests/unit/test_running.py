@@ -12,8 +12,16 @@ from crunw.setup.running import orphans
 CRUNW, CRUN = "/usr/bin/crunw", "/usr/bin/crun"
 
 
-def process(proc: Path, pid: int, *words: str) -> None:
+def process(proc: Path, pid: int, *words: str, ended: bool = False) -> None:
+    """A process; a monitor's container has the same number and a zero."""
     (proc / str(pid)).mkdir(parents=True)
+    if "-c" in words:
+        pid_file = proc / f"{pid}.pidfile"
+        pid_file.write_text(f"{pid}0")
+        words = (*words, "-p", str(pid_file))
+        if not ended:
+            (proc / f"{pid}0").mkdir()
+            (proc / f"{pid}0" / "cmdline").write_bytes(b"sleep\0")
     (proc / str(pid) / "cmdline").write_bytes(b"".join(f"{word}\0".encode() for word in words))
 
 
@@ -40,9 +48,10 @@ def proc(tmp_path: Path) -> Path:
     crio_container(tmp_path, 3, CRUN, "")
     crio_container(tmp_path, 4, CRUN, "crun")
     crio_container(tmp_path, 5, CRUNW, "crunw")
-    for pid, runtime in ((6, CRUN), (7, CRUNW)):
-        words = ("-c", f"p{pid}", "-r", runtime, "--exit-command", "/usr/bin/podman")
-        process(tmp_path, pid, "/usr/bin/conmon", *words)
+    for pid, runtime in ((6, CRUN), (7, CRUNW), (8, CRUNW), (9, CRUNW)):
+        words = ["-c", f"p{pid}", "-r", runtime, "--exit-command", "/usr/bin/podman"]
+        words += ["-e"] if pid == 9 else []  # the monitor of an exec
+        process(tmp_path, pid, "/usr/bin/conmon", *words, ended=pid == 8)
     return tmp_path
 
 
