@@ -188,7 +188,7 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
 
 def test_tmpfiles() -> None:
     """What the package has systemd create is what crunw would: tmpfiles.d(5)."""
-    text = Path(__file__).parents[2].joinpath("packaging/tmpfiles.conf").read_text()
+    text = Path(__file__).parents[2].joinpath("deploy/packaging/tmpfiles.conf").read_text()
     lines = [line.split() for line in text.splitlines() if not line.startswith("#")]
     shared, private = f"{directories.SHARED:04o}", f"{directories.PRIVATE:04o}"
     assert lines == [

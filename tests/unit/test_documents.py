@@ -11,7 +11,7 @@ import pytest
 
 from crunw.cli.main import GLOBALS, VERBS
 
-SCRIPT = Path(__file__).parents[2] / "packaging/documents.py"
+SCRIPT = Path(__file__).parents[2] / "deploy/packaging/documents.py"
 
 
 @pytest.fixture(scope="module")
