@@ -24,13 +24,21 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../engine/engine.h"
 
 #define NOBODY 65534
-#define CPU_SECONDS 3600
+/* What a module may take of the node: so much for any, so much more for each byte of it. */
+#define CPU_SECONDS 60
+#define CPU_SECONDS_PER_MIB 120
+#define CPU_SECONDS_MOST 3600
+#define MEMORY ((rlim_t)2 << 30)
+#define MEMORY_PER_BYTE 160
+#define OUTPUT_SIZE ((rlim_t)64 << 20)
+#define OUTPUT_PER_BYTE 32
 /* As crunw/aot/compiler.py names it. The library makes a relative path absolute, and the
  * directories above may be closed. */
 #define OUTPUT "/proc/self/cwd/output"
@@ -176,15 +184,44 @@ static int become_nobody(struct engine_error *error) {
  *
  * What a subverted compiler can do is to make an artefact that does more than the module says: it
  * is run by containers of this very module alone, as confined as native programs. */
+static int set_limit(__rlimit_resource_t resource, rlim_t value, struct engine_error *error) {
+    const struct rlimit limit = {value, value};
+    return setrlimit(resource, &limit) == 0 ? 0 : fail(error, "setrlimit", strerror(errno));
+}
+
+/* A module may be made so that LLVM takes for ever, or all there is. */
+static int limit_resources(int module, struct engine_error *error) {
+    struct stat status;
+    if (fstat(module, &status) != 0)
+        return fail(error, "fstat", strerror(errno));
+    rlim_t size = (rlim_t)status.st_size;
+    rlim_t seconds = CPU_SECONDS + CPU_SECONDS_PER_MIB * (size >> 20);
+    if (seconds > CPU_SECONDS_MOST)
+        seconds = CPU_SECONDS_MOST;
+    if (set_limit(RLIMIT_CPU, seconds, error) != 0 ||
+        set_limit(RLIMIT_AS, MEMORY + MEMORY_PER_BYTE * size, error) != 0)
+        return -1;
+    return set_limit(RLIMIT_FSIZE, OUTPUT_SIZE + OUTPUT_PER_BYTE * size, error);
+}
+
+/* With an empty bounding set no program that is executed could give a capability back. */
+static int drop_bounding(struct engine_error *error) {
+    int present;
+    for (unsigned long number = 0; (present = prctl(PR_CAPBSET_READ, number, 0, 0, 0)) >= 0;
+         number++)
+        if (present && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0)
+            return fail(error, "drop capabilities", strerror(errno));
+    return errno == EINVAL ? 0 : fail(error, "drop capabilities", strerror(errno));
+}
+
 static int enter_sandbox(const struct job *job, struct engine_error *error) {
-    static const struct rlimit seconds = {CPU_SECONDS, CPU_SECONDS};
     bool root = geteuid() == 0;
     /* A container engine's own container may forbid new namespaces. */
     if (unshare((root ? 0 : CLONE_NEWUSER) | CLONE_NEWIPC | CLONE_NEWNET) != 0)
         report(job, 'n', "compiled without namespaces of its own", strerror(errno));
-    if (setrlimit(RLIMIT_CPU, &seconds) != 0)
-        return fail(error, "setrlimit", strerror(errno));
-    if (root && become_nobody(error) != 0)
+    if (limit_resources(job->module, error) != 0)
+        return -1;
+    if (root && (drop_bounding(error) != 0 || become_nobody(error) != 0))
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return fail(error, "prctl", strerror(errno));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -137,6 +138,10 @@ def in_sandbox(pid: str) -> bool:
         return False
     assert os.geteuid() or b"Uid:\t65534\t65534\t65534\t65534" in status
     assert os.geteuid() or b"CapEff:\t0000000000000000" in status
+    assert os.geteuid() or b"CapBnd:\t0000000000000000" in status
+    limits = read(f"/proc/{pid}/limits").decode()
+    for name in ("Max cpu time", "Max address space", "Max file size"):
+        assert re.search(rf"^{name} +\d+ +\d+ ", limits, re.MULTILINE), limits
     return True
 
 
