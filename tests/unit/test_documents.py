@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).parents[2] / "deploy/packaging/documents.py"
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("documents")
-    command = [sys.executable, "-I", SCRIPT, SCRIPT.parents[1], output]
+    command = [sys.executable, "-I", SCRIPT, SCRIPT.parents[2], output]
     subprocess.run(command, check=True)
     return output
 
