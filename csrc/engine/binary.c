@@ -94,10 +94,14 @@ static uint64_t initial_pages(struct reader section) {
 static bool skip_expression(struct reader *reader) {
     enum { END = 0x0b, GLOBAL_GET = 0x23, I32_CONST = 0x41, REF_NULL = 0xd0, REF_FUNC = 0xd2 };
     uint64_t ignored;
-    uint8_t code = reader->at < reader->end ? reader->bytes[reader->at++] : END;
+    if (reader->at == reader->end)
+        return false;
+    uint8_t code = reader->bytes[reader->at++];
     bool known = code == GLOBAL_GET || code == I32_CONST || code == REF_NULL || code == REF_FUNC;
-    return known && read_number(reader, 35, &ignored) && reader->at < reader->end &&
-           reader->bytes[reader->at++] == END;
+    if (!known || !read_number(reader, 35, &ignored) || reader->at == reader->end)
+        return false;
+    uint8_t last = reader->bytes[reader->at++];
+    return last == END;
 }
 
 /* Reads a table's type; `minimum`: the elements that it begins with. */
@@ -163,13 +167,14 @@ static uint64_t most_locals(struct reader section) {
  * those that the JavaScript API of WebAssembly names, and that browsers have. */
 static int check_size(uint8_t id, struct reader section, struct engine_error *error) {
     enum { MOST_ELEMENTS = 10000000, MOST_LOCALS = 50000 };
-    uint64_t found;
-    if (id == SECTION_TABLE && (found = initial_elements(section)) > MOST_ELEMENTS)
-        return engine_fail(error, "a table of %" PRIu64 " elements; %d are the most", found,
+    uint64_t elements = id == SECTION_TABLE ? initial_elements(section) : 0;
+    uint64_t locals = id == SECTION_CODE ? most_locals(section) : 0;
+    if (elements > MOST_ELEMENTS)
+        return engine_fail(error, "a table of %" PRIu64 " elements; %d are the most", elements,
                            MOST_ELEMENTS);
-    if (id == SECTION_CODE && (found = most_locals(section)) > MOST_LOCALS)
+    if (locals > MOST_LOCALS)
         return engine_fail(error, "a function with %" PRIu64 " local variables; %d are the most",
-                           found, MOST_LOCALS);
+                           locals, MOST_LOCALS);
     return 0;
 }
 
