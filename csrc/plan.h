@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC "CRWP"
-#define PLAN_VERSION 5u
+#define PLAN_VERSION 6u
 #define PLAN_MAX_BYTES (16u << 20)
 
 /* op, number, signature. Steps run in the order of the plan; the comment says what each does and
@@ -127,8 +127,10 @@
     /* report REPORT_HOOKS (prestart and createRuntime run now), wait for go */                    \
     X(HOOKS_BARRIER, 30, "")                                                                       \
     /* s path, S argv, S environment, u timeout in s (0: none), s state JSON before and s after    \
-     * the pid: run, feed the state, fail on a non-zero exit */                                    \
-    X(HOOK, 31, "sSSuss")                                                                          \
+     * the pid, u nonzero: the environment is the program's (PROCESS), not S. Run, feed the state, \
+     * fail on a non-zero exit. Before PIVOT_ROOT it runs in the rootfs, afterwards where the      \
+     * program will. */                                                                            \
+    X(HOOK, 31, "sSSussu")                                                                         \
     /* u 0: pivot_root; u 1: MS_MOVE and chroot (--no-pivot) */                                    \
     X(PIVOT_ROOT, 40, "u")                                                                         \
     /* u inherited descriptor of a connected unix socket, u columns, u rows (0: leave), u nonzero: \

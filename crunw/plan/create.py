@@ -30,7 +30,7 @@ from crunw.spec.rules import sysctl_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from crunw.plan.host import Host
     from crunw.spec.model import Hook, Process, Spec
@@ -184,7 +184,7 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
         steps += [Step("net_address", name, *address) for address in addresses]
         steps.append(Step("net_up", name))
     after = host.state_after_pid_creating
-    return steps + [_hook(hook, host, after, ()) for hook in hooks.get("createContainer", ())]
+    return steps + [_hook(hook, host, after) for hook in hooks.get("createContainer", ())]
 
 
 def _pivot_steps(spec: Spec, host: Host) -> list[Step]:
@@ -215,8 +215,10 @@ def _process_steps(spec: Spec, host: Host) -> list[Step]:
     """From a finished root filesystem to the running program."""
     process = spec["process"]
     wanted = spec.get("hooks", {}).get("startContainer", ())
-    environment = process.get("env", ())  # of those that have none of their own: runc and crun
-    hooks = [_hook(hook, host, host.state_after_pid, environment) for hook in wanted]
+    # One that has no environment of its own gets the program's: runc and crun.
+    hooks = [
+        _hook(hook, host, host.state_after_pid, program_env="env" not in hook) for hook in wanted
+    ]
     cwd = Step("cwd", clean(process["cwd"]), 1)
     directories = [*host.root_entries, *mount_directories(spec)]
     shared = namespaces(spec).get("mount") != ""
@@ -272,13 +274,14 @@ def program_steps(
     return [*steps, *sealed, *wait, *filtered, *hooks, Step("exec")]
 
 
-def _hook(hook: Hook, host: Host, after: str, environment: Iterable[str]) -> Step:
+def _hook(hook: Hook, host: Host, after: str, *, program_env: bool = False) -> Step:
     return Step(
         "hook",
         hook["path"],
         list(hook.get("args") or [hook["path"]]),
-        distinct(hook.get("env", environment)),
+        distinct(hook.get("env", ())),
         hook.get("timeout", 0),
         host.state_before_pid,
         after,
+        int(program_env),
     )

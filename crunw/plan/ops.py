@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 5
+VERSION = 6
 MAGIC = b"CRWP"
 
 OPS: dict[str, tuple[int, str]] = {
@@ -41,7 +41,7 @@ OPS: dict[str, tuple[int, str]] = {
     "relabel": (33, "ss"),
     "unmount": (34, "s"),
     "hooks_barrier": (30, ""),
-    "hook": (31, "sSSuss"),
+    "hook": (31, "sSSussu"),
     "pivot_root": (40, "u"),
     "console": (41, "uuuu"),
     "mask": (42, "s"),

@@ -46,7 +46,7 @@ _NAMES: dict[str, str] = {
     "sysctl": "key value",
     "hostname": "name",
     "domainname": "name",
-    "hook": "path args env timeout state_before_pid state_after_pid",
+    "hook": "path args env timeout state_before_pid state_after_pid program_env",
     "pivot_root": "no_pivot",
     "console": "socket columns rows bind",
     "mask": "path",

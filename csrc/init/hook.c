@@ -46,29 +46,32 @@ static void inherit_none(unsigned close_from) {
 }
 
 /* In the child: returns only when the program can't be executed, with errno. */
-static void execute(const char *path, strings argv, strings envp, int state, int output,
-                    unsigned close_from) {
+static void execute(const struct init *init, const char *path, strings argv, strings envp,
+                    int state, int output) {
     sigset_t none;
     sigemptyset(&none);
+    if (init->root_fd >= 0 && fchdir(init->root_fd) < 0) /* PROCESS closes it */
+        return;
     if (dup2(state, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
         dup2(output, STDERR_FILENO) < 0)
         return;
-    inherit_none(close_from);
+    inherit_none(init->close_from);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve(path, argv, envp);
 }
 
 /* fork, not posix_spawn: that calls clone3, which the container's seccomp filter may forbid. The
  * child's errno comes through a pipe that exec closes. */
-static pid_t spawn(struct error *error, const char *path, strings argv, strings envp, int state,
-                   int output, unsigned close_from) {
+static pid_t spawn(struct init *init, const char *path, strings argv, strings envp, int state,
+                   int output) {
+    struct error *error = &init->error;
     int report[2];
     int problem = EIO;
     if (pipe2(report, O_CLOEXEC) < 0)
         return error_errno(error, "pipe2", path);
     pid_t pid = fork();
     if (pid == 0) {
-        execute(path, argv, envp, state, output, close_from);
+        execute(init, path, argv, envp, state, output);
         problem = errno;
         _exit(write(report[1], &problem, sizeof problem) < 0);
     }
@@ -164,7 +167,7 @@ static int run(struct init *init, const char *path, strings argv, strings envp, 
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, &before);
-    pid_t pid = spawn(error, path, argv, envp, state, output, init->close_from);
+    pid_t pid = spawn(init, path, argv, envp, state, output);
     if (pid >= 0)
         result = wait_for(error, path, pid, timeout, &status);
     sigprocmask(SIG_SETMASK, &before, NULL);
@@ -181,6 +184,10 @@ int run_hook(struct init *init, struct step *step) {
     uint64_t timeout = step_u64(step);
     const char *before = step_string(step);
     const char *after = step_string(step);
+    if (step_u64(step) != 0)
+        envp = init->envp;
+    if (envp == NULL)
+        return error_set(&init->error, "hook", path, EINVAL, "before the program is known");
     int state = memory_file(&init->error, "state");
     if (state < 0)
         return -1;

@@ -125,6 +125,45 @@ def test_arguments_are_exact(crunw, bundle):
     assert [line for line in environment if line.split("=")[0] not in own] == ["A=1 2"]
 
 
+def test_hooks_in_the_container_run_where_runc_runs_them(crunw, bundle):
+    """createContainer in the rootfs, startContainer where the program will."""
+    container = bundle("true", process__cwd="/work")
+    container.change(
+        hooks={
+            "createContainer": [hook("pwd >created; readlink /proc/self/cwd >>created")],
+            "startContainer": [hook("pwd >/started")],
+        }
+    )
+    crunw.run(container).ok()
+    assert (container.rootfs / "created").read_text() == f"{container.rootfs}\n" * 2
+    assert (container.rootfs / "started").read_text() == "/work\n"
+
+
+@pytest.mark.parametrize(
+    ("of_program", "of_hook", "seen"),
+    [
+        (["A=1"], None, ["A=1", "HOME=/home/user"]),
+        (["A=1", "HOME=/own"], None, ["A=1", "HOME=/own"]),
+        (["A=1"], ["B=2"], ["B=2"]),
+        (["A=1"], [], []),
+    ],
+)
+def test_environment_of_start_container(crunw, bundle, of_program, of_hook, seen):
+    """The program's, with HOME, unless the hook has its own."""
+    container = bundle("true", process__env=of_program, process__user={"uid": 7, "gid": 7})
+    (container.rootfs / "etc").mkdir(exist_ok=True)
+    (container.rootfs / "etc/passwd").write_text("user:x:7:7::/home/user:/bin/sh\n")
+    (container.rootfs / "seen").touch()
+    (container.rootfs / "seen").chmod(0o666)
+    own = {} if of_hook is None else {"env": of_hook}
+    container.change(hooks={"startContainer": [hook("env >/seen", **own)]})
+    crunw.run(container).ok()
+    of_shell = ("PWD", "OLDPWD", "SHLVL", "_", "PATH")
+    lines = (container.rootfs / "seen").read_text().split()
+    assert lines
+    assert sorted(line for line in lines if line.split("=")[0] not in of_shell) == seen
+
+
 def test_hook_behind_a_filter_without_clone3(crunw, bundle):
     container = bundle("cat", "/made")
     rules = [{"names": ["clone3"], "action": "SCMP_ACT_KILL_PROCESS"}]

@@ -23,7 +23,7 @@ FORK = Step("fork", 0)
 
 def hook(script: str, timeout: int = 0, env: tuple[str, ...] = ()) -> Step:
     arguments = ["/bin/sh", ["sh", "-c", script], list(env), timeout]
-    return Step("hook", *arguments, '{"pid":', ',"id":"x"}')
+    return Step("hook", *arguments, '{"pid":', ',"id":"x"}', 0)
 
 
 def test_hook_reads_the_state(tmp_path):
@@ -47,6 +47,7 @@ def test_large_state_and_output():
         0,
         "x" * 200000,
         "y",
+        0,
     )
     error = after_fork(step).error
     assert error[:4] == ["hook", "hook", "/bin/sh", 0]
@@ -81,7 +82,7 @@ def test_hook_that_does_not_end(tmp_path):
 
 
 def test_hook_that_does_not_exist():
-    error = after_fork(Step("hook", "/no/hook", ["x"], [], 0, "", "")).error
+    error = after_fork(Step("hook", "/no/hook", ["x"], [], 0, "", "", 0)).error
     assert error == ["hook", "exec", "/no/hook", errno.ENOENT, ""]
 
 
