@@ -125,19 +125,15 @@ static int artefact_path(const struct init *init, char path[static 32],
     return -1;
 }
 
-/* NULL where there is no compiled code, or none that can be used; then the runtime is told. */
-static struct engine_module *load_compiled(struct init *init) {
-    struct engine_error error;
+/* NULL where there is no compiled code, or none that can be used; then `error` says why. */
+static struct engine_module *load_compiled(struct init *init, struct engine_error *error) {
     struct engine_module *module = NULL;
     char path[32];
     if (!init->artefact)
         return NULL;
-    if (artefact_path(init, path, &error) == 0)
-        module = engine_load_compiled(init->engine, path, &init->limits, &error);
+    if (artefact_path(init, path, error) == 0)
+        module = engine_load_compiled(init->engine, path, &init->limits, error);
     sys_close(&init->artefact_fd);
-    if (!module)
-        report_notice(init, NOTICE_INTERPRETED, "compiled code", "%s (the module is interpreted)",
-                      error.message);
     return module;
 }
 
@@ -157,8 +153,10 @@ int run_wasm_open(struct init *init, struct step *step) {
  * so that the same things fail on each start. */
 static int load(struct init *init, const char *path, strings preopens, const char *function) {
     struct engine_error error;
-    init->module = load_compiled(init);
-    if (!init->module)
+    struct engine_error unusable = {.message = ""};
+    init->module = load_compiled(init, &unusable);
+    bool interpreted = !init->module;
+    if (interpreted)
         init->module = engine_load(init->engine, init->module_fd, &init->limits, &error);
     sys_close(&init->module_fd);
     struct engine_program program = {
@@ -169,6 +167,9 @@ static int load(struct init *init, const char *path, strings preopens, const cha
     };
     if (!init->module || engine_prepare(init->module, &program, &error) != 0)
         return error_set(&init->error, "load", path, ENOEXEC, "%s", error.message);
+    if (interpreted && init->artefact)
+        report_notice(init, NOTICE_INTERPRETED, "compiled code", "%s (the module is interpreted)",
+                      unusable.message);
     return preopens_replace(init);
 }
 

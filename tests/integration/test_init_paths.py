@@ -209,8 +209,8 @@ def test_console_is_not_bound_through_a_link(host: Path, rootfs: Rootfs) -> None
 def test_mask_needs_the_null_device(host: Path, rootfs: Rootfs) -> None:
     mask = [Step("mask", "/bin/busybox")]
     fakes = [
-        ([Step("symlink", str(host / "secret"), "/dev/null")], errno.ELOOP),
-        ([Step("symlink", "/dev/zero", "/dev/null")], errno.ELOOP),
+        ([Step("symlink", str(host / "secret"), "/dev/null")], errno.ENOENT),
+        ([Step("symlink", "/bin/busybox", "/dev/null")], errno.EINVAL),
         ([Step("mknod", "/dev/null", 0o020666, 1, 5, 0, 0)], errno.EINVAL),
         ([mount_step(host / "secret", "/dev/null", bits=MS_BIND)], errno.EINVAL),
         ([], errno.ENOENT),
