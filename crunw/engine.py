@@ -105,6 +105,13 @@ class Engine:
         return _text(lib.engine_version(self._engine))
 
     @property
+    def wrong_exceptions(self) -> str:
+        """What the interpreter executes wrongly of exception handling: ``catch_all, …``; ``""``."""
+        text = ffi.new("char[]", 160)
+        lib.engine_wrong_exceptions(self._engine, text, 160)
+        return _text(text)
+
+    @property
     def uses_stub(self) -> bool:
         """Whether the library runs without LLVM."""
         return bool(lib.engine_uses_stub(self._engine))
@@ -183,7 +190,7 @@ class _Module:
     ) -> None:
         options = ffi.new(
             "struct engine_options *",
-            [limits.memory_pages, limits.memory_pages, limits.cost, False, _set(without)],
+            [limits.memory_pages, limits.memory_pages, limits.cost, False, _set(without), False],
         )
         error = ffi.new("struct engine_error *")
         opened = engine._engine  # noqa: SLF001 -- the classes of this module are one

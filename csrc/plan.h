@@ -208,7 +208,10 @@
     /* Before WASM_LOAD: u pages of 64 KiB for each memory (0: none), u the most that it may       \
      * begin with (0: none), u instructions (0: none), u nonzero: count, u ms from WASM_RUN on     \
      * (0: none) */                                                                                \
-    X(WASM_LIMITS, 73, "uuuuu")
+    X(WASM_LIMITS, 73, "uuuuu")                                                                    \
+    /* Before WASM_LOAD: a module whose exceptions the engine executes wrongly runs, with a notice \
+     */                                                                                            \
+    X(WASM_INSIST, 80, "")
 
 #define PLAN_ENUM(name, number, signature) OP_##name = number,
 enum plan_op { PLAN_OPS(PLAN_ENUM) };

@@ -118,6 +118,7 @@ def _engine() -> dict[str, str]:
         with Engine(stub=engine_stub()) as engine:
             return {
                 "io.crunw.wasmedge.version": engine.version,
+                "io.crunw.wasmedge.wrong-exceptions": engine.wrong_exceptions,
                 "io.crunw.wasmedge.llvm": "stub" if engine.uses_stub else "loaded",
             }
     except (CrunwError, ImportError) as error:

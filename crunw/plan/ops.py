@@ -73,6 +73,7 @@ OPS: dict[str, tuple[int, str]] = {
     "wasm_run": (71, ""),
     "preopen_readonly": (72, "us"),
     "wasm_limits": (73, "uuuuu"),
+    "wasm_insist": (80, ""),
     "engine_plugin": (74, "s"),
     "engine_counters": (75, "s"),
 }

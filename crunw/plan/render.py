@@ -66,6 +66,7 @@ _NAMES: dict[str, str] = {
     "wasm_open": "path",
     "wasm_load": "path preopens function",
     "preopen_readonly": "index path",
+    "wasm_insist": "",
     "wasm_limits": "memory_pages initial_pages instructions count milliseconds",
 }
 _MOUNT_NAMES = {value: name[3:].lower() for name, value in vars(flags).items() if name[:3] == "MS_"}

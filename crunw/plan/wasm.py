@@ -79,6 +79,8 @@ def load_steps(program: str, opened: list[Preopen], wanted: Settings) -> list[St
         wanted.milliseconds,
     )
     steps = [Step("wasm_limits", *limits)] if any(limits) else []
+    if wanted.insist:
+        steps.append(Step("wasm_insist"))
     names = [f"{entry.guest}:{entry.host}" for entry in opened]
     return [*steps, Step("wasm_load", program, names, wanted.function)]
 

@@ -112,6 +112,12 @@ def _proc(found: Settings, text: str) -> None:
     found.proc_writable = text == "writable"
 
 
+def _insist(found: Settings, text: str) -> None:
+    if text != "exceptions":
+        raise ValueError(f"{text!r} is not exceptions")
+    found.insist = True
+
+
 def _plugins(found: Settings, text: str) -> None:
     found.plugins = _items(text)
     for name in found.plugins:
@@ -121,6 +127,7 @@ def _plugins(found: Settings, text: str) -> None:
 
 _PARSERS: Mapping[str, Callable[[Settings, str], None]] = {
     "function": _function,
+    "insist": _insist,
     "instruction-limit": _instructions,
     "memory-pages": _memory_pages,
     "plugins": _plugins,

@@ -26,6 +26,7 @@ class Settings:
         "counters",
         "function",
         "initial_pages",
+        "insist",
         "instructions",
         "memory_pages",
         "milliseconds",
@@ -45,6 +46,7 @@ class Settings:
         self.statistics = False
         self.preopens: list[Preopen] = []
         self.proc_writable = False
+        self.insist = False  # on a module that the engine executes wrongly
         self.plugins: list[str] = []  # names
         self.plugin_directory = ""  # on the host
         self.counters = ""  # path of the file in which the counters are published

@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../engine/engine.h"
@@ -262,9 +263,33 @@ static struct engine *prepare(struct job *job, struct engine_error *error) {
     return engine;
 }
 
+/* Where the library can't compile exceptions, it ends the process, at any level: small modules of
+ * its own tell that in a process apart. Without one the module itself tells. */
+static int check_exceptions(const struct job *job, struct engine *engine,
+                            struct engine_error *error) {
+    uint32_t used = engine_used_exceptions(job->module);
+    pid_t child = used ? fork() : -1;
+    int status;
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        _exit(engine_compiles_exceptions(engine, used, OUTPUT, &job->options) ? 0 : 1);
+    }
+    if (child < 0)
+        return 0;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return 0;
+    if (status == 0)
+        return 0;
+    snprintf(error->message, sizeof error->message,
+             "exception handling can't be compiled by libwasmedge %s", engine_version(engine));
+    return -1;
+}
+
 /* What can't be run is not compiled, and what can't be used as code is no result. */
 static int compile(const struct job *job, struct engine *engine, struct engine_error *error) {
     if (engine_check_runnable(engine, job->module, &job->options, job->any_import, error) != 0 ||
+        check_exceptions(job, engine, error) != 0 ||
         engine_compile(engine, job->module, OUTPUT, &job->options, error) != 0)
         return -1;
     return engine_check_compiled(engine, OUTPUT, &job->options, error);

@@ -16,18 +16,12 @@
 #define SECTION_MEMORY 5
 #define SECTION_START 8
 #define SECTION_CODE 10
+#define SECTION_TAG 13
 
 /* WasmEdge looks for its native code under this name. */
 static const char aot_name[] = "wasmedge";
 
-struct reader {
-    const uint8_t *bytes;
-    uint32_t at;
-    uint32_t end;
-};
-
-/* LEB128, of at most `bits` bits. */
-static bool read_number(struct reader *reader, unsigned bits, uint64_t *value) {
+bool read_number(struct reader *reader, unsigned bits, uint64_t *value) {
     *value = 0;
     for (unsigned shift = 0; shift < bits; shift += 7) {
         if (reader->at == reader->end)
@@ -40,7 +34,7 @@ static bool read_number(struct reader *reader, unsigned bits, uint64_t *value) {
     return false;
 }
 
-static bool read_u32(struct reader *reader, uint32_t *value) {
+bool read_u32(struct reader *reader, uint32_t *value) {
     uint64_t result;
     bool done = read_number(reader, 32, &result);
     *value = (uint32_t)result;
@@ -183,6 +177,10 @@ static void outline_section(struct outline *outline, uint8_t id, struct reader s
         outline->has_start = true;
     else if (id == SECTION_MEMORY)
         outline->initial_pages = initial_pages(section);
+    else if (id == SECTION_TAG)
+        outline->has_tags = true;
+    else if (id == SECTION_CODE && outline->has_tags) /* else nothing can be thrown */
+        outline->exceptions = exceptions_used(section);
 }
 
 struct outline binary_outline(const uint8_t *bytes, uint32_t length) {

@@ -34,6 +34,9 @@ struct engine *engine_open(const char *library, const char *stub, struct engine_
 const char *engine_version(const struct engine *engine);
 /* Whether libwasmedge runs on the stub, that is without LLVM. */
 bool engine_uses_stub(const struct engine *engine);
+/* Names what the library's interpreter executes wrongly of exception handling, as "catch_all,
+ * catch_all_ref", at most `size` - 1 bytes; "": nothing. */
+void engine_wrong_exceptions(const struct engine *engine, char *text, size_t size);
 /* Loads the plugin of WasmEdge at `path`, native code of the host's: its modules can be imported by
  * all that is prepared from now on. */
 int engine_load_plugin(struct engine *engine, const char *path, struct engine_error *error);
@@ -52,6 +55,7 @@ struct engine_options {
     uint64_t cost_limit;        /* instructions until a trap; 0: none */
     bool statistics;            /* count instructions and time */
     uint32_t without;           /* proposals to refuse, a set; 0: all are enabled */
+    bool insist_exceptions;     /* run a module whose exceptions the library executes wrongly */
 };
 
 enum engine_kind {
@@ -106,6 +110,9 @@ int engine_check(struct engine_module *module, const struct engine_program *prog
  * instantiates (but for a module with a start section, whose code may not run yet). Once. */
 int engine_prepare(struct engine_module *module, const struct engine_program *program,
                    struct engine_error *error);
+/* What is executed wrongly of a prepared module, which options.insist_exceptions has let pass; "":
+ * nothing. A notice for its user. */
+const char *engine_module_doubt(const struct engine_module *module);
 /* The descriptor behind a prepared module's preopen number `index`, or -1 after the last. They
  * ascend; with 0, 1 and 2 they are all that the module needs. */
 int engine_module_descriptor(const struct engine_module *module, uint32_t index);
@@ -133,6 +140,12 @@ struct engine_compile_options {
 int engine_check_runnable(struct engine *engine, int fd,
                           const struct engine_compile_options *options, bool any_import,
                           struct engine_error *error);
+/* What the module in `fd` does with exceptions, a set; 0: nothing, or it is no module. */
+uint32_t engine_used_exceptions(int fd);
+/* Whether code of such a set can be compiled, and is right; `output` is written to for it. Where it
+ * can't be, the library may end the process. */
+bool engine_compiles_exceptions(struct engine *engine, uint32_t used, const char *output,
+                                const struct engine_compile_options *options);
 /* Compiles the module in `fd` into the file `output`, which must not be readable by others while
  * it grows: the caller renames it. Needs an engine opened without the stub, and a module that
  * engine_check_runnable has accepted: the library says less about what is wrong with another. */

@@ -18,6 +18,20 @@ struct engine {
 struct outline {
     bool has_start;         /* a start section: instantiating runs code */
     uint64_t initial_pages; /* of its largest memory */
+    bool has_tags;          /* a tag section, which comes before the code */
+    uint32_t exceptions;    /* what its code does with them: bits, by enum exception */
+};
+
+/* The ways to use exceptions, each with a probe in exceptions.c. */
+enum exception {
+    EXCEPTION_THROW,
+    EXCEPTION_THROW_REF,
+    EXCEPTION_CATCH,
+    EXCEPTION_CATCH_REF,
+    EXCEPTION_CATCH_ALL,
+    EXCEPTION_CATCH_ALL_REF,
+    EXCEPTION_LEGACY_CATCH,
+    EXCEPTION_LEGACY_CATCH_ALL,
 };
 
 /* A module's bytes in memory of their own: a file can change while it is read. */
@@ -35,6 +49,9 @@ struct engine_module {
     bool has_start;
     uint64_t cost_limit;       /* 0: none */
     uint32_t max_memory_pages; /* 0: what Wasm allows */
+    uint32_t exceptions;       /* as of its outline */
+    bool insist;
+    struct engine_error doubt; /* what the library executes wrongly of it; "": nothing */
     const char *function;
     WasmEdge_ConfigureContext *configure;
     WasmEdge_StatisticsContext *statistics;
@@ -55,6 +72,21 @@ int binary_read(struct binary *binary, int fd, struct engine_error *error);
 void binary_free(struct binary *binary);
 /* Of a module that has been read once, as `bytes`. */
 struct outline binary_outline(const uint8_t *bytes, uint32_t length);
+
+struct reader {
+    const uint8_t *bytes;
+    uint32_t at;
+    uint32_t end;
+};
+/* LEB128, of at most `bits` bits; false at the end of what is read. */
+bool read_number(struct reader *reader, unsigned bits, uint64_t *value);
+bool read_u32(struct reader *reader, uint32_t *value);
+
+/* exceptions.c: what the code section does with exceptions, a set of enum exception. Code that is
+ * not understood is taken to catch all. */
+uint32_t exceptions_used(struct reader section);
+/* Names, at most `size` - 1 bytes, those of a set that the interpreter executes wrongly. */
+void exceptions_wrong(const struct engine *engine, uint32_t used, char *text, size_t size);
 
 /* plugin.c: create the modules of the engine's plugins and register them. */
 int create_plugin_modules(struct engine_module *module, struct engine_error *error);

@@ -110,6 +110,7 @@ static int load(struct parse *attempt, const struct engine_options *options,
     const struct engine *engine = module->engine;
     bool statistics = options->statistics || options->cost_limit > 0;
     module->cost_limit = options->cost_limit;
+    module->insist = options->insist_exceptions;
     module->max_memory_pages = options->max_memory_pages;
     module->configure =
         configure_create(engine, attempt->compiled ? COMPILED : INTERPRETED,
@@ -164,6 +165,7 @@ static int set_outline(struct engine_module *module, const struct engine_options
                        struct outline outline, struct engine_error *error) {
     uint64_t pages = outline.initial_pages;
     module->has_start = outline.has_start;
+    module->exceptions = outline.exceptions;
     if (options->max_initial_pages && pages > options->max_initial_pages)
         return engine_fail(error,
                            "the module needs a memory of %" PRIu64 " pages (of 64 KiB) to begin "

@@ -203,6 +203,31 @@ static int instantiate(struct engine_module *module, struct engine_error *error)
     return 0;
 }
 
+/* A wrong result is worse than none. */
+static int check_exceptions(struct engine_module *module, struct engine_error *error) {
+    char wrong[160];
+    exceptions_wrong(module->engine, module->exceptions, wrong, sizeof wrong);
+    if (!*wrong)
+        return 0;
+    const char *version = engine_version(module->engine);
+    if (!module->insist)
+        return engine_fail(error,
+                           "the module uses exception handling (%s), which libwasmedge %s "
+                           "executes wrongly: its results would be wrong (build it without "
+                           "exceptions, or have it run nevertheless by the annotation "
+                           "run.oci.wasm.insist=exceptions)",
+                           wrong, version);
+    engine_fail(&module->doubt,
+                "exception handling (%s) is executed wrongly by libwasmedge %s: the results may be "
+                "wrong (run.oci.wasm.insist asks for it)",
+                wrong, version);
+    return 0;
+}
+
+const char *engine_module_doubt(const struct engine_module *module) {
+    return module->doubt.message;
+}
+
 int engine_check(struct engine_module *module, const struct engine_program *program,
                  struct engine_error *error) {
     const struct engine_symbols *wasmedge = &module->engine->wasmedge;
@@ -227,7 +252,7 @@ int engine_check(struct engine_module *module, const struct engine_program *prog
     if (create_plugin_modules(module, error) != 0 || check_imports(module, error) != 0 ||
         check_function(module, program->function, error) != 0)
         return -1;
-    return 0;
+    return check_exceptions(module, error);
 }
 
 int engine_prepare(struct engine_module *module, const struct engine_program *program,

@@ -202,6 +202,6 @@ step_function run_credentials, run_no_new_privs, run_seccomp, run_lsm_label;
 step_function run_proc_readonly;
 /* wasm.c, preopen.c, meter.c */
 step_function run_engine_open, run_engine_plugin, run_engine_artefact, run_wasm_open, run_wasm_load,
-    run_wasm_run, run_preopen_readonly, run_engine_counters, run_wasm_limits;
+    run_wasm_run, run_preopen_readonly, run_engine_counters, run_wasm_limits, run_wasm_insist;
 
 #endif

@@ -99,6 +99,7 @@ static int run_step(struct init *init, struct step *step) {
         RUN(EXEC, run_exec)
         RUN(PREOPEN_READONLY, run_preopen_readonly)
         RUN(WASM_LIMITS, run_wasm_limits)
+        RUN(WASM_INSIST, run_wasm_insist)
         RUN(PROC_READONLY, run_proc_readonly)
         RUN(WASM_OPEN, run_wasm_open)
         RUN(WASM_LOAD, run_wasm_load)

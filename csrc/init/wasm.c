@@ -137,6 +137,12 @@ static struct engine_module *load_compiled(struct init *init, struct engine_erro
     return module;
 }
 
+int run_wasm_insist(struct init *init, struct step *step) {
+    (void)step;
+    init->limits.insist_exceptions = true;
+    return 0;
+}
+
 /* By no magic link: what is still open here is the runtime's. */
 int run_wasm_open(struct init *init, struct step *step) {
     const char *path = step_string(step);
@@ -170,6 +176,8 @@ static int load(struct init *init, const char *path, strings preopens, const cha
     if (interpreted && init->artefact)
         report_notice(init, NOTICE_INTERPRETED, "compiled code", "%s (the module is interpreted)",
                       unusable.message);
+    if (*engine_module_doubt(init->module))
+        report_notice(init, NOTICE_WARNING, path, "%s", engine_module_doubt(init->module));
     return preopens_replace(init);
 }
 

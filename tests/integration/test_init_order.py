@@ -94,6 +94,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> list[Step]
         Step("exec"),
         Step("preopen_readonly", 0, "/"),
         Step("wasm_limits", 1, 1, 1, 1, 1),
+        Step("wasm_insist"),
         Step("proc_readonly", 1),
         Step("wasm_open", module),
         Step("wasm_load", module, ["/:/"], ""),

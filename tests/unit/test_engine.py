@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("crunw._engine")
 
 from crunw import paths
+from crunw.aot.examine import _NAMES, _leb128, sections
 from crunw.engine import TRAP_STATUS, Engine, External, Limits, Result
 from crunw.errors import CrunwError
 
@@ -57,6 +58,81 @@ def run(engine: Engine, path: Path, *args: str, **options: object) -> Result:
 )
 def test_proposal(engine: Engine, modules: Path, name: str) -> None:
     assert run(engine, modules / f"{name}.wasm") == Result(0, "")
+
+
+# --- Exceptions that the library gets wrong -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "handler"),
+    [
+        ("exceptions_catch_all", "catch_all"),
+        ("exceptions_catch_all_ref", "catch_all_ref"),
+        ("exceptions_legacy_catch_all", "the old catch_all"),
+    ],
+)
+def test_wrong_exceptions_are_refused(
+    engine: Engine, modules: Path, name: str, handler: str
+) -> None:
+    """The modules end with 56 where they are executed rightly."""
+    path = modules / f"{name}.wasm"
+    refused = (
+        f"{path}: the module uses exception handling ({handler}), which libwasmedge"
+        f" {engine.version} executes wrongly: its results would be wrong (build it without"
+        " exceptions, or have it run nevertheless by the annotation"
+        " run.oci.wasm.insist=exceptions)"
+    )
+    if handler not in engine.wrong_exceptions.split(", "):
+        assert run(engine, path) == Result(56, "")
+        return
+    with pytest.raises(CrunwError) as caught:
+        run(engine, path)
+    assert str(caught.value) == refused
+    assert f"{path}: {engine.obstacle(str(path))}" == refused
+
+
+def test_the_references_library(engine: Engine) -> None:
+    if engine.version == "0.14.1":
+        assert engine.wrong_exceptions == "catch_all, catch_all_ref, the old catch_all"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bulk_memory", "extended_const", "gc", "multi_memory", "multi_value", "reference_types",
+        "relaxed_simd", "return", "sign_extension", "simd", "tail_call", "threads",
+    ],
+)  # fmt: skip
+def test_every_instruction_is_read_over(
+    engine: Engine, modules: Path, tmp_path: Path, name: str
+) -> None:
+    """With a tag, the code is read; what is not understood would be taken for catch_all."""
+    path = tmp_path / f"{name}.wasm"
+    path.write_bytes(with_tag((modules / f"{name}.wasm").read_bytes()))
+    assert run(engine, path) == Result(0, "")
+
+
+def with_tag(module: bytes) -> bytes:
+    """The module with one tag more, of a type of its own, without parameters."""
+    result, tag = module[:8], b""
+    for section in sections(module):
+        name, content = section["name"], module[section["offset"] :][: section["size"]]
+        if name == "type":
+            count, at = _leb128(content, 0)
+            content = leb128(count + 1) + content[at:] + b"\x60\0\0"
+            tag = b"\x01\0" + leb128(count)
+        identity = 0 if name.startswith("custom") else _NAMES.index(name)
+        if tag and identity in (6, 7, 8, 9, 10, 11, 12):
+            result += b"\x0d" + leb128(len(tag)) + tag
+            tag = b""
+        result += bytes([identity]) + leb128(len(content)) + content
+    return result
+
+
+def leb128(value: int) -> bytes:
+    """An unsigned number (WebAssembly core specification, 5.2.2)."""
+    low = value & 0x7F
+    return bytes([low]) if value < 0x80 else bytes([low | 0x80]) + leb128(value >> 7)
 
 
 @pytest.mark.parametrize(
