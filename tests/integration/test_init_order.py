@@ -66,7 +66,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> list[Step]
         Step("relabel", "/mounted", "label"),
         Step("unmount", "/mounted"),
         Step("hooks_barrier"),
-        Step("hook", "/bin/true", ["true"], [], 0, "{", "}"),
+        Step("hook", "/bin/true", ["true"], [], 0, "{", "}", 0),
         Step("pivot_root", 0),
         Step("console", 900, 0, 0, 1),
         Step("mask", "/mounted"),
