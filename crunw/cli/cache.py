@@ -227,18 +227,13 @@ def _order(words: list[str]) -> Any:
 def _build(words: list[str]) -> int:
     """Compile standard input, at the first of the levels that works: ``build LEVELS NAME …``."""
     from crunw.aot.build import build
-    from crunw.lifecycle.compiler_cgroup import enter
 
-    enter()
     build(os.dup(0), _order(words[1:]), words[0])  # the compiler gets another standard input
     return 0
 
 
 def _enqueue(words: list[str]) -> int:
     """Have standard input compiled in its turn: ``enqueue KEY NAME IMAGE …``."""
-    from crunw.lifecycle.compiler_cgroup import enter
-
-    enter()
     try:
         queue.enqueue(0, words[0], _order(words[1:]))
     except CrunwError as error:
