@@ -5,8 +5,12 @@ from __future__ import annotations
 from crunw.cli.options import Option, Parsed
 from crunw.cli.start import one_id
 from crunw.effects.store import container_ids, default_root
-from crunw.errors import UsageError
+from crunw.errors import CrunwError, UsageError
 from crunw.lifecycle.delete import delete
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 USAGE = "[OPTION…] ID"
 ABOUT = "Delete a stopped container."
@@ -17,10 +21,28 @@ OPTIONS = (
 )
 
 
-def chosen(root: str, word: str, parsed: Parsed) -> list[str]:
-    """The ids that ``word`` stands for. Raises :class:`UsageError`."""
+def for_each(root: str, word: str, parsed: Parsed, act: Callable[[str], None]) -> None:
+    """Call ``act`` with the id ``word``, or with ``--regex`` with each one that has a match.
+
+    Then an error keeps none of the others from their turn. Raises :class:`CrunwError` with all
+    errors in the end.
+    """
     if not parsed.flag("regex"):
-        return [word]
+        act(word)
+        return
+    errors = []
+    for container_id in _matching(root, word):
+        try:
+            act(container_id)
+        except (CrunwError, OSError) as error:
+            text = str(error)
+            errors.append(text if container_id in text else f"{container_id}: {text}")
+    if errors:
+        raise CrunwError("; ".join(errors))
+
+
+def _matching(root: str, word: str) -> list[str]:
+    """The ids in which the expression is found. Raises :class:`UsageError`."""
     import re
 
     try:
@@ -33,6 +55,6 @@ def chosen(root: str, word: str, parsed: Parsed) -> list[str]:
 def run(parsed: Parsed, given: Parsed) -> int:
     """Delete the container."""
     root = given.text("root") or default_root()
-    for container_id in chosen(root, one_id(parsed), parsed):
-        delete(root, container_id, parsed.flag("force"))
+    force = parsed.flag("force")
+    for_each(root, one_id(parsed), parsed, lambda container_id: delete(root, container_id, force))
     return 0

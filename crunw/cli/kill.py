@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crunw.cli.delete import chosen
+from crunw.cli.delete import for_each
 from crunw.cli.options import Option, Parsed
 from crunw.effects.store import default_root
 from crunw.errors import UsageError
@@ -24,6 +24,6 @@ def run(parsed: Parsed, given: Parsed) -> int:
         raise UsageError("a container id and at most one signal are needed")
     number = signal_number(words[1] if len(words) == 2 else "TERM")
     root = given.text("root") or default_root()
-    for container_id in chosen(root, words[0], parsed):
-        kill(root, container_id, number, parsed.flag("all"))
+    every = parsed.flag("all")
+    for_each(root, words[0], parsed, lambda container_id: kill(root, container_id, number, every))
     return 0

@@ -302,6 +302,27 @@ def test_several_by_a_regular_expression(crunw: Runtime, bundle) -> None:
     crunw("delete", "--regex", "nobody").ok()
 
 
+def test_an_error_of_one_of_several_does_not_stop_the_others(crunw: Runtime, bundle) -> None:
+    made = [bundle("sleep", "1000") for _ in range(3)]
+    made.sort(key=lambda each: each.id)
+    for each in made:
+        crunw.start(each)
+    for stopped in made[::2]:  # the first, and the last
+        crunw("kill", stopped.id, "KILL").ok()
+        crunw.wait_status(stopped, "stopped")
+    expression = f"^({'|'.join(each.id for each in made)})$"
+    error = crunw("kill", "--regex", expression, "KILL").error()
+    assert sorted(error.split("; ")) == [
+        f"kill {each.id}: container not running" for each in made[::2]
+    ]
+    crunw.wait_status(made[1], "stopped")
+
+    running = crunw.start(bundle("sleep", "1000"))
+    expression = f"^({'|'.join(each.id for each in [running, *made])})$"
+    assert crunw("delete", "--regex", expression).error().count(running.id) == 1
+    assert crunw("list", "--quiet").ok().split() == [running.id]
+
+
 def test_pidfd_socket(crunw: Runtime, bundle, tmp_path: Path) -> None:
     made = bundle("sleep", "1000")
     path = str(tmp_path / "socket")
