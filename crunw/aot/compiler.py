@@ -57,7 +57,8 @@ class Compilation:
         argv += [*(["native"] if options.native else []), *options.words()]
         argv += ["sandbox"] if sandbox else []
         argv += ["any-import"] if options.any_import else []
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, _SIGNALS)  # not before there is a child to end
+        # Not before there is a child to end. Who has blocked them before has reasons to.
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _SIGNALS)
         try:
             self._pid = posix.posix_spawn(
                 program,
@@ -80,7 +81,7 @@ class Compilation:
         finally:
             posix.close(report)
             posix.close(place)
-            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _SIGNALS)
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
     def seconds(self) -> float:
         """The time since it was started."""

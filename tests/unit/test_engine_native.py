@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,16 @@ def compile_module(module: Path, output: Path, options: Options) -> None:
     with module.open("rb") as file:
         Compilation("it", file.fileno(), str(output.parent), options).finish()
     (output.parent / OUTPUT).rename(output)
+
+
+def test_signals_that_the_caller_has_blocked_stay_blocked(exit3: Path, tmp_path: Path) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        compile_module(exit3, tmp_path / "exit3.so", Options(native=True))
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert held == before | {signal.SIGTERM}
 
 
 def leb128(data: bytes, at: int) -> tuple[int, int]:
