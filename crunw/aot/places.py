@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posix
 
-from crunw import directories
+from crunw import directories, notices
 from crunw.errors import CrunwError
 from crunw.files import create_file, environment, parent
 from crunw.paths import cache_dir, is_rootless
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 ARTEFACT: Final = "module.so"  # as csrc/init/wasm.c names it
 META: Final = "meta.json"
 DIRECTORIES: Final = ("entries", "new", "queue")
-
-# Why a note could not be written, the first reason: what it would have spared is done each time.
-trouble: list[str] = []
 
 
 def cache() -> str:
@@ -78,12 +75,13 @@ def prepare_notes(kind: str) -> str:
     return directories.private(run_dir()) or directories.private(f"{run_dir()}/{kind}")
 
 
-def write_note(kind: str, name: str, text: str) -> None:
-    """Write a note at once. One that can't be written is done without (:data:`trouble`)."""
+def write_note(kind: str, name: str, text: str) -> str:
+    """Write a note at once. One that can't be written is done without: what it would have spared is
+    done each time. Returns why; ``""``: it is written.
+    """
     directory = f"{run_dir()}/{kind}"
     if wrong := prepare_notes(kind):
-        trouble.append(wrong)
-        return
+        return _without(wrong)
     temporary = f"{directory}/.{name}.{posix.getpid()}"
     try:
         descriptor = create_file(temporary, 0o600)
@@ -93,8 +91,14 @@ def write_note(kind: str, name: str, text: str) -> None:
             posix.close(descriptor)
         posix.replace(temporary, f"{directory}/{name}")
     except OSError as error:
-        trouble.append(f"write {directory}/{name}: {error.strerror}")
         remove(temporary)
+        return _without(f"write {directory}/{name}: {error.strerror}")
+    return ""
+
+
+def _without(wrong: str) -> str:
+    notices.detail(f"a note about modules is not kept: {wrong}")
+    return wrong
 
 
 def count(kind: str, name: str) -> None:
@@ -108,7 +112,7 @@ def count(kind: str, name: str) -> None:
     try:
         posix.write(descriptor, b"+")
     except OSError as error:
-        trouble.append(f"write {note(kind, name)}: {error.strerror}")
+        _without(f"write {note(kind, name)}: {error.strerror}")
     finally:
         posix.close(descriptor)
 

@@ -175,7 +175,12 @@ class Compiled:
             words = ["enqueue", "--", self._tiers.name, *self._order]
             background.start(self._module, background.LAST, words)
         except OSError as error:
-            self.reason = self.reason and f"the compiler can't be started: {error.strerror}"
+            why = f"the compiler can't be started: {error.strerror}"
+            if self.tier:
+                notices.degraded("compiled code", f"{why} (the code stays at -O{self.tier})")
+            else:
+                self.reason = why
+                self._worse = True
 
     def check(self, interpreted: str) -> None:
         """After the module has been loaded: tell what is worse than it could be. Raises

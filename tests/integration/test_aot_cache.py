@@ -21,8 +21,9 @@ from aot_harness import (
     read,
     settle,
     with_policy,
+    without_background,
 )
-from container_harness import LIBC, Bundle, Runtime, skip_without_root, wait_for
+from container_harness import LIBC, Bundle, Runtime, mounts, skip_without_root, wait_for
 
 LANDLOCK_CREATE_RULESET, LANDLOCK_VERSION = 444, 1  # landlock_create_ruleset(2)
 
@@ -149,17 +150,18 @@ def below(pid: int | str) -> list[str]:
     return read(f"/proc/{pid}/task/{pid}/children").decode().split()
 
 
+def compilers_below(create: int) -> list[str]:
+    """With `always` they are grandchildren of `create`."""
+    found = [pid for job in below(create) for pid in below(job)]
+    return [pid for pid in found if b"crunw-compiler" in read(f"/proc/{pid}/cmdline")]
+
+
 def test_the_compiler_inherits_nothing(crunw, wasm_bundle, cache) -> None:
     """With `always` it is a grandchild of `create`, which may have been given descriptors."""
     bundle = with_policy(wasm_bundle("wasi_example_main"), "always")
     reading, writing = os.pipe()
     process = crunw.spawn("create", "--bundle", bundle.path, bundle.id, pass_fds=[writing])
-
-    def compiler() -> list[str]:
-        found = [pid for job in below(process.pid) for pid in below(job)]
-        return [pid for pid in found if b"crunw-compiler" in read(f"/proc/{pid}/cmdline")]
-
-    (pid,) = wait_for(compiler, "the compiler")
+    (pid,) = wait_for(lambda: compilers_below(process.pid), "the compiler")
     wait_for(lambda: in_sandbox(pid), "the sandbox")
     links = {os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
     pipe = os.readlink(f"/proc/self/fd/{writing}")
@@ -168,6 +170,34 @@ def test_the_compiler_inherits_nothing(crunw, wasm_bundle, cache) -> None:
     assert pipe not in links
     assert any(link.startswith("pipe:") for link in links)  # the report
     assert process.wait(30) == 0
+
+
+def test_a_signal_while_create_waits_for_the_compiler(crunw, wasm_bundle, cache) -> None:
+    """Nothing of the container is left; what was compiled is kept, and nothing beside it."""
+    bundle = with_policy(wasm_bundle("wasi_example_main"), "always")
+    process = crunw.spawn("create", "--bundle", bundle.path, bundle.id)
+    wait_for(lambda: compilers_below(process.pid), "the compiler")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 128 + signal.SIGTERM
+    assert crunw("list", "--quiet").ok() == ""
+    assert list(crunw.root.iterdir()) == []
+    assert mounts(bundle.path) == []
+    settle()
+    assert len(entries()) == 1
+    assert list((CACHE / "new").iterdir()) == []
+    assert list((CACHE / "queue").iterdir()) == []
+
+
+def test_a_background_compiler_that_can_not_be_started(crunw, wasm_bundle, cache) -> None:
+    """It is told, and kept in the record."""
+    bundle = with_policy(wasm_bundle("sleep"), "auto")
+    reason = "the compiler can't be started: Permission denied"
+    words = ("create", "--bundle", bundle.path, bundle.id)
+    assert crunw(*words, prefix=without_background()).notices() == [
+        f"compiled code: {reason} (the module is interpreted)"
+    ]
+    assert crunw.state(bundle)["wasm"] == {"execution": "interpreted", "reason": reason}
+    assert background() == []
 
 
 def test_the_compiler_sees_its_own_directory_alone(crunw, modules: Path, cache, tmp_path) -> None:

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from aot_harness import background, entries, read, settle, with_policy
+from aot_harness import background, entries, read, settle, with_policy, without_background
 from container_harness import Bundle, Runtime, wait_for
 
 from crunw.aot import failures, lookup
@@ -92,6 +92,23 @@ def test_a_level_that_fails_is_left_out(crunw, wasm_bundle, cache: Path) -> None
     assert crunw.run(with_policy(bundle, "auto")).status == 3
     settle()
     assert [each["tier"] for each in listed(crunw) if each["status"] == "compiled"] == ["O1"]
+
+
+def test_better_code_that_can_not_be_made_is_told(crunw, wasm_bundle, cache: Path) -> None:
+    bundle = with_policy(wasm_bundle("exit3"), "always")
+    tiers = tiers_of(bundle, "exit3.wasm")
+    for level in BEST:
+        failure = failures.Failure(tiers.key(level), "exit3.wasm", f"native-O{level}", 1, "crash")
+        failure.lasting = True
+        failures.write(failure)
+    assert crunw.run(bundle).status == 3
+    assert [each["tier"] for each in listed(crunw) if each["status"] == "compiled"] == ["O0"]
+    crunw("cache", "retry").ok()
+    words = ("create", "--bundle", with_policy(bundle, "auto").path, bundle.id)
+    assert crunw(*words, prefix=without_background()).notices() == [
+        "compiled code: the compiler can't be started: Permission denied (the code stays at -O0)"
+    ]
+    assert crunw.state(bundle)["wasm"] == {"execution": "compiled"}
 
 
 def test_what_can_not_run_is_not_compiled(crunw, wasm_bundle, cache: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from crunw import directories
+from crunw import directories, notices
 from crunw.aot import (
     build,
     config,
@@ -409,3 +409,15 @@ def test_output_names() -> None:
     assert default_output("a/b.wasm", Options(native=False)) == "a/b.aot.wasm"
     assert default_output("a/b.wasm", Options()) == "a/b.so"
     assert default_output("module", Options()) == "module.so"
+
+
+def test_a_note_that_can_not_be_written_is_a_detail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(notices, "detail", told.append)
+    (tmp_path / "run").write_text("")  # where the directory should be
+    wrong = places.write_note("hits", "key", "")
+    assert wrong == f"{tmp_path}/run: not a directory (remove it)"
+    places.count("hits", "key")
+    assert told == [f"a note about modules is not kept: {wrong}"] * 2

@@ -206,6 +206,13 @@ def test_cache_that_is_not_used(own_cache):
     )
 
 
+def test_notes_that_can_not_be_written(own_cache, tmp_path):
+    (tmp_path / "run").write_text("")
+    (finding,) = parts.caches()
+    assert finding.status == WARNING
+    assert finding.found.startswith(f"{tmp_path}/run: not a directory (remove it): ")
+
+
 def test_seccomp_filter():
     finding = parts.seccomp()
     assert (finding.status, "libseccomp.so.2" in finding.found) == (OK, True)
