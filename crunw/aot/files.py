@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from crunw.aot.options import Options
 
+_SHOWN_AFTER = 1.0  # s: a line for less would only flicker
 _TICK = 0.125  # s between two pictures of the spinner
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
@@ -165,7 +166,7 @@ def _wait(running: list[Job]) -> None:
 
 
 class Progress:
-    """One line on a terminal that says what is compiled and for how long."""
+    """One line on a terminal for what takes over a second: what is compiled, and for how long."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -175,9 +176,9 @@ class Progress:
 
     def show(self, running: list[Job], done: int) -> None:
         """Draw it."""
-        if not (self._wanted and running):
-            return
         seconds = time.monotonic() - self._started
+        if not (self._wanted and running) or seconds < _SHOWN_AFTER:
+            return
         picture = _SPINNER[int(seconds / _TICK) % len(_SPINNER)]
         names = ", ".join(f"{_base_name(job.module)} ({human(job.size)})" for job in running)
         count = f" {done}/{self._count}" if self._count > 1 else ""
