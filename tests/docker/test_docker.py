@@ -133,7 +133,7 @@ def test_annotations(docker):
     assert smart.ok() == "native"
     forced = docker.run("--annotation", "run.oci.handler=wasm", *busybox)
     assert forced.status == 125
-    assert "is not run as a WebAssembly module" in forced.err
+    assert "this is not a WebAssembly module, but native code (ELF)" in forced.err
 
 
 def test_init(docker):

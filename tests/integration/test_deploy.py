@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from container_harness import PATIENCE, wait_for
+from container_harness import PATIENCE, skip_without_root, wait_for
 
 PROJECT = Path(__file__).parents[2]
 PREFIX = PROJECT / "build" / "release" / "prefix"  # as the image has it in /opt/crunw
@@ -148,6 +148,7 @@ def test_new_version_takes_the_place_of_the_old_one(node):
 
 def test_pod_of_the_daemonset_ends_on_term():
     """As the first process of its pid namespace, as in its container."""
+    skip_without_root("to make a pid namespace")
     manifest = (PROJECT / "deploy" / "daemonset.yaml").read_text()
     (text,) = [line.partition(":")[2] for line in manifest.splitlines() if "trap" in line]
     command = ["unshare", "--pid", "--fork", "--kill-child", *json.loads(text)]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import terminal_harness
+from aot_harness import WORDS
 from container_harness import PATIENCE, Result, wait_for
 
 pytestmark = pytest.mark.podman
@@ -102,6 +103,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> Iterator[
     )  # fmt: skip
     yield podman
     watching = f"{podman.directory}/".encode()
+    # podman's conmon ends after what its container has left to it: a compiler.
+    wait_for(
+        lambda: not any(word in line for line in command_lines() for word in WORDS[:2]),
+        "the last compiler's end",
+    )
     wait_for(lambda: not any(watching in line for line in command_lines()), "the last conmon's end")
     for group in CGROUPS.glob(f"**/{PARENT}"):
         conmon = group / "conmon/cgroup.procs"

@@ -404,8 +404,6 @@ def test_exec_of_a_bad_module(crunw, wasm_bundle, modules):
     crunw.start(container)
     assert "component" in crunw("exec", container.id, "/component.wasm").error(255)
 
-    assert "component" in crunw("exec", container.id, "/component.wasm").error()
-
 
 # --- What is not a module -------------------------------------------------------------------------
 

@@ -41,12 +41,24 @@ def update(group: Cgroup, writes: list[Write]) -> list[Write]:
 
 
 def put_back(group: Cgroup, before: list[Write]) -> None:
-    """Undo an update. What can't be undone is a notice: the error to raise is the first one."""
-    for write in before:
+    """Undo an update. What can't be undone is a notice: the error to raise is the first one.
+
+    A value may fit only after that of a related file (memory.limit_in_bytes and memsw).
+    """
+    first = _refused(group, before)
+    for write, error in _refused(group, [write for write, _ in first]):
+        notices.degraded(write.file, f"keeps the new value, the old one is refused: {error}")
+
+
+def _refused(group: Cgroup, writes: list[Write]) -> list[tuple[Write, Exception]]:
+    """Write each limit, whatever becomes of the others; return those that were refused."""
+    refused: list[tuple[Write, Exception]] = []
+    for write in writes:
         try:
             group.apply([write])
         except (CrunwError, OSError) as error:
-            notices.degraded(write.file, f"keeps the new value, the old one is refused: {error}")
+            refused.append((write, error))
+    return refused
 
 
 def _earlier(group: Cgroup, write: Write) -> Write | None:
