@@ -5,6 +5,7 @@ Those of the container namespace (createContainer, startContainer) are run by ``
 
 from __future__ import annotations
 
+import _signal
 import posix
 
 from crunw.errors import CrunwError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from crunw.spec.model import Hook
 
 _STDERR_SHOWN = 1024
+_ENDING = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP)
 
 
 def run(
@@ -45,8 +47,7 @@ def _run_one(hook: Hook, state: str, directory: str, outputs: tuple[str, str]) -
         streams = [_append_to(path) if path else output for path in outputs]
         posix.write(state_file, state.encode("utf-8", "surrogateescape"))
         posix.lseek(state_file, 0, 0)
-        pid = _spawn(hook, state_file, streams, directory)
-        status = _wait(pid, hook.get("timeout", 0))
+        status = _run_to_end(hook, state_file, streams, directory)
         if status is None:
             return f"did not end within {hook['timeout']} s"
         code = posix.waitstatus_to_exitcode(status)
@@ -94,17 +95,26 @@ def _spawn(hook: Hook, state_file: int, streams: list[int], directory: str) -> i
         posix.close(here)
 
 
-def _wait(pid: int, timeout: int) -> int | None:
-    """As :func:`_status`; where this process is to end meanwhile, the hook ends before it."""
+def _run_to_end(hook: Hook, state_file: int, streams: list[int], directory: str) -> int | None:
+    """As :func:`_status`; where a signal is to end this process meanwhile, the hook ends first.
+
+    The signals are blocked until it is certain which process that is.
+    """
+    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _ENDING)
     try:
-        return _status(pid, timeout)
-    except BaseException:
+        pid = _spawn(hook, state_file, streams, directory)
         try:
-            posix.kill(pid, 9)
-            posix.waitpid(pid, 0)
-        except OSError:
-            pass  # it had ended already
-        raise
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            return _status(pid, hook.get("timeout", 0))
+        except BaseException:
+            try:
+                posix.kill(pid, 9)
+                posix.waitpid(pid, 0)
+            except OSError:
+                pass  # it had ended already
+            raise
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
 
 def _status(pid: int, timeout: int) -> int | None:

@@ -106,6 +106,7 @@ def cache(crunw: Runtime) -> Iterator[Path]:
 def configuration() -> Iterator[Path]:
     """The node's configuration file, for this test alone."""
     target = Path("/etc/crunw")
+    target.mkdir(exist_ok=True)  # ordinary users read it, too
     aot_harness.mount(target, "mode=755")
     yield target / "crunw.toml"
     subprocess.run(["umount", target], check=True)
