@@ -16,7 +16,7 @@ def hide(library: str) -> list[str]:
     paths = [line.split()[-1] for line in listing.stdout.splitlines() if library in line]
     if not paths:
         pytest.skip(f"{library} is not installed")
-    # crunw-init opens libraries below a clone of the mount of "/", of all mounts if /usr is another.
+    # crunw-init opens libraries below a clone of the mount of "/", or of all, if /usr is another.
     script = 'mount --rbind /usr /usr && mount --bind /dev/null "$0" && exec "$@"'
     return ["unshare", "--mount", "sh", "-c", script, str(Path(paths[0]).resolve())]
 
