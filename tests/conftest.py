@@ -1,5 +1,6 @@
-"""``CRUNW_MUST_WORK=1``: a skipped test has failed, but for those in ``allowed-skips.toml`` and, as
-an ordinary user, those in ``rootless-skips.toml`` and those that need root to be prepared.
+"""``CRUNW_MUST_WORK=1``: a skipped test has failed, but for those in ``allowed-skips.toml``, as an
+ordinary user those in ``rootless-skips.toml`` and those that need root to be prepared, and those in
+``sanitized-skips.toml`` with that build.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ def rootless_skips() -> dict[str, str]:
 
 
 ROOTLESS_SKIPS = rootless_skips()
+SANITIZED_SKIPS: dict[str, str] = (
+    tomllib.loads(Path(__file__).with_name("sanitized-skips.toml").read_text())
+    if "CRUNW_TEST_SANITIZED" in os.environ
+    else {}
+)
 
 
 def fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -37,7 +43,10 @@ def fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
     _path, _line, reason = report.longrepr
     if os.geteuid() and reason.startswith("Skipped: needs root"):
         return
-    if not any(fnmatch(report.nodeid, pattern) for pattern in (*ALLOWED_SKIPS, *ROOTLESS_SKIPS)):
+    if not any(
+        fnmatch(report.nodeid, pattern)
+        for pattern in (*ALLOWED_SKIPS, *ROOTLESS_SKIPS, *SANITIZED_SKIPS)
+    ):
         report.outcome = "failed"
         report.longrepr = f"CRUNW_MUST_WORK=1, but {reason}"
 
@@ -54,11 +63,21 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """As an ordinary user, leave out what only root can do."""
+    """Leave out what an ordinary user, or a build with sanitizers, can't do."""
+    left_out = {
+        **{
+            pattern: f"not as an ordinary user: {ROOTLESS_SKIPS[pattern]}"
+            for pattern in ROOTLESS_SKIPS
+        },
+        **{
+            pattern: f"not with sanitizers: {SANITIZED_SKIPS[pattern]}"
+            for pattern in SANITIZED_SKIPS
+        },
+    }
     for item in items:
-        for pattern, reason in ROOTLESS_SKIPS.items():
+        for pattern, reason in left_out.items():
             if fnmatch(item.nodeid, pattern):
-                item.add_marker(pytest.mark.skip(reason=f"not as an ordinary user: {reason}"))
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

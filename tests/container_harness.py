@@ -24,6 +24,7 @@ import pytest
 
 PREFIX = f"crunw-test-{os.getpid()}-"
 PATIENCE = float(os.environ.get("CRUNW_TEST_PATIENCE", "20"))  # s; an emulated machine is slow
+SANITIZED = "CRUNW_TEST_SANITIZED" in os.environ  # the build with sanitizers
 # "--cgroup-manager=systemd": what every call is made with.
 OPTIONS = os.environ.get("CRUNW_TEST_OPTIONS", "").split()
 PR_SET_CHILD_SUBREAPER = 36
