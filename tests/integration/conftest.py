@@ -22,6 +22,7 @@ from container_harness import (
     mounts,
     own_and_subordinate_ids,
     reap_orphans,
+    skip_without_root,
 )
 
 from crunw.spec.example import example
@@ -106,6 +107,7 @@ def cache(crunw: Runtime) -> Iterator[Path]:
 def configuration() -> Iterator[Path]:
     """The node's configuration file, for this test alone."""
     target = Path("/etc/crunw")
+    skip_without_root("to mount")
     target.mkdir(exist_ok=True)  # ordinary users read it, too
     aot_harness.mount(target, "mode=755")
     yield target / "crunw.toml"

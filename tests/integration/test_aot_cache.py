@@ -334,7 +334,7 @@ def test_a_cache_that_others_may_write_to_is_not_used(
             "sleep.wasm: no compiled code, which run.oci.wasm.aot=always asks for:"
             f" the cache can't be used: {CACHE}: {reasons[wrong]}"
         )
-        wrong_cache = f"the cache can't be used: /var/cache/crunw/aot: {reasons[wrong]}"
+        wrong_cache = f"the cache can't be used: {CACHE}: {reasons[wrong]}"
         assert crunw.create(with_policy(bundle, "auto")).notices() == [
             f"compiled code: {wrong_cache} (the module is interpreted)"
         ]
