@@ -496,7 +496,9 @@ def test_index_of_large_modules(crunw, wasm_bundle, modules: Path, cache) -> Non
     for _ in range(2):
         assert crunw.run(bundle).status == 3
     (name,) = os.listdir(NOTES / "index")
+    changed = time.monotonic()
     with path.open("r+b") as file:
         file.write((exit3 + padding).replace(b"\x41\x03\x10\x00", b"\x41\x04\x10\x00"))
     assert crunw.run(bundle).status == 4
-    assert os.listdir(NOTES / "index") == [name]  # changed too lately to be noted
+    if time.monotonic() - changed < 2:  # compiling can take longer on a busy machine
+        assert os.listdir(NOTES / "index") == [name]  # changed too lately to be noted
