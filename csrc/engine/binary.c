@@ -84,29 +84,12 @@ static uint64_t initial_pages(struct reader section) {
     return largest;
 }
 
-/* Skips a constant expression of one instruction, as initial values of tables are. */
-static bool skip_expression(struct reader *reader) {
-    enum { END = 0x0b, GLOBAL_GET = 0x23, I32_CONST = 0x41, REF_NULL = 0xd0, REF_FUNC = 0xd2 };
-    uint64_t ignored;
-    if (reader->at == reader->end)
-        return false;
-    uint8_t code = reader->bytes[reader->at++];
-    bool known = code == GLOBAL_GET || code == I32_CONST || code == REF_NULL || code == REF_FUNC;
-    if (!known || !read_number(reader, 35, &ignored) || reader->at == reader->end)
-        return false;
-    uint8_t last = reader->bytes[reader->at++];
-    return last == END;
-}
-
 /* Reads a table's type; `minimum`: the elements that it begins with. */
 static bool read_table(struct reader *reader, uint64_t *minimum) {
-    enum { HAS_MAXIMUM = 1, IS_64_BITS = 4, REF_OR_NULL = 0x63, REF = 0x64 };
+    enum { HAS_MAXIMUM = 1, IS_64_BITS = 4 };
     uint64_t ignored;
     uint64_t flags;
-    uint8_t type = reader->at < reader->end ? reader->bytes[reader->at++] : 0;
-    if ((type == REF || type == REF_OR_NULL) && !read_number(reader, 35, &ignored))
-        return false;
-    if (!read_number(reader, 32, &flags))
+    if (!skip_type(reader) || !read_number(reader, 32, &flags))
         return false;
     unsigned bits = flags & IS_64_BITS ? 64 : 32;
     return read_number(reader, bits, minimum) &&
@@ -129,30 +112,6 @@ static uint64_t initial_elements(struct reader section) {
         largest = minimum > largest ? minimum : largest;
         if (has_value && !skip_expression(&section))
             break;
-    }
-    return largest;
-}
-
-/* The most local variables of a function, as initial_pages. */
-static uint64_t most_locals(struct reader section) {
-    uint32_t count;
-    uint32_t length;
-    uint64_t largest = 0;
-    if (!read_u32(&section, &count))
-        return 0;
-    for (; count > 0 && read_u32(&section, &length) && length <= section.end - section.at;
-         count--) {
-        struct reader body = {section.bytes, section.at, section.at + length};
-        uint64_t locals = 0;
-        uint64_t type;
-        uint32_t groups;
-        uint32_t number;
-        section.at = body.end;
-        if (!read_u32(&body, &groups))
-            break;
-        while (groups-- > 0 && read_u32(&body, &number) && read_number(&body, 35, &type))
-            locals += number;
-        largest = locals > largest ? locals : largest;
     }
     return largest;
 }

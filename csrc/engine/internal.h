@@ -82,10 +82,19 @@ struct reader {
 bool read_number(struct reader *reader, unsigned bits, uint64_t *value);
 bool read_u32(struct reader *reader, uint32_t *value);
 
-/* exceptions.c: what the code section does with exceptions, a set of enum exception. Code that is
- * not understood is taken to catch all. */
+/* code.c: skips a value's or a block's type, or a heap type: a number, after REF or REF_OR_NULL one
+ * more. */
+bool skip_type(struct reader *reader);
+/* Skips a constant expression with its end, as initial values of tables are. */
+bool skip_expression(struct reader *reader);
+/* What the code section does with exceptions, a set of enum exception. Code that is not
+ * understood is taken to catch all. */
 uint32_t exceptions_used(struct reader section);
-/* Names, at most `size` - 1 bytes, those of a set that the interpreter executes wrongly. */
+/* The most local variables of a function; 0 where that can't be read. */
+uint64_t most_locals(struct reader section);
+
+/* exceptions.c: names, in at most `size` - 1 bytes, those of a set that the interpreter executes
+ * wrongly. */
 void exceptions_wrong(const struct engine *engine, uint32_t used, char *text, size_t size);
 
 /* plugin.c: create the modules of the engine's plugins and register them. */

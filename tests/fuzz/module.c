@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "../../csrc/engine/binary.c"
+#include "../../csrc/engine/code.c"
 
 int engine_fail(struct engine_error *error, const char *format, ...) {
     va_list arguments;

@@ -47,8 +47,14 @@ VALUE = b"\xd0\x70\x0b"  # ref.null func
 BOMBS = {
     "a function with 4294967295 local": module(locals_=b"\1" + MANY + b"\x7f"),
     "a function with 50001 local": module(locals_=b"\2" + leb128(50000) + b"\x7f\1\x7e"),
+    "a function with 60001 local": module(
+        locals_=b"\2\1\x63\x6f" + leb128(60000) + b"\x7f"
+    ),  # after one of a type of two parts
     "a table of 4294967295 elements": module(tables=b"\1\x70\0" + MANY),
     "a table of 10000001 elements": module(tables=b"\2\x70\0\1\x6f\1" + leb128(10**7 + 1) + MANY),
+    "a table of 4294967293 elements": module(
+        tables=b"\2\x40\0\x6c\0\1\x41\1\xfb\x1c\x0b\x70\0" + leb128(2**32 - 3)
+    ),  # after one whose initial value takes two instructions
     "a table of 4294967294 elements": module(
         tables=b"\2\x40\0\x70\0\1" + VALUE + b"\x70\0" + leb128(2**32 - 2)
     ),
