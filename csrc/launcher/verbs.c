@@ -1,5 +1,6 @@
 /* `state`, `start`, `kill` and `delete` of a container in the status that they are meant for. */
 #define _GNU_SOURCE
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../plan.h"
 #include "launcher.h"
 
 /* Everything that a state directory holds; the lock goes last: who waits for it finds it gone. */
@@ -60,13 +62,6 @@ static bool write_all(int descriptor, const char *data, size_t length) {
         data += written;
         length -= (size_t)written;
     }
-    return true;
-}
-
-/* For what fails after the point of no return. True, as of a verb that is done. */
-static bool fail(int *status, const char *what) {
-    dprintf(STDERR_FILENO, "crunw: %s: %s\n", what, strerror(errno));
-    *status = EXIT_FAILURE;
     return true;
 }
 
@@ -127,18 +122,49 @@ bool verb_kill(const struct command *command, int directory, int *status) {
     return sent;
 }
 
-/* Copies what the process reports until its program runs into `report`: 1 if that is anything, 0 if
- * it is nothing, -1 if it can't be known. */
-static int keep_report(int started, int report) {
-    char data[8192];
-    int reported = 0;
-    ssize_t got;
-    while ((got = TEMP_FAILURE_RETRY(read(started, data, sizeof data))) > 0) {
-        reported = 1;
-        if (!write_all(report, data, (size_t)got))
-            return -1;
+static size_t put_u32(uint8_t *at, size_t value) {
+    uint32_t little = htole32((uint32_t)value);
+    memcpy(at, &little, sizeof little);
+    return sizeof little;
+}
+
+/* Adds what has failed here, with errno, to the reports: as crunw-init would (plan.h). */
+static bool add_error(int report, const char *operation, const char *path) {
+    const char *const strings[] = {"start", operation, path};
+    uint8_t data[256];
+    uint64_t number = htole64((uint64_t)errno);
+    size_t size = put_u32(data, REPORT_ERROR);
+    size += put_u32(data + size, 0);
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        size_t length = strlen(strings[i]);
+        size += put_u32(data + size, length);
+        memcpy(data + size, strings[i], length + 1);
+        size += length + 1;
     }
-    return got < 0 || lseek(report, 0, SEEK_SET) < 0 ? -1 : reported;
+    memcpy(data + size, &number, sizeof number);
+    size += sizeof number;
+    size += put_u32(data + size, 0);
+    data[size++] = '\0'; /* no message: errno says it all */
+    put_u32(data + sizeof(uint32_t), size - 2 * sizeof(uint32_t));
+    return write_all(report, (const char *)data, size);
+}
+
+/* Copies what the process reports until its program runs into `report`; false: not all of it. */
+static bool keep_report(int started, int report) {
+    char data[8192];
+    ssize_t got;
+    while ((got = TEMP_FAILURE_RETRY(read(started, data, sizeof data))) > 0)
+        if (!write_all(report, data, (size_t)got))
+            return false;
+    return got == 0;
+}
+
+/* Lets the process go on and hears what it reports; false: what has failed can't be reported. */
+static bool let_go(int go, int started, int report) {
+    if (write(go, "g", 1) != 1)
+        return add_error(report, "write", "start");
+    close(go);
+    return keep_report(started, report) || add_error(report, "read", "started");
 }
 
 bool verb_start(const struct command *command, int directory, int *status, int *report) {
@@ -155,16 +181,15 @@ bool verb_start(const struct command *command, int directory, int *status, int *
     if (started < 0 || go < 0 || kept < 0 || fcntl(started, F_SETFL, 0) < 0 ||
         unlinkat(directory, "start", 0) < 0)
         return false;
-    /* From here on Python can't do it in this one's place: what fails is told. */
+    /* From here on Python can't do it in this one's place, but tell what has failed. */
     signal(SIGPIPE, SIG_IGN);
-    if (write(go, "g", 1) != 1)
-        return fail(status, "start: write to the FIFO \"start\"");
-    close(go);
-    int reported = keep_report(started, kept);
-    if (reported < 0)
-        return fail(status, "start: read what the container's process reports");
+    if (!let_go(go, started, kept)) {
+        dprintf(STDERR_FILENO, "crunw: start: keep the reports: %s\n", strerror(errno));
+        *status = EXIT_FAILURE;
+        return true;
+    }
     unlinkat(directory, "started", 0); /* `delete` removes it where this can't */
-    if (reported > 0)
+    if (lseek(kept, 0, SEEK_CUR) > 0 && lseek(kept, 0, SEEK_SET) == 0)
         *report = kept;
     *status = EXIT_SUCCESS;
     return true;

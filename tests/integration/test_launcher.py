@@ -167,6 +167,26 @@ def test_start_never_calls_a_failure_a_success(
     assert done.returncode != 0
 
 
+@pytest.mark.parametrize("call", ["write start", "read started"])
+def test_start_logs_what_fails_behind_the_point_of_no_return(
+    container: list[str], tmp_path: Path, call: str
+) -> None:
+    root, name = container
+    log = tmp_path / "log"
+    system_call, fifo = call.split()
+    fault = ["-P", tmp_path / "root" / name / fifo, "-e", f"inject={system_call}:error=EIO"]
+    command = ["strace", "-qqq", "-o", "/dev/null", *fault, "crunw", "--log", log]
+    done = subprocess.run(
+        [*command, "--log-format", "json", root, "start", name],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = f"{call}: Input/output error"
+    assert (done.returncode, done.stderr) == (1, f"crunw: {told}\n")
+    assert json.loads(log.read_text())["msg"] == told
+
+
 def test_hooks_get_the_id_that_looks_like_a_number(tmp_path: Path, container: list[str]) -> None:
     """An id of digits is not taken for the pid that goes into the state."""
     root, _ = container
