@@ -26,7 +26,7 @@ class SpecError(CrunwError):
 
 
 class StateError(CrunwError):
-    """The container does not exist, exists already, or is in the wrong status for the verb."""
+    """The container does not exist, already exists, or is in the wrong status for the verb."""
 
 
 class KernelError(CrunwError):

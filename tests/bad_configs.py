@@ -256,10 +256,10 @@ CONFIGS: list[tuple[str, dict[str, Any], str, str]] = [
         "must be an integer from 0 to 18446744073709551615, is -1",
     ),
     (
-        "limit stands twice",
+        "limit is given twice",
         {"process.rlimits": [{"type": "RLIMIT_CPU", "soft": 1, "hard": 1}] * 2},
         "process.rlimits[1].type",
-        "RLIMIT_CPU stands twice",
+        "RLIMIT_CPU is given twice",
     ),
     (
         "oom score is out of range",
@@ -383,10 +383,10 @@ CONFIGS: list[tuple[str, dict[str, Any], str, str]] = [
         "is required",
     ),
     (
-        "namespace stands twice",
+        "namespace is given twice",
         {"linux.namespaces[0].type": "mount"},
         "linux.namespaces[4].type",
-        "namespace 'mount' stands twice",
+        "namespace 'mount' is given twice",
     ),
     (
         "namespace path is relative",
@@ -539,7 +539,7 @@ CONFIGS: list[tuple[str, dict[str, Any], str, str]] = [
         "sysctl for the hostname",
         {"linux.sysctl": {"kernel.hostname": "x"}},
         "linux.sysctl['kernel.hostname']",
-        "belongs into the field hostname",
+        "belongs in the field hostname",
     ),
     (
         "sysctl is a number",
@@ -693,10 +693,10 @@ CONFIGS: list[tuple[str, dict[str, Any], str, str]] = [
         "must be a size such as '2MB', is '2M'",
     ),
     (
-        "huge page stands twice",
+        "huge page is given twice",
         {"linux.resources.hugepageLimits": [{"pageSize": "2MB", "limit": 1}] * 2},
         "linux.resources.hugepageLimits[1].pageSize",
-        "2MB stands twice",
+        "2MB is given twice",
     ),
     (
         "network class is out of range",

@@ -167,7 +167,7 @@ def _size(path: str, table: dict[str, Any], key: str, default: int) -> int:
     try:
         return size(str(text))
     except ValueError:
-        raise CrunwError(f"{path}: aot.{key}: {text!r} is not a size, as 512M") from None
+        raise CrunwError(f"{path}: aot.{key}: {text!r} is not a size such as 512M") from None
 
 
 def _wait(path: str, table: dict[str, Any]) -> float:

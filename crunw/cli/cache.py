@@ -163,7 +163,7 @@ def _prune(parsed: Parsed) -> int:
     try:
         limit = config.size(text) if text else config.load().max_size
     except ValueError:
-        raise UsageError(f"--max-size: {text!r} is not a size, as 512M") from None
+        raise UsageError(f"--max-size: {text!r} is not a size such as 512M") from None
     _print(list(map(_compiled, store.prune(0 if parsed.flag("all") else limit))), parsed)
     return 0
 

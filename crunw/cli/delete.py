@@ -16,7 +16,7 @@ USAGE = "[OPTION…] ID"
 ABOUT = "Delete a stopped container."
 INTERSPERSED = True
 OPTIONS = (
-    Option("force", "kill it first if it runs; a missing one is no error", short="f"),
+    Option("force", "kill it first if it runs; ignore a missing one", short="f"),
     Option("regex", "ID is a regular expression: all containers whose id has a match", short="r"),
 )
 

@@ -45,8 +45,8 @@ def duration(text: str) -> float:
             total += float(number) * _SECONDS[unit]
         except (KeyError, ValueError):
             raise UsageError(
-                f"--interval: {text!r} is no duration such as 500ms or 1m30s"
+                f"--interval: {text!r} is not a duration such as 500ms or 1m30s"
             ) from None
     if total <= 0:
-        raise UsageError(f"--interval: {text!r} is not more than nothing")
+        raise UsageError(f"--interval: {text!r} must be greater than zero")
     return total

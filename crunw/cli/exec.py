@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from crunw.spec.model import Capabilities, Process
 
 USAGE = "[OPTION…] ID COMMAND [ARGUMENT…]"
-ABOUT = "Run a further process in a container; exits with its status."
+ABOUT = "Run another process in a container; exits with its status."
 INTERSPERSED = False
 _FAILURE = 255  # as runc: a program's 1 is a program's 1
 OPTIONS = (

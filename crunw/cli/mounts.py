@@ -26,7 +26,7 @@ def run(parsed: Parsed, given: Parsed) -> int:
     words = parsed.arguments
     if not words or words[0] not in _ACTIONS:
         raise UsageError(
-            f"mounts: {words[0]!r} is no action" if words else "add or remove is needed"
+            f"mounts: {words[0]!r} is not an action" if words else "add or remove is needed"
         )
     if len(words) != 3:
         raise UsageError(f"mounts {words[0]}: a container id and a file are needed")

@@ -29,7 +29,7 @@ def run(parsed: Parsed, given: Parsed) -> int:
         with open(path, "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise CrunwError(f"{path} exists already") from None
+        raise CrunwError(f"{path} already exists") from None
     except OSError as error:
         raise KernelError("write", path, error) from error
     return 0

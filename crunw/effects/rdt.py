@@ -38,7 +38,7 @@ class Group:
             raise SpecError(_FIELD, "no resctrl file system is mounted on this host")
         class_id = wanted.get("closID", "")
         if class_id in (".", "..") or "/" in class_id:
-            raise SpecError(f"{_FIELD}.closID", f"{class_id!r} is no file name")
+            raise SpecError(f"{_FIELD}.closID", f"{class_id!r} is not a file name")
         lines = [wanted.get("l3CacheSchema", ""), wanted.get("memBwSchema", "")]
         lines = [line for line in [*lines, *wanted.get("schemata", ())] if line]
         self._schemata = "".join(f"{line}\n" for line in lines)

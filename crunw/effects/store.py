@@ -65,7 +65,7 @@ def check_id(container_id: str) -> None:
         or container_id in (".", "..")
         or not _ID_CHARACTERS.issuperset(container_id)
     ):
-        raise StateError(f"container id {container_id!r}: must be of letters, digits and _+-.")
+        raise StateError(f"container id {container_id!r}: use only letters, digits and _ + - .")
 
 
 def container_ids(root: str) -> list[str]:
@@ -150,7 +150,7 @@ class Container:
 
     def taken(self) -> StateError:
         """The error for an id that another container has."""
-        return StateError(f"container {self.id} exists already")
+        return StateError(f"container {self.id} already exists")
 
     def read(self) -> Record:
         """Return the record; empty when ``create`` died before its first.

@@ -204,7 +204,7 @@ class Restoration(Creation):
         except ValueError as error:
             raise CrunwError(f"{path}: {error}") from None
         if not isinstance(names, list):
-            raise CrunwError(f"{path}: is no list")
+            raise CrunwError(f"{path}: is not a list")
         numbered = [(str(name), number) for number, name in enumerate(names[:3])]
         return {name: n for name, n in reversed(numbered) if name.startswith(("pipe:", "file["))}
 

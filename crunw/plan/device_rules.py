@@ -83,7 +83,7 @@ def rules(devices: Iterable[DeviceRule]) -> list[Rule]:
 
 def _number(number: int, field: str) -> int | None:
     if number > 0xFFFFFFFF:
-        raise SpecError(field, f"{number} is no device number")
+        raise SpecError(field, f"{number} is not a device number")
     return number if number >= 0 else None
 
 

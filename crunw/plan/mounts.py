@@ -204,7 +204,7 @@ def _bind(
     """The bind, then the attributes that it has from its source but is asked not to have."""
     if options.data:
         # The kernel would ignore it, and with it what its author relies on.
-        raise SpecError(f"{field}.options", f"{options.data!r} is no option of a bind mount")
+        raise SpecError(f"{field}.options", f"{options.data!r} is not an option of a bind mount")
     source = mount.get("source", "")
     if not source.startswith("/"):
         source = f"{host.bundle}/{source}"

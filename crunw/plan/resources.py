@@ -253,7 +253,7 @@ def _cpuset(cpu: Section) -> Iterator[Write]:
         if not value:
             continue
         if not set(value) <= set("0123456789,-"):
-            raise SpecError(f"{_FIELD}.cpu.{key}", f"{value!r} is no list such as 0-3,7")
+            raise SpecError(f"{_FIELD}.cpu.{key}", f"{value!r} is not a list such as 0-3,7")
         yield Write("cpuset", f"cpuset.{key}", value, f"cpu.{key}")
 
 
@@ -317,7 +317,7 @@ def _hugetlb(limits: list[Section], version: int) -> Iterator[Write]:
     for index, limit in enumerate(limits):
         size, field = limit["pageSize"], f"hugepageLimits[{index}]"
         if not size[:-2].isdecimal() or size[-2:] not in ("KB", "MB", "GB"):
-            raise SpecError(f"{_FIELD}.{field}.pageSize", f"{size!r} is no size such as 2MB")
+            raise SpecError(f"{_FIELD}.{field}.pageSize", f"{size!r} is not a size such as 2MB")
         value = limit["limit"]
         yield Write("hugetlb", f"hugetlb.{size}.{suffix}", value, field)
         yield Write("hugetlb", f"hugetlb.{size}.rsvd.{suffix}", value, field, optional=True)
@@ -336,7 +336,7 @@ def _network(network: Section) -> Iterator[Write]:
 def _rdma(devices: dict[str, Section]) -> Iterator[Write]:
     for name, limits in devices.items():
         if not name or set(name) & set("/ \n"):
-            raise SpecError(f"{_FIELD}.rdma", f"{name!r} is no device name")
+            raise SpecError(f"{_FIELD}.rdma", f"{name!r} is not a device name")
         values = [
             f"{file_key}={limits[key]}"
             for key, file_key in (("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object"))
@@ -352,7 +352,7 @@ def _unified(unified: dict[str, str], version: Callable[[str], int]) -> Iterator
         field = f"{_FIELD}.unified.{file}"
         controller, dot, _ = file.partition(".")
         if not dot or "/" in file or not controller:
-            raise SpecError(field, "is no name of a cgroup file such as memory.high")
+            raise SpecError(field, "is not a name of a cgroup file such as memory.high")
         if version({"io": "blkio"}.get(controller, controller)) == 1:
             raise SpecError(field, "is on cgroup v1 here; unified is for cgroup v2 only")
         for line in value.splitlines():

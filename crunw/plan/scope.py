@@ -70,7 +70,7 @@ def _number(value: str, field: str) -> int:
     if value in ("max", "-1"):
         return INFINITY
     if not value.isdecimal():
-        raise SpecError(field, f"{value!r} is no number")
+        raise SpecError(field, f"{value!r} is not a number")
     return int(value)
 
 
@@ -81,7 +81,7 @@ def bit_mask(cpus: str, field: str) -> bytes:
         first, dash, last = part.partition("-")
         last = last if dash else first
         if not (first.isdecimal() and last.isdecimal() and int(last) < 65536):
-            raise SpecError(field, f"{cpus!r} is no list such as 0-3,7")
+            raise SpecError(field, f"{cpus!r} is not a list such as 0-3,7")
         for number in range(int(first), int(last) + 1):
             mask |= 1 << number
     return mask.to_bytes((mask.bit_length() + 7) // 8, "little")

@@ -27,7 +27,7 @@ def annotated_properties(annotations: dict[str, str]) -> list[Property]:
         name = key.removeprefix(PREFIX)
         field = f"annotations[{key!r}]"
         if not (name.isascii() and name.isalpha()) or name in _DECIDED:
-            raise SpecError(field, "is no property that an annotation can set")
+            raise SpecError(field, "is not a property that an annotation can set")
         value = _value(text.strip(), field)
         found.append(_in_microseconds(name, value, field))
     return found
@@ -39,7 +39,7 @@ def _in_microseconds(name: str, value: tuple[str, Value], field: str) -> Propert
         return name, value
     seconds = value[1]
     if not isinstance(seconds, int) or seconds < 0:
-        raise SpecError(field, "is no number of seconds")
+        raise SpecError(field, "is not a number of seconds")
     return f"{name.removesuffix('Sec')}USec", ("t", seconds * 1_000_000)
 
 
@@ -56,7 +56,9 @@ def _value(text: str, field: str) -> tuple[str, Value]:
     digits = number.removeprefix("-")
     if kind in _BITS and digits.isascii() and digits.isdecimal() and _fits(kind, int(number)):
         return kind, int(number)
-    raise SpecError(field, f"{text!r} is no value of a property such as true, 'text' or uint64 5")
+    raise SpecError(
+        field, f"{text!r} is not a value of a property such as true, 'text' or uint64 5"
+    )
 
 
 def _fits(kind: str, number: int) -> bool:
@@ -70,5 +72,5 @@ def _string(text: str, field: str) -> str:
     """A quoted string. What has an escape in it no engine sends."""
     inside = text[1:-1]
     if len(text) < 2 or text[0] not in "'\"" or text[-1] != text[0] or {text[0], "\\"} & {*inside}:
-        raise SpecError(field, f"{text!r} is no quoted text")
+        raise SpecError(field, f"{text!r} is not quoted text")
     return inside

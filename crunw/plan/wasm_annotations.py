@@ -43,7 +43,7 @@ def milliseconds(text: str) -> int:
         unit = rest[: len(rest) - len(rest.lstrip("smh"))]
         rest = rest[len(unit) :]
         if unit not in _UNITS or number.count(".") > 1 or not number.strip("."):
-            raise ValueError(f"{text!r} is no duration such as 500ms or 1m30s")
+            raise ValueError(f"{text!r} is not a duration such as 500ms or 1m30s")
         total += float(number) * _UNITS[unit]
     if not 1 <= total <= _MOST_MILLISECONDS:
         raise ValueError(f"{text!r} must be from 1ms to {_MOST_MILLISECONDS // 3_600_000}h")
@@ -63,7 +63,7 @@ def _items(text: str) -> list[str]:
         if not item:
             raise ValueError(f"{text!r} has an empty item")
         if items.count(item) > 1:
-            raise ValueError(f"{item!r} stands twice")
+            raise ValueError(f"{item!r} is given twice")
     return items
 
 
@@ -100,7 +100,7 @@ def _preopens(found: Settings, text: str) -> None:
                 f"{item!r} is not NAME:PATH or NAME:PATH:ro with an absolute path in the container"
             )
         if any(entry.guest == guest for entry in found.preopens):
-            raise ValueError(f"the name {guest!r} stands twice")
+            raise ValueError(f"the name {guest!r} is given twice")
         found.preopens.append(Preopen(guest, clean(host), mode == "ro"))
     if len(found.preopens) > _MOST_PREOPENS:
         raise ValueError(f"more than {_MOST_PREOPENS} directories")

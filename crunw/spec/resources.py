@@ -32,7 +32,7 @@ def check_resources(resources: Resources, field: str = "linux.resources") -> Non
     for index, limit in enumerate(resources.get("hugepageLimits", ())):
         if limit["pageSize"] in sizes:
             raise SpecError(
-                f"{field}.hugepageLimits[{index}].pageSize", f"{limit['pageSize']} stands twice"
+                f"{field}.hugepageLimits[{index}].pageSize", f"{limit['pageSize']} is given twice"
             )
         sizes.add(limit["pageSize"])
 

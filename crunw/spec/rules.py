@@ -76,7 +76,7 @@ def check_process(process: Process) -> None:
     for index, limit in enumerate(process.get("rlimits", ())):
         field = f"process.rlimits[{index}]"
         if limit["type"] in seen:
-            raise SpecError(f"{field}.type", f"{limit['type']} stands twice")
+            raise SpecError(f"{field}.type", f"{limit['type']} is given twice")
         seen.add(limit["type"])
         if limit["soft"] > limit["hard"]:
             raise SpecError(
@@ -133,7 +133,7 @@ def _namespaces(linux: Linux) -> dict[str, str]:
     for index, namespace in enumerate(linux.get("namespaces", ())):
         if namespace["type"] in found:
             raise SpecError(
-                f"linux.namespaces[{index}].type", f"namespace '{namespace['type']}' stands twice"
+                f"linux.namespaces[{index}].type", f"namespace '{namespace['type']}' is given twice"
             )
         found[namespace["type"]] = namespace.get("path", "")
     return found
@@ -225,7 +225,7 @@ def _sysctl(key: str, namespaces: dict[str, str]) -> None:
     if any(part in ("", ".", "..") for part in path.split("/")):
         raise SpecError(field, "is not the name of a sysctl")
     if path == "kernel/hostname":
-        raise SpecError(field, "belongs into the field hostname")
+        raise SpecError(field, "belongs in the field hostname")
     if path in IPC_SYSCTLS or path.startswith("fs/mqueue/"):
         needed = "ipc"
     elif path.startswith("net/"):
@@ -247,7 +247,7 @@ def _net_devices(linux: Linux, namespaces: dict[str, str]) -> None:
         for candidate in (old, name):
             bad = not 0 < len(candidate.encode()) < _IFNAMSIZ or candidate in (".", "..")
             if bad or any(c in "/:" or c.isspace() for c in candidate):
-                raise SpecError(field, f"{show(candidate)} is no name of a network device")
+                raise SpecError(field, f"{show(candidate)} is not a name of a network device")
         if name in seen:
             raise SpecError(field, f"two devices of the name {show(name)}")
         seen.add(name)

@@ -397,11 +397,11 @@ def test_in_the_wrong_status(crunw: Runtime, bundle, images: Path) -> None:
     crunw("start", made.id).ok()
     checkpoint(crunw, made, images, "--leave-running")
     again = ("restore", "--bundle", made.path, "--image-path", images, made.id)
-    assert crunw(*again).error() == f"container {made.id} exists already"
+    assert crunw(*again).error() == f"container {made.id} already exists"
     crunw("kill", made.id, "KILL").ok()
     crunw.wait_status(made, "stopped")
     assert "the container is stopped" in crunw(*words).error()
-    assert crunw(*again).error() == f"container {made.id} exists already"
+    assert crunw(*again).error() == f"container {made.id} already exists"
 
 
 @pytest.mark.parametrize(

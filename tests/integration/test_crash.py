@@ -161,7 +161,7 @@ def test_a_half_made_container_is_stopped(crunw, bundle):
     assert crunw.create(container, prefix=kill_at("rename", 1)).status == KILLED
     state = crunw.state(container)
     assert (state["status"], state["pid"]) == ("stopped", 0)
-    assert crunw.create(container).error() == f"container {container.id} exists already"
+    assert crunw.create(container).error() == f"container {container.id} already exists"
     assert "the container is stopped" in crunw("start", container.id).error()
     assert "container not running" in crunw("kill", container.id).error()
     assert crunw("delete", container.id).ok() == ""

@@ -182,9 +182,9 @@ def test_refused(crunw, bundle):
     container = bundle("true")
     crunw.create(container).ok()
     for text in ("5", "1x", "s", "1.2.3s"):
-        error = f"--interval: {text!r} is no duration such as 500ms or 1m30s"
+        error = f"--interval: {text!r} is not a duration such as 500ms or 1m30s"
         assert crunw("events", "--interval", text, container.id).error() == error
-    error = "--interval: '0s' is not more than nothing"
+    error = "--interval: '0s' must be greater than zero"
     assert crunw("events", "--interval", "0s", container.id).error() == error
     stats(crunw, container)
     crunw("start", container.id).ok()

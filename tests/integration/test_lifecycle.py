@@ -97,7 +97,7 @@ def test_every_verb_in_every_status(crunw, bundle, status):
 def test_an_id_is_taken_until_it_is_deleted(crunw, bundle, status):
     container = make(crunw, bundle(*SLEEP), status)
     for result in (crunw.create(container), crunw.run(container)):
-        assert result.error() == f"container {container.id} exists already"
+        assert result.error() == f"container {container.id} already exists"
     assert crunw.status(container) == status
     crunw("delete", "--force", container.id).ok()
     crunw.create(container).ok()
@@ -186,7 +186,7 @@ def test_start_tells_that_the_program_is_no_program(crunw, bundle):
     crunw.create(container).ok()
     assert crunw("start", container.id).error() == "exec /text: Exec format error"
     crunw.wait_status(container, "stopped")
-    assert crunw.run(container.change(process__args=["/text"])).error().endswith("exists already")
+    assert crunw.run(container.change(process__args=["/text"])).error().endswith("already exists")
     crunw("delete", container.id).ok()
     assert crunw.run(container).error() == "exec /text: Exec format error"
     assert crunw.status(container) == ""

@@ -162,7 +162,7 @@ def test_bad_mounts(crunw: Runtime, bundle, mount: dict[str, Any], problem: str)
 def test_bad_command_lines(crunw: Runtime, bundle, tmp_path: Path) -> None:
     made = bundle(*FOREVER)
     assert crunw("mounts").error() == "add or remove is needed"
-    assert crunw("mounts", "move", "a", "b").error() == "mounts: 'move' is no action"
+    assert crunw("mounts", "move", "a", "b").error() == "mounts: 'move' is not an action"
     assert crunw("mounts", "add", "a").error() == "mounts add: a container id and a file are needed"
     assert change(crunw, "add", made).error() == f"container {made.id} does not exist"
     crunw.start(made)

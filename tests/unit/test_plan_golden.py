@@ -782,7 +782,7 @@ def test_joined_all_needs_nothing_new() -> None:
         ),
         (
             mount("/data", "bind", "/host/data", "ro", "size=5", "mode=1"),
-            "mounts[0].options: 'size=5,mode=1' is no option of a bind mount",
+            "mounts[0].options: 'size=5,mode=1' is not an option of a bind mount",
         ),
         (
             mount("/sys/fs/cgroup", "cgroup", ""),

@@ -88,7 +88,7 @@ def test_a_list_of_processors_that_is_none(text) -> None:
 
 def test_a_number_that_is_none() -> None:
     with pytest.raises(
-        SpecError, match=r"^linux.resources.unified.memory.high: 'lots' is no number"
+        SpecError, match=r"^linux.resources.unified.memory.high: 'lots' is not a number"
     ):
         made({"unified": {"memory.high": "lots"}})
 

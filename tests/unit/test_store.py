@@ -34,7 +34,7 @@ def test_id(name: str) -> None:
     ["", ".", "..", "a/b", "../a", "/", "a b", "a\n", "a\0b", "ä", "²", "a" * 1025, "\udcff"],
 )
 def test_no_id(name: str, root: str) -> None:
-    with pytest.raises(StateError, match=r": must be of letters, digits and _\+-\.$"):
+    with pytest.raises(StateError, match=r": use only letters, digits and _ \+ - \.$"):
         Container(root, name)
 
 
@@ -52,7 +52,7 @@ def test_make_is_private_and_locked(root: str) -> None:
 
 def test_id_is_taken_once(root: str) -> None:
     Container(root, "a").make()
-    with pytest.raises(StateError, match=r"^container a exists already$"):
+    with pytest.raises(StateError, match=r"^container a already exists$"):
         Container(root, "a").make()
 
 

@@ -186,7 +186,7 @@ def scope_name(cgroups_path: str, container_id: str, *, user: bool) -> tuple[str
     slice_name = slice_name or default
     slice_path(slice_name)
     if not name or len(unit) > _NAME_LENGTH or not _NAME_CHARACTERS.issuperset(unit):
-        raise SpecError(_FIELD, f"{unit!r} is no name of a systemd unit")
+        raise SpecError(_FIELD, f"{unit!r} is not a name of a systemd unit")
     return slice_name, unit
 
 
@@ -200,7 +200,7 @@ def slice_path(name: str) -> str:
         return ""
     parts = stem.split("-")
     if stem == name or "" in parts or not _NAME_CHARACTERS.issuperset(name):
-        raise SpecError(_FIELD, f"{name!r} is no name of a systemd slice")
+        raise SpecError(_FIELD, f"{name!r} is not a name of a systemd slice")
     return "".join(f"/{'-'.join(parts[: end + 1])}.slice" for end in range(len(parts)))
 
 

@@ -132,12 +132,12 @@ def _action(section: Any, key: str, errno_key: str, field: str) -> int:
     if name in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"):
         number = section.get(errno_key, errno.EPERM)
         if not 0 <= number <= 0xFFFF:
-            raise SpecError(f"{field}.{errno_key}", f"{number} is no errno")
+            raise SpecError(f"{field}.{errno_key}", f"{number} is not an errno")
         return int(number) | (_ERRNO if name == "SCMP_ACT_ERRNO" else _TRACE)
     if errno_key in section:
         raise SpecError(f"{field}.{errno_key}", f"means nothing with {name}")
     if name not in ACTIONS:
-        raise SpecError(f"{field}.{key}", f"{name!r} is no action")
+        raise SpecError(f"{field}.{key}", f"{name!r} is not an action")
     return int(ACTIONS[name])
 
 
@@ -148,7 +148,7 @@ def _architectures(lib: Any, context: Any, section: Seccomp) -> list[int]:
         own_name = name.removeprefix("SCMP_ARCH_").lower().encode()
         token = lib.seccomp_arch_resolve_name(own_name) if name in ARCHITECTURES else 0
         if not token:
-            raise SpecError(f"{_FIELD}.architectures[{index}]", f"{name!r} is no architecture")
+            raise SpecError(f"{_FIELD}.architectures[{index}]", f"{name!r} is not an architecture")
         if token in tokens:
             continue
         _check(lib.seccomp_arch_add(context, token), f"{_FIELD}.architectures[{index}]")
@@ -186,7 +186,7 @@ def _add_rule(ffi: Any, lib: Any, context: Any, action: int, rule: SyscallRule, 
 def _comparison(arg: SyscallArg, field: str) -> tuple[int, int, int, int]:
     """A ``struct scmp_arg_cmp``."""
     if arg["op"] not in OPERATORS:
-        raise SpecError(f"{field}.op", f"{arg['op']!r} is no operator")
+        raise SpecError(f"{field}.op", f"{arg['op']!r} is not an operator")
     if not 0 <= arg["index"] <= 5:
         raise SpecError(f"{field}.index", "is not from 0 to 5")
     return arg["index"], OPERATORS[arg["op"]], arg["value"], arg.get("valueTwo", 0)
@@ -196,7 +196,7 @@ def _flags(section: Seccomp, notify: bool) -> int:
     flags = 0 if "flags" in section else _DEFAULT_FLAGS
     for index, name in enumerate(section.get("flags", ())):
         if name not in FLAGS:
-            raise SpecError(f"{_FIELD}.flags[{index}]", f"{name!r} is no flag")
+            raise SpecError(f"{_FIELD}.flags[{index}]", f"{name!r} is not a flag")
         flags |= FLAGS[name]
     if not notify:
         return flags & ~_FLAG_WAIT_KILLABLE_RECV

@@ -111,9 +111,9 @@ def test_a_name_in_use_is_refused(systemd, bundle, tmp_path) -> None:
     [
         ("/a/b", "'/a/b' is not slice:prefix:name"),
         ("a..slice:b", "is not slice:prefix:name"),
-        ("nothing:p:n", "'nothing' is no name of a systemd slice"),
-        ("a--b.slice:p:n", "'a--b.slice' is no name of a systemd slice"),
-        ("a.slice:p:n/x", "'p-n/x.scope' is no name of a systemd unit"),
+        ("nothing:p:n", "'nothing' is not a name of a systemd slice"),
+        ("a--b.slice:p:n", "'a--b.slice' is not a name of a systemd slice"),
+        ("a.slice:p:n/x", "'p-n/x.scope' is not a name of a systemd unit"),
     ],
 )
 def test_a_path_that_names_no_scope(systemd, bundle, path, problem) -> None:
