@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC "CRWP"
-#define PLAN_VERSION 6u
+#define PLAN_VERSION 7u
 #define PLAN_MAX_BYTES (16u << 20)
 
 /* op, number, signature. Steps run in the order of the plan; the comment says what each does and
@@ -99,12 +99,13 @@
     X(ROOTFS, 21, "s")                                                                             \
     /* s source, s target, s filesystem type, u MS_* flags, s data, u MOUNT_* bits (below).        \
      * The target is resolved inside the rootfs and created if missing (a file for a bind of a     \
-     * non-directory, else a directory). With MS_BIND the other flags are applied too. */          \
+     * non-directory, else a directory). With MS_BIND the other flags are applied too. Where a     \
+     * link was bound, the steps on the same target right behind are about that link. */                      \
     X(MOUNT, 22, "sssusu")                                                                         \
     /* s source, s target, u MS_* flags, s path of a user namespace ("": make one with), s uid     \
-     * map, s gid map, u nonzero: the mounts below are mapped too. A bind mount with mapped ids.   \
-     * Needs OPENER. */                                                                            \
-    X(BIND_IDMAPPED, 32, "ssusssu")                                                                \
+     * map, s gid map, u nonzero: the mounts below are mapped too, u MOUNT_* bits. A bind mount    \
+     * with mapped ids. Needs OPENER. */                                                           \
+    X(BIND_IDMAPPED, 32, "ssusssuu")                                                               \
     /* s path: detach the mount there, with those below it. After ROOT_JOINED */                   \
     X(UNMOUNT, 34, "s")                                                                            \
     /* s path, s SELinux label of the file or directory there */                                   \
@@ -227,6 +228,11 @@ struct plan_counters {
 /* MOUNT: bits of the last field. */
 #define MOUNT_COPY_UP 1u  /* tmpcopyup: the directory's content is copied into the new tmpfs */
 #define MOUNT_OPTIONAL 2u /* a source that does not exist is skipped */
+/* A symbolic link is not followed in the last component */
+#define MOUNT_SOURCE_LINK 4u /* of the source: the link is bound */
+#define MOUNT_TARGET_LINK 8u /* of the target: the link is covered */
+#define MOUNT_COPY_LINK 16u  /* of the source: a link like it is made as the target, if it is one  \
+                              */
 
 /* CREDENTIALS: bits of the last field. */
 #define CREDENTIALS_KEEP 1u /* all capabilities stay as they are */

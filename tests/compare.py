@@ -20,7 +20,7 @@ from typing import Any
 from crunw.spec.example import example
 
 RUNTIMES = ("crun", "runc", "crunw")
-APPLETS = "cat cut grep id ls sh stat touch true".split()
+APPLETS = "cat cut grep id ls readlink sh sleep stat touch true".split()
 PATIENCE = 30  # s
 LONGEST = 120  # characters of an error
 FIRST = 100000  # the host's id of root in a user namespace
@@ -36,6 +36,7 @@ class Row:
     title: str
     line: str
     changes: tuple[Change, ...] = ()
+    exec: str = ""  # a line for `exec`, beside the first one, which then must not end
 
 
 def mount(*, first: bool = False, **fields: Any) -> Change:
@@ -76,6 +77,16 @@ def no_mount_namespace(config: Config) -> None:
     linux["namespaces"] = [entry for entry in linux["namespaces"] if entry["type"] != "mount"]
 
 
+def no_masks(config: Config) -> None:
+    config["linux"] |= {"maskedPaths": [], "readonlyPaths": []}
+
+
+def bind(destination: str, source: str, *options: str) -> Change:
+    return mount(
+        destination=destination, type="bind", source=f"second/{source}", options=["bind", *options]
+    )
+
+
 def groups(config: Config) -> None:
     config["process"]["user"]["additionalGids"] = [7]
 
@@ -85,6 +96,7 @@ def hook(config: Config) -> None:
 
 
 FLAGS = "grep ' /d ' /proc/self/mountinfo | cut -d' ' -f6"
+LINK = "ls -l {0} | cut -c1; readlink {0}; grep -c ' {0} ' /proc/self/mountinfo"
 DEVICE = "stat -c '%A %u:%g %t:%T' /dev/foo"
 IDMAP = "idmap=uids=0-100003-1;gids=0-100004-1"
 ROWS = [
@@ -92,6 +104,13 @@ ROWS = [
     Row("a mount on /..", "ls /marker", (second_root("/.."),)),
     Row("a mount on a link to /", "ls /marker", (second_root("/to-root"),)),
     Row("no mount namespace", "ls -d /bin", (no_mount_namespace,)),
+    Row("no mount namespace, no masked paths", "ls -d /bin", (no_mount_namespace, no_masks)),
+    Row(
+        "no mount namespace: exec",
+        "sleep 60",
+        (no_mount_namespace, no_masks),
+        exec="test -e /marker && echo in the container || echo on the host",
+    ),
     Row(
         "a mount with neither type nor bind",
         "ls /d",
@@ -129,6 +148,48 @@ ROWS = [
             user_namespace,
             mount(destination="/d", type="bind", source="second", options=["bind", IDMAP]),
         ),
+    ),
+    Row("copy-symlink", LINK.format("/d"), (bind("/d", "link", "copy-symlink"),)),
+    Row("copy-symlink of a file", "ls /d", (bind("/d", "marker", "copy-symlink"),)),
+    Row("copy-symlink on the same link", "readlink /same", (bind("/same", "link", "copy-symlink"),)),
+    Row("copy-symlink on another link", "readlink /to-bin", (bind("/to-bin", "link", "copy-symlink"),)),
+    Row("copy-symlink on a file", "cat /file", (bind("/file", "link", "copy-symlink"),)),
+    Row(
+        "copy-symlink with src-nofollow",
+        LINK.format("/d"),
+        (bind("/d", "link", "copy-symlink", "src-nofollow"),),
+    ),
+    Row(
+        "copy-symlink of a file system",
+        FLAGS,
+        (mount(destination="/d", options=["copy-symlink"]),),
+    ),
+    Row("src-nofollow", LINK.format("/d"), (bind("/d", "link", "src-nofollow"),)),
+    Row(
+        "src-nofollow, dest-nofollow",
+        LINK.format("/to-file"),
+        (bind("/to-file", "link", "src-nofollow", "dest-nofollow"),),
+    ),
+    Row(
+        "src-nofollow, dest-nofollow, rprivate, rw",
+        LINK.format("/to-file"),
+        (bind("/to-file", "link", "src-nofollow", "dest-nofollow", "rprivate", "rw"),),
+    ),
+    Row(
+        "dest-nofollow on a link",
+        "cat /to-file; grep -c . /file",
+        (bind("/to-file", "marker", "dest-nofollow"),),
+    ),
+    Row(
+        "dest-nofollow with a directory on a link",
+        "ls /to-bin",
+        (bind("/to-bin", "bin", "dest-nofollow"),),
+    ),
+    Row("dest-nofollow, nothing there", "cat /d", (bind("/d", "marker", "dest-nofollow"),)),
+    Row(
+        "dest-nofollow with a tmpfs on a directory",
+        FLAGS,
+        (mount(destination="/d", options=["dest-nofollow"]),),
     ),
     Row("a device where a file is", "ls -l /file | cut -c1-10", (device(path="/file"),)),
     Row(
@@ -169,16 +230,22 @@ def make_bundle(directory: Path, row: Row) -> None:
         shutil.copy(str(shutil.which("busybox")), binaries / "busybox")
         for applet in APPLETS:
             (binaries / applet).symlink_to("busybox")
-    (directory / "second/marker").touch()
+    (directory / "second/marker").write_text("marker\n")
+    (directory / "second/link").symlink_to("marker")
     (directory / "rootfs/file").touch()
-    (directory / "rootfs/to-root").symlink_to("/")
+    (directory / "rootfs/marker").write_text("the container's\n")
+    for name, target in (("root", "/"), ("bin", "bin"), ("file", "file")):
+        (directory / f"rootfs/to-{name}").symlink_to(target)
+    (directory / "rootfs/same").symlink_to("marker")
     config = json.loads(json.dumps(example(rootless=False)))
     config["process"] |= {"terminal": False, "args": ["/bin/sh", "-c", row.line]}
     config["root"]["readonly"] = False
     for change in row.changes:
         change(config)
     config["mounts"] = [
-        {**entry, "source": f"{directory}/second"} if entry["source"] == "second" else entry
+        {**entry, "source": f"{directory}/{entry['source']}"}
+        if entry["source"].startswith("second")
+        else entry
         for entry in config["mounts"]
     ]
     if user_namespace in row.changes:
@@ -195,17 +262,32 @@ def outcome(runtime: str, row: Row) -> str:
         make_bundle(directory, row)
         command = [runtime, "--root", f"{name}/state"]
         try:
-            done = subprocess.run(
-                [*command, "run", "--bundle", name, "compare"],
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-                timeout=PATIENCE,
-            )  # fmt: skip
-            seen = summary(done, name)
+            seen = summary(run(command, row, directory), name)
         except subprocess.TimeoutExpired:
             seen = "does not end"
         subprocess.run([*command, "delete", "--force", "compare"], capture_output=True, check=False)
         left = unmount_below(name)
         return seen + (f"; leaves {left} mounts on the host" if left else "")
+
+
+def run(command: list[str], row: Row, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run the row's line; with one for `exec`, that of the detached container."""
+    outputs = [directory / "stdout", directory / "stderr"]
+    detach = ["--detach"] if row.exec else []
+    verbs = [["run", *detach, "--bundle", str(directory), "compare"]]
+    if row.exec:
+        verbs.append(["exec", "compare", "/bin/sh", "-c", row.exec])
+    for verb in verbs:
+        with outputs[0].open("w") as stdout, outputs[1].open("w") as stderr:  # others keep pipes open
+            done = subprocess.run(
+                [*command, *verb],
+                stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, check=False,
+                timeout=PATIENCE,
+            )  # fmt: skip
+        if done.returncode:
+            break
+    texts = [path.read_text() for path in outputs]
+    return subprocess.CompletedProcess(done.args, done.returncode, *texts)
 
 
 def summary(done: subprocess.CompletedProcess[str], directory: str) -> str:

@@ -12,6 +12,7 @@ from _stat import S_ISCHR, S_ISLNK, S_ISREG
 
 from crunw.errors import CrunwError
 from crunw.files import is_directory
+from crunw.plan.ops import MOUNT_COPY_LINK, MOUNT_SOURCE_LINK, MOUNT_TARGET_LINK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,12 +30,13 @@ _DEFAULT_PATH = "/bin:/usr/bin"  # execvp(3), as crunw-init has it
 class _Place:
     """A path at which something is mounted, or that leads there."""
 
-    __slots__ = ("below", "number", "sources")
+    __slots__ = ("below", "flags", "number", "sources")
 
     def __init__(self) -> None:
         self.below: dict[str, _Place] = {}
         self.number = -1  # of the mount: the last one covers those before
         self.sources: Sequence[str] = ()
+        self.flags = 0  # O_NOFOLLOW: a link is what is mounted
 
 
 class Root:
@@ -42,26 +44,35 @@ class Root:
 
     __slots__ = ("_binds", "_left", "_path", "top")
 
-    def __init__(self, path: str, binds: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """``binds``: (destination, sources) in the order of mounting: one source of a bind mount,
-        the layers of an overlay with the uppermost first.
+    def __init__(self, path: str, binds: Sequence[tuple[str, Sequence[str], int]]) -> None:
+        """``binds``: (destination, sources, MOUNT_*_LINK) in the order of mounting: one source of a
+        bind mount, the layers of an overlay with the uppermost first.
         """
         self._path = path
         self._left = _MAX_OPENED
         self.top = _Place()
         self.top.sources = (path,)
         self._binds: list[tuple[list[str], Sequence[str]]] = []
-        for destination, sources in binds:
+        for destination, sources, links in binds:
             try:
-                self._bind(self._resolve(destination), sources)
+                self._bind(self._target(destination, sources, links), sources, links)
             except OSError:
                 continue  # mounting there fails, too
 
-    def _bind(self, parts: list[str], sources: Sequence[str]) -> None:
+    def _target(self, destination: str, sources: Sequence[str], links: int) -> list[str]:
+        """The parts of the path of a mount, or of a link that is copied. Raises OSError."""
+        copied = links & MOUNT_COPY_LINK and S_ISLNK(posix.lstat(sources[0]).st_mode)
+        if not copied and not links & MOUNT_TARGET_LINK:
+            return self._resolve(destination)
+        directory, _, name = destination.rpartition("/")
+        return [*self._resolve(directory), name] if name else []
+
+    def _bind(self, parts: list[str], sources: Sequence[str], links: int) -> None:
         place = self.top
         for part in parts:
             place = place.below.setdefault(part, _Place())
         place.number, place.sources = len(self._binds), sources
+        place.flags = posix.O_NOFOLLOW if links & (MOUNT_SOURCE_LINK | MOUNT_COPY_LINK) else 0
         self._binds.append((parts, sources))
 
     def find_program(self, name: str, cwd: str, environment: Sequence[str]) -> tuple[str, bytes]:
@@ -254,8 +265,9 @@ class _Walk:
     def _opened(self, step: _Step, paths: Sequence[str], directories: list[int]) -> _Step:
         """Open the sources of a mount, or one name in the layers of the directory above."""
         try:
+            how = step.place.flags if step.place else 0
             for path in paths if not directories else ():
-                step.descriptors.append(self._root.open(path, 0))
+                step.descriptors.append(self._root.open(path, how))
             for directory in directories:
                 found = -1
                 if directory >= 0:

@@ -29,7 +29,7 @@ from crunw.paths import cache_dir, engine_library, engine_stub, init_path, is_or
 from crunw.plan.annotations import KEEP_GROUPS, hook_outputs, not_understood
 from crunw.plan.create import create_plan, first_steps, later_steps
 from crunw.plan.host import Host
-from crunw.plan.mounts import clean, overlay_layers
+from crunw.plan.mounts import LINK_OPTIONS, clean, overlay_layers
 from crunw.plan.wasm import settings
 from crunw.spec.load import config_path, load
 from crunw.spec.queries import is_bind, namespaces
@@ -458,8 +458,8 @@ def _rootfs(spec: Spec, bundle: str) -> str:
     return path if path.startswith("/") else clean(f"{bundle}/{path}")
 
 
-def _binds(spec: Spec, bundle: str) -> list[tuple[str, list[str]]]:
-    """(destination, sources) of the mounts that show the host's directories, for finding the
+def _binds(spec: Spec, bundle: str) -> list[tuple[str, list[str], int]]:
+    """(destination, sources, MOUNT_*_LINK) of the mounts that show the host's directories, for finding the
     program: bind mounts, and overlays, which images as volumes of Kubernetes are.
     """
     found = []
@@ -470,7 +470,8 @@ def _binds(spec: Spec, bundle: str) -> list[tuple[str, list[str]]]:
         else:
             sources = overlay_layers(mount)
         if sources:
-            found.append((clean(mount["destination"]), sources))
+            links = sum({LINK_OPTIONS.get(option, 0) for option in mount.get("options", ())})
+            found.append((clean(mount["destination"]), sources, links))
     return found
 
 

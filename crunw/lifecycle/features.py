@@ -5,6 +5,7 @@ from __future__ import annotations
 from crunw import __version__
 from crunw.paths import enable_site_packages, engine_stub
 from crunw.plan import flags
+from crunw.plan.mounts import LINK_OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def features() -> dict[str, Any]:
         "tmpcopyup",
         "idmap",
         "ridmap",
+        *LINK_OPTIONS,
     ]
     return {
         "ociVersionMin": "1.0.0",

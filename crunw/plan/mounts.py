@@ -9,7 +9,7 @@ from crunw.errors import SpecError
 from crunw.plan import flags
 from crunw.plan.encode import Step
 from crunw.plan.idmaps import check_owner, idmap_option, is_idmapped, mount_maps
-from crunw.plan.ops import MOUNT_COPY_UP
+from crunw.plan.ops import MOUNT_COPY_LINK, MOUNT_COPY_UP, MOUNT_SOURCE_LINK, MOUNT_TARGET_LINK
 from crunw.spec.queries import is_bind, user_namespace
 
 TYPE_CHECKING = False
@@ -54,6 +54,13 @@ _DEVPTS = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620")
 # File systems that know no option "context".
 _UNLABELLED = ("proc", "sysfs", "mqueue")
 
+# What becomes of a symbolic link as source or target: crun(1).
+LINK_OPTIONS = {
+    "copy-symlink": MOUNT_COPY_LINK,
+    "dest-nofollow": MOUNT_TARGET_LINK,
+    "src-nofollow": MOUNT_SOURCE_LINK,
+}
+
 _LINKS = (
     ("/proc/self/fd", "/dev/fd"),
     ("/proc/self/fd/0", "/dev/stdin"),
@@ -74,6 +81,7 @@ class Options:
         "copy_up",
         "data",
         "flags",
+        "links",
         "propagation",
         "recursive_idmap",
     )
@@ -86,6 +94,7 @@ class Options:
         self.attr_set = 0
         self.attr_clr = 0
         self.copy_up = False
+        self.links = 0
         data: list[str] = []
         for option in options:
             if option in flags.MOUNT_FLAGS:
@@ -100,6 +109,8 @@ class Options:
                 self.attr_clr = (self.attr_clr & ~attr_set) | attr_clr
             elif option == "tmpcopyup":
                 self.copy_up = True
+            elif option in LINK_OPTIONS:
+                self.links |= LINK_OPTIONS[option]
             elif not idmap_option(option)[0]:
                 data.append(option)
         self.data = ",".join(data)
@@ -129,6 +140,7 @@ def mount_steps(spec: Spec, host: Host) -> list[Step]:
         if kind == "bind":
             options.flags |= flags.MS_BIND
         _check_proc(field, target, "bind" if is_bind(mount) else kind)
+        _check_links(f"{field}.options", mount, options.links)
         if is_idmapped(mount) and not is_bind(mount):
             raise SpecError(f"{field}.uidMappings", "ids can only be mapped for a bind mount")
         if is_bind(mount):
@@ -198,6 +210,16 @@ def _check_proc(field: str, target: str, kind: str) -> None:
         raise SpecError(f"{field}.destination", f"{target}: mounting inside /proc is not allowed")
 
 
+def _check_links(field: str, mount: Mount, links: int) -> None:
+    if links & MOUNT_COPY_LINK and links != MOUNT_COPY_LINK:
+        raise SpecError(field, "copy-symlink excludes src-nofollow and dest-nofollow")
+    for name, bit in LINK_OPTIONS.items():
+        if links & bit and bit != MOUNT_TARGET_LINK and not is_bind(mount):
+            raise SpecError(field, f"{name}: is for bind mounts")
+    if links and mount.get("type") == "cgroup":
+        raise SpecError(field, "dest-nofollow: is not for cgroup mounts")
+
+
 def _bind(
     field: str, mount: Mount, target: str, options: Options, spec: Spec, host: Host
 ) -> list[Step]:
@@ -213,9 +235,9 @@ def _bind(
             raise SpecError(f"{field}.uidMappings", "mapping the ids of a mount needs root")
         recursive = int(options.recursive_idmap)
         maps = mount_maps(spec, mount, field)
-        steps = [Step("bind_idmapped", source, target, options.flags, *maps, recursive)]
+        steps = [Step("bind_idmapped", source, target, options.flags, *maps, recursive, options.links)]
     else:
-        steps = [Step("mount", source, target, "", options.flags, "", 0)]
+        steps = [Step("mount", source, target, "", options.flags, "", options.links)]
     return steps + _cleared(target, options)
 
 
@@ -236,7 +258,7 @@ def _filesystem(
         context = f'context="{label}"'
         data = f"{data},{context}" if data else context
     source = mount.get("source", "") or kind
-    extra = MOUNT_COPY_UP if options.copy_up and kind == "tmpfs" else 0
+    extra = options.links | (MOUNT_COPY_UP if options.copy_up and kind == "tmpfs" else 0)
     steps = [Step("mount", source, target, kind, bits, data, extra)]
     if bits & flags.MS_REMOUNT:  # of what may have been mounted with the flags
         steps += _cleared(target, options)

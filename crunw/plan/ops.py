@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 6
+VERSION = 7
 MAGIC = b"CRWP"
 
 OPS: dict[str, tuple[int, str]] = {
@@ -37,7 +37,7 @@ OPS: dict[str, tuple[int, str]] = {
     "sysctl": (27, "ss"),
     "hostname": (28, "s"),
     "domainname": (29, "s"),
-    "bind_idmapped": (32, "ssusssu"),
+    "bind_idmapped": (32, "ssusssuu"),
     "relabel": (33, "ss"),
     "unmount": (34, "s"),
     "hooks_barrier": (30, ""),
@@ -85,6 +85,9 @@ CREDENTIALS_KEEP_GROUPS = 8
 
 MOUNT_COPY_UP = 1
 MOUNT_OPTIONAL = 2
+MOUNT_SOURCE_LINK = 4
+MOUNT_TARGET_LINK = 8
+MOUNT_COPY_LINK = 16
 
 REPORT_PID = 1
 REPORT_USERNS = 2

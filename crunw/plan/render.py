@@ -21,7 +21,7 @@ _NAMES: dict[str, str] = {
     "ns_enter": "type path",
     "net_address": "device family prefix flags scope attributes",
     "net_up": "device",
-    "bind_idmapped": "source target flags userns uids gids recursive",
+    "bind_idmapped": "source target flags userns uids gids recursive extra",
     "relabel": "path label",
     "scheduler": "policy flags nice priority runtime deadline period",
     "io_priority": "value",

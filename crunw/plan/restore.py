@@ -45,7 +45,8 @@ def mount_point_plan(spec: Spec, host: Host) -> list[Step]:
     steps = _own_root(host)
     for step in mount_steps(spec, host):
         if bound := _bound(step):
-            steps.append(Step("mount", bound[1], bound[0], "", flags.MS_BIND | flags.MS_REC, "", 0))
+            how = flags.MS_BIND | flags.MS_REC
+            steps.append(Step("mount", bound[1], bound[0], "", how, "", step.fields[-1]))
         elif step.op == "mount" and not _flags(step) & flags.MS_REMOUNT:
             steps.append(Step("mount", "tmpfs", step.fields[1], "tmpfs", 0, "", 0))
     return [*steps, Step("ready")]

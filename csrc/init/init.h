@@ -108,6 +108,8 @@ struct init {
     int opener_fd;        /* OPENER, until the last step that needs it; -1: none */
     uint32_t opener_last; /* that step's number in the last part */
     bool opener_joined;
+    const char *link_target;      /* of the last mount, if its source was a link */
+    int link_fd;                  /* that link, mounted; -1: copied, or there is none */
     bool in_running;              /* ROOT_JOINED: the mounts are those of a running container */
     int cgroup_fd;                /* CGROUP_INTO, until FORK; -1: none */
     int artefact_fd;              /* ENGINE_ARTEFACT: compiled code of this node; -1: none */

@@ -245,6 +245,7 @@ int main(int argc, char **argv) {
                                .host_root_fd = -1,
                                .host_cwd_fd = -1,
                                .opener_fd = -1,
+                               .link_fd = -1,
                                .opener_last = UINT32_MAX,
                                .cgroup_fd = -1,
                                .artefact_fd = -1,

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ int mount_attach(struct error *error, int tree, int target, const char *name) {
     int result = -1;
     if (sys_fstat(error, tree, &above, name) == 0 && sys_fstat(error, target, &below, name) == 0) {
         if (S_ISDIR(above.st_mode) && !S_ISDIR(below.st_mode))
-            error_set(error, "mount", name, ENOTDIR, "a directory cannot be mounted on a file");
+            error_set(error, "mount", name, ENOTDIR, "a directory cannot be mounted on a %s",
+                      S_ISLNK(below.st_mode) ? "symbolic link" : "file");
         else if (!S_ISDIR(above.st_mode) && S_ISDIR(below.st_mode))
             error_set(error, "mount", name, EISDIR, "a file cannot be mounted on a directory");
         else
@@ -96,7 +98,8 @@ static int refuse_root(struct init *init, int target, const char *name) {
 static int open_target(struct init *init, const struct request *request, mode_t type) {
     struct error *error = &init->error;
     struct statfs below;
-    int target = path_make(init, request->target, type, 0);
+    int target = request->bits & MOUNT_TARGET_LINK ? path_make_link(init, request->target, type)
+                                                   : path_make(init, request->target, type, 0);
     if (target >= 0 && init->in_running && refuse_root(init, target, request->target) < 0)
         sys_close(&target);
     if (target < 0 || sys_fstatfs(error, target, &below, request->target) < 0 ||
@@ -121,14 +124,41 @@ static int open_plain_target(struct init *init, const struct request *request) {
     return target;
 }
 
-/* Give the detached clone `tree` of a source its flags and attach it. */
-static int place(struct init *init, const struct request *request, int tree) {
+void mount_forget_link(struct init *init) {
+    init->link_target = NULL;
+    sys_close(&init->link_fd);
+}
+
+/* A link like the one open as `link` becomes the target; the very same may be there already. */
+static int copy_link(struct init *init, const struct request *request, int link) {
     struct error *error = &init->error;
-    struct stat status;
+    char wanted[PATH_MAX];
+    char found[PATH_MAX];
+    const char *name;
+    if (sys_readlinkat(error, link, "", wanted, sizeof wanted) < 0)
+        return -1;
+    int directory = path_make_parent(init, request->target, &name);
+    if (directory < 0)
+        return -1;
+    int result = sys_symlinkat(error, wanted, directory, name);
+    if (result < 0 && error->number == EEXIST) {
+        result = sys_readlinkat(error, directory, name, found, sizeof found);
+        result = result >= 0 && strcmp(wanted, found) == 0 ? 0 : -1;
+        if (result < 0)
+            error_set(error, "copy-symlink", request->target, EEXIST, "%s",
+                      "something else is there already");
+    }
+    sys_close(&directory);
+    return result;
+}
+
+/* Give the detached clone `tree` of a source its flags and attach it; both for what is no link to
+ * be copied. */
+static int attach(struct init *init, const struct request *request, int tree, mode_t type) {
+    struct error *error = &init->error;
     int target = -1;
-    if (sys_fstat(error, tree, &status, request->filesystem.source) == 0 &&
-        mount_add_flags(error, tree, request->filesystem.flags, 0, request->target) == 0)
-        target = open_target(init, request, S_ISDIR(status.st_mode) ? S_IFDIR : S_IFREG);
+    if (mount_add_flags(error, tree, request->filesystem.flags, 0, request->target) == 0)
+        target = open_target(init, request, type);
     if (target < 0) {
         sys_close(&tree);
         return -1;
@@ -136,9 +166,28 @@ static int place(struct init *init, const struct request *request, int tree) {
     return mount_attach(error, tree, target, request->target);
 }
 
+/* Bind the clone `tree` of a source, or copy the link that it is. */
+static int place(struct init *init, const struct request *request, int tree) {
+    struct error *error = &init->error;
+    struct stat status;
+    int result = sys_fstat(error, tree, &status, request->filesystem.source);
+    bool is_link = result == 0 && S_ISLNK(status.st_mode);
+    bool copied = is_link && request->bits & MOUNT_COPY_LINK;
+    if (is_link)
+        init->link_target = request->target;
+    if (is_link && !copied)
+        result = init->link_fd = sys_dup(error, tree);
+    if (result >= 0 && !copied)
+        return attach(init, request, tree, S_ISDIR(status.st_mode) ? S_IFDIR : S_IFREG);
+    if (result >= 0)
+        result = copy_link(init, request, tree);
+    sys_close(&tree);
+    return result;
+}
+
 static int bind(struct init *init, const struct request *request) {
-    bool recursive = request->filesystem.flags & MS_REC;
-    int tree = host_tree(init, request->filesystem.source, recursive);
+    unsigned how = tree_how(request->filesystem.flags, request->bits);
+    int tree = host_tree(init, request->filesystem.source, how);
     if (tree < 0)
         return request->bits & MOUNT_OPTIONAL && init->error.number == ENOENT ? 0 : -1;
     return place(init, request, tree);
@@ -243,7 +292,8 @@ static int mount_on(struct init *init, const struct request *request, int target
 /* A tmpfs over a directory has that directory's mode, unless the data says another one. */
 static int mount_tmpfs(struct init *init, struct request *request) {
     struct stat status;
-    int target = path_open(init, request->target, 0);
+    int target = request->bits & MOUNT_TARGET_LINK ? path_open_link(init, request->target)
+                                                   : path_open(init, request->target, 0);
     if (target < 0 && init->error.number != ENOENT)
         return -1;
     bool existed = target >= 0;
@@ -288,6 +338,7 @@ int run_mount(struct init *init, struct step *step) {
     request.filesystem.flags = step_u64(step);
     request.filesystem.data = step_string(step);
     request.bits = step_u64(step);
+    mount_forget_link(init);
     return mount_kind(init, &request) < 0 ? -1 : follow_root(init);
 }
 
@@ -295,6 +346,12 @@ int run_bind_idmapped(struct init *init, struct step *step) {
     struct request request = {.filesystem.source = step_string(step)};
     request.target = step_string(step);
     request.filesystem.flags = step_u64(step);
+    step_string(step);
+    step_string(step);
+    step_string(step);
+    step_u64(step);
+    request.bits = step_u64(step);
+    mount_forget_link(init);
     int tree = host_tree_idmapped(init, request.filesystem.source);
     return tree < 0 || place(init, &request, tree) < 0 ? -1 : follow_root(init);
 }
@@ -330,12 +387,24 @@ int run_unmount(struct init *init, struct step *step) {
     return result;
 }
 
+/* *found: what is mounted on `path`, or the link that has just been; -1: that was copied. */
+static int open_mounted(struct init *init, const char *path, int *found) {
+    bool is_link = init->link_target != NULL && strcmp(path, init->link_target) == 0;
+    *found = -1;
+    if (is_link && init->link_fd < 0)
+        return 0;
+    *found = is_link ? sys_dup(&init->error, init->link_fd) : path_open(init, path, 0);
+    return *found < 0 ? -1 : 0;
+}
+
 int run_mount_propagation(struct init *init, struct step *step) {
     const char *path = step_string(step);
     uint64_t flags = step_u64(step);
-    int target = path_open(init, path, 0);
-    if (target < 0)
+    int target;
+    if (open_mounted(init, path, &target) < 0)
         return -1;
+    if (target < 0)
+        return 0;
     int result = mount_propagate(&init->error, target, flags, path);
     sys_close(&target);
     return result;
@@ -346,9 +415,11 @@ int run_mount_setattr(struct init *init, struct step *step) {
     struct mount_attr attributes = {.attr_set = step_u64(step)};
     attributes.attr_clr = step_u64(step);
     unsigned scope = step_u64(step) != 0 ? AT_RECURSIVE : 0;
-    int target = path_open(init, path, 0);
-    if (target < 0)
+    int target;
+    if (open_mounted(init, path, &target) < 0)
         return -1;
+    if (target < 0)
+        return 0;
     int result =
         sys_mount_setattr(&init->error, target, "", AT_EMPTY_PATH | scope, &attributes, path);
     sys_close(&target);

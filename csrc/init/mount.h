@@ -4,6 +4,9 @@
 
 #include "init.h"
 
+/* The next steps are not about a link that the last mount was of. */
+void mount_forget_link(struct init *init);
+
 /* Attach the detached mount `tree` on the directory or file open as `target`; both are closed. A
  * directory goes on a directory, a file on a file (else ENOTDIR, EISDIR). */
 int mount_attach(struct error *error, int tree, int target, const char *name);

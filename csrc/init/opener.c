@@ -58,30 +58,41 @@ static bool is_for_running(struct plan plan) {
     return false;
 }
 
-static int clone_tree(struct error *error, const char *path, bool recursive) {
-    unsigned flags = OPEN_TREE_CLONE | (recursive ? AT_RECURSIVE : 0);
-    return sys_open_tree(error, AT_FDCWD, path, flags, path);
+unsigned tree_how(uint64_t flags, uint64_t bits) {
+    unsigned recursive = flags & MS_REC ? AT_RECURSIVE : 0;
+    return recursive | (bits & (MOUNT_SOURCE_LINK | MOUNT_COPY_LINK) ? AT_SYMLINK_NOFOLLOW : 0);
+}
+
+static int clone_tree(struct error *error, const char *path, unsigned how) {
+    return sys_open_tree(error, AT_FDCWD, path, OPEN_TREE_CLONE | how, path);
 }
 
 static int serve_idmapped(struct error *error, struct step *step) {
     const char *path = step_string(step);
     step_string(step);
-    bool recursive = step_u64(step) & MS_REC;
+    uint64_t flags = step_u64(step);
     struct idmap idmap = {.userns = step_string(step)};
     idmap.uid_map = step_string(step);
     idmap.gid_map = step_string(step);
     idmap.recursive = step_u64(step) != 0;
-    int tree = clone_tree(error, path, recursive);
+    int tree = clone_tree(error, path, tree_how(flags, step_u64(step)));
     if (tree >= 0 && idmap_mount(error, tree, &idmap, path) < 0)
         sys_close(&tree);
     return tree;
 }
 
-static int serve_tree(struct error *error, struct step *step) {
+/* The clone of a running container; else what the peer, in its own mount namespace, clones. */
+static int serve_tree(struct error *error, struct step *step, bool in_running) {
     const char *path = step_string(step);
     step_string(step);
     step_string(step);
-    return clone_tree(error, path, step_u64(step) & MS_REC);
+    uint64_t flags = step_u64(step);
+    step_string(step);
+    unsigned how = tree_how(flags, step_u64(step));
+    if (in_running)
+        return clone_tree(error, path, how);
+    int follow = how & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0;
+    return sys_openat(error, AT_FDCWD, path, O_PATH | follow, 0);
 }
 
 static int serve_step(struct error *error, struct step *step, bool in_running) {
@@ -91,8 +102,7 @@ static int serve_step(struct error *error, struct step *step, bool in_running) {
         return serve_idmapped(error, step);
     if (step->op == OP_MKNOD)
         return node_open(error, step);
-    return in_running ? serve_tree(error, step)
-                      : sys_openat(error, AT_FDCWD, step_string(step), O_PATH, 0);
+    return serve_tree(error, step, in_running);
 }
 
 /* The parent of a process, by proc_pid_stat(5); 0 where that can't be told. */
@@ -283,25 +293,24 @@ int host_rootfs(struct init *init, const char *path) {
     return init->opener_fd < 0 ? rootfs_open(&init->error, path) : ask(init);
 }
 
-static int clone_found(struct error *error, int found, bool recursive, const char *path) {
-    unsigned flags = OPEN_TREE_CLONE | (recursive ? AT_RECURSIVE : 0);
-    int tree = sys_open_tree(error, found, "", flags | AT_EMPTY_PATH, path);
+static int clone_found(struct error *error, int found, unsigned how, const char *path) {
+    int tree = sys_open_tree(error, found, "", OPEN_TREE_CLONE | how | AT_EMPTY_PATH, path);
     sys_close(&found);
     return tree;
 }
 
-int host_tree(struct init *init, const char *path, bool recursive) {
+int host_tree(struct init *init, const char *path, unsigned how) {
     if (init->opener_fd < 0)
-        return clone_tree(&init->error, path, recursive);
+        return clone_tree(&init->error, path, how);
     int found = ask(init);
     if (found < 0 || init->in_running)
         return found;
-    return clone_found(&init->error, found, recursive, path);
+    return clone_found(&init->error, found, how, path);
 }
 
 int host_node(struct init *init, struct step *step) {
     int found = init->opener_fd < 0 ? node_open(&init->error, step) : ask(init);
-    return found < 0 ? -1 : clone_found(&init->error, found, false, "the device");
+    return found < 0 ? -1 : clone_found(&init->error, found, 0, "the device");
 }
 
 int host_tree_idmapped(struct init *init, const char *path) {

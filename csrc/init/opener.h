@@ -17,8 +17,12 @@
 /* An O_PATH descriptor of the directory of ROOTFS, as rootfs_open. */
 int host_rootfs(struct init *init, const char *path);
 
-/* A detached clone of the mount that `path` lies on, from there; `recursive`: with those below. */
-int host_tree(struct init *init, const char *path, bool recursive);
+/* A detached clone of the mount that `path` lies on, from there. `how`: tree_how. */
+int host_tree(struct init *init, const char *path, unsigned how);
+
+/* How the MS_* flags and MOUNT_* bits of a bind mount want the source cloned: AT_RECURSIVE, with
+ * the mounts below; AT_SYMLINK_NOFOLLOW. */
+unsigned tree_how(uint64_t flags, uint64_t bits);
 
 /* As host_tree, of the file that node_open finds for an MKNOD. */
 int host_node(struct init *init, struct step *step);

@@ -46,6 +46,11 @@ int path_open(struct init *init, const char *path, uint64_t resolve) {
                        RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve);
 }
 
+int path_open_link(struct init *init, const char *path) {
+    return sys_openat2(&init->error, init->root_fd, path, O_PATH | O_NOFOLLOW, 0,
+                       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
 int path_create_at(struct error *error, int directory, const char *name, mode_t mode, dev_t device,
                    const char *path) {
     int result = S_ISDIR(mode) ? sys_mkdirat(error, directory, name, mode & 07777)
@@ -193,4 +198,20 @@ int path_make_parent(struct init *init, const char *path, const char **name) {
     memcpy(directory, path, length);
     directory[length] = '\0';
     return path_make(init, directory, S_IFDIR, 0);
+}
+
+int path_make_link(struct init *init, const char *path, mode_t type) {
+    struct error *error = &init->error;
+    const char *name;
+    int found = path_open_link(init, path);
+    if (found >= 0 || error->number != ENOENT)
+        return found;
+    int directory = path_make_parent(init, path, &name);
+    if (directory < 0)
+        return -1;
+    mode_t mode = type == S_IFREG ? S_IFREG | FILE_MODE : S_IFDIR | DIRECTORY_MODE;
+    if (path_create_at(error, directory, name, mode, 0, path) == 0 || error->number == EEXIST)
+        found = sys_openat2(error, directory, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_BENEATH);
+    sys_close(&directory);
+    return found;
 }

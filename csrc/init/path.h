@@ -22,6 +22,10 @@ int path_open(struct init *init, const char *path, uint64_t resolve);
  * points to is created, inside the rootfs. The type of what exists is not checked. */
 int path_make(struct init *init, const char *path, mode_t type, uint64_t resolve);
 
+/* As path_open and path_make; a link in the last component is not followed, but what is meant. */
+int path_open_link(struct init *init, const char *path);
+int path_make_link(struct init *init, const char *path, mode_t type);
+
 /* The directory that holds the last component of `path`, created if missing; *name is that
  * component, a part of `path`: never empty, "." or "..". */
 int path_make_parent(struct init *init, const char *path, const char **name);

@@ -152,6 +152,7 @@ static int move_and_chroot(struct init *init) {
 
 int run_pivot_root(struct init *init, struct step *step) {
     opener_close(init); /* the host's files are out of reach */
+    mount_forget_link(init);
     int result = step_u64(step) == 0 ? pivot(init) : move_and_chroot(init);
     return result < 0 ? -1 : sys_chdir(&init->error, "/");
 }

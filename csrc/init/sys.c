@@ -55,6 +55,10 @@ int sys_dup_to(struct error *error, int descriptor, int number) {
     return check(TEMP_FAILURE_RETRY(dup2(descriptor, number)), error, "dup2", "");
 }
 
+int sys_dup(struct error *error, int descriptor) {
+    return check(fcntl(descriptor, F_DUPFD_CLOEXEC, 0), error, "fcntl(F_DUPFD_CLOEXEC)", "");
+}
+
 int sys_fstat(struct error *error, int descriptor, struct stat *status, const char *name) {
     return check(fstat(descriptor, status), error, "fstat", name);
 }

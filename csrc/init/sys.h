@@ -22,6 +22,8 @@ void sys_close(int *descriptor);
 int sys_cloexec(struct error *error, int descriptor);
 /* dup3 to a number chosen by the caller, without O_CLOEXEC (for 0, 1 and 2). */
 int sys_dup_to(struct error *error, int descriptor, int number);
+/* A copy of a descriptor, with O_CLOEXEC. */
+int sys_dup(struct error *error, int descriptor);
 int sys_fstat(struct error *error, int descriptor, struct stat *status, const char *name);
 int sys_statx(struct error *error, int descriptor, unsigned mask, struct statx *status,
               const char *name);

@@ -55,7 +55,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> list[Step]
         Step("rootfs", root),
         Step("root_joined", root),
         Step("mount", "tmpfs", "/mounted", "tmpfs", 0, "", 0),
-        Step("bind_idmapped", root, "/mapped", MS_BIND, "", "0 1000 1", "0 1000 1", 0),
+        Step("bind_idmapped", root, "/mapped", MS_BIND, "", "0 1000 1", "0 1000 1", 0, 0),
         Step("mount_propagation", "/mounted", MS_PRIVATE),
         Step("mount_setattr", "/mounted", 1, 0, 0),
         Step("mknod", "/null", 0o020666, 1, 3, 0, 0),

@@ -223,6 +223,13 @@ def test_volume_and_working_directory(podman, tmp_path):
     assert (tmp_path / "wasm").read_text() == "written\n"
 
 
+def test_a_link_that_is_not_dereferenced(podman, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    mount = f"type=bind,src={tmp_path}/link,dst=/link,no-dereference"
+    assert podman.run("--mount", mount, "localhost/busybox", "readlink", "/link").ok() == "file\n"
+
+
 def test_read_only(podman, tmp_path):
     flags = ("--read-only", "--volume", f"{tmp_path}:/data:ro")
     native = podman.run(*flags, "localhost/busybox", "touch", "/data/x", "/x")

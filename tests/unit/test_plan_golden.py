@@ -164,6 +164,8 @@ MOUNTS = {
     "bind-relative": mount("/data", "bind", "data"),
     "bind-recursive-read-only": mount("/data", "bind", "/host/data", "rbind", "ro", "rro"),
     "bind-propagation": mount("/data", "bind", "/host/data", "rbind", "rshared"),
+    "bind-link": mount("/data", "bind", "/host/data", "rbind", "src-nofollow", "dest-nofollow"),
+    "bind-copied-link": mount("/data", "bind", "/host/data", "rbind", "copy-symlink"),
     "bind-proc-file": mount("/proc/cpuinfo", "bind", "/host/cpuinfo", "bind"),
     "remount": mount("/data", "", "", "remount", "bind", "ro"),
     "recursive-attributes": mount(

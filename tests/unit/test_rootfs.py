@@ -15,6 +15,7 @@ import pytest
 
 from crunw.effects.rootfs import Root
 from crunw.errors import CrunwError
+from crunw.plan.ops import MOUNT_COPY_LINK, MOUNT_SOURCE_LINK, MOUNT_TARGET_LINK
 
 PROJECT = Path(__file__).parents[2]
 WASM, ELF = b"\0asm", b"\x7fELF"
@@ -47,7 +48,7 @@ def find(
     cwd: str = "/",
     environment: tuple[str, ...] = (),
 ) -> tuple[str, bytes]:
-    found = Root(str(root), [(destination, [str(source)]) for destination, source in binds])
+    found = Root(str(root), [(destination, [str(source)], 0) for destination, source in binds])
     return found.find_program(name, cwd, environment)
 
 
@@ -390,7 +391,7 @@ def test_directories(root: Path, volume: Path) -> None:
     (root / "link").symlink_to("bin")
     os.mkfifo(root / "fifo")
     binds = [("/data", volume), ("/m.wasm", volume / "m"), ("/etc/m", volume / "m")]
-    found = Root(str(root), [(name, [str(source)]) for name, source in binds]).directories()
+    found = Root(str(root), [(name, [str(source)], 0) for name, source in binds]).directories()
     assert found == ["bin", "data", "etc", "srv"]
 
 
@@ -407,7 +408,7 @@ def layers(tmp_path: Path) -> list[str]:
 
 def test_overlay(root: Path, tmp_path: Path) -> None:
     """An image as a volume: the uppermost layer that has the file counts."""
-    found = Root(str(root), [("/volume", layers(tmp_path))])
+    found = Root(str(root), [("/volume", layers(tmp_path), 0)])
     assert found.find_program("/volume/app", "/", ()) == ("/volume/app", WASM)
     assert found.find_program("/volume/only", "/", ()) == ("/volume/only", WASM)
     assert found.find_program("/volume/none", "/", ()) == MISSING
@@ -419,15 +420,38 @@ def test_what_an_upper_layer_has_removed_is_not_found(root: Path, tmp_path: Path
         os.mknod(tmp_path / "upper/gone", stat.S_IFCHR, 0)
     except PermissionError:
         pytest.skip("needs root, to make a whiteout")
-    found = Root(str(root), [("/volume", directories)])
+    found = Root(str(root), [("/volume", directories, 0)])
     assert found.find_program("/volume/gone", "/", ()) == MISSING
 
 
 def test_a_bind_on_the_root_has_its_directories(root: Path, tmp_path: Path) -> None:
     (tmp_path / "other/inside").mkdir(parents=True)
     binds = [
-        ("/before", [str(tmp_path)]),
-        ("/", [str(tmp_path / "other")]),
-        ("/after", [str(tmp_path)]),
+        ("/before", [str(tmp_path)], 0),
+        ("/", [str(tmp_path / "other")], 0),
+        ("/after", [str(tmp_path)], 0),
     ]
     assert Root(str(root), binds).directories() == ["after", "inside"]
+
+
+@pytest.mark.parametrize(
+    ("links", "found"),
+    [
+        (0, WASM),  # the host's link leads to the module, and covers what /app leads to
+        (MOUNT_COPY_LINK, ELF),  # there is a link /app to ./own already
+        (MOUNT_SOURCE_LINK, MISSING[1]),  # the mounted link leads to itself
+        (MOUNT_SOURCE_LINK | MOUNT_TARGET_LINK, ELF),
+        (MOUNT_TARGET_LINK, WASM),
+    ],
+)
+def test_links_as_the_mount_options_say(
+    root: Path, tmp_path: Path, links: int, found: bytes
+) -> None:
+    (root / "own").write_bytes(ELF)
+    (root / "app").symlink_to("own")
+    (tmp_path / "own").write_bytes(WASM)
+    (tmp_path / "app").symlink_to("own")
+    seen = Root(str(root), [("/app", [str(tmp_path / "app")], links)])
+    assert seen.find_program("/app", "/", ())[1] == found
+    beside = WASM if links == 0 else found if links == MOUNT_SOURCE_LINK else ELF
+    assert seen.find_program("/own", "/", ())[1] == beside
