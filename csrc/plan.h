@@ -100,7 +100,7 @@
     /* s source, s target, s filesystem type, u MS_* flags, s data, u MOUNT_* bits (below).        \
      * The target is resolved inside the rootfs and created if missing (a file for a bind of a     \
      * non-directory, else a directory). With MS_BIND the other flags are applied too. Where a     \
-     * link was bound, the steps on the same target right behind are about that link. */                      \
+     * link was bound, the steps on the same target right behind are about that link. */           \
     X(MOUNT, 22, "sssusu")                                                                         \
     /* s source, s target, u MS_* flags, s path of a user namespace ("": make one with), s uid     \
      * map, s gid map, u nonzero: the mounts below are mapped too, u MOUNT_* bits. A bind mount    \
@@ -231,8 +231,7 @@ struct plan_counters {
 /* A symbolic link is not followed in the last component */
 #define MOUNT_SOURCE_LINK 4u /* of the source: the link is bound */
 #define MOUNT_TARGET_LINK 8u /* of the target: the link is covered */
-#define MOUNT_COPY_LINK 16u  /* of the source: a link like it is made as the target, if it is one  \
-                              */
+#define MOUNT_COPY_LINK 16u  /* of the source: the target becomes a link like it */
 
 /* CREDENTIALS: bits of the last field. */
 #define CREDENTIALS_KEEP 1u /* all capabilities stay as they are */

@@ -151,8 +151,14 @@ ROWS = [
     ),
     Row("copy-symlink", LINK.format("/d"), (bind("/d", "link", "copy-symlink"),)),
     Row("copy-symlink of a file", "ls /d", (bind("/d", "marker", "copy-symlink"),)),
-    Row("copy-symlink on the same link", "readlink /same", (bind("/same", "link", "copy-symlink"),)),
-    Row("copy-symlink on another link", "readlink /to-bin", (bind("/to-bin", "link", "copy-symlink"),)),
+    Row(
+        "copy-symlink on the same link", "readlink /same", (bind("/same", "link", "copy-symlink"),)
+    ),
+    Row(
+        "copy-symlink on another link",
+        "readlink /to-bin",
+        (bind("/to-bin", "link", "copy-symlink"),),
+    ),
     Row("copy-symlink on a file", "cat /file", (bind("/file", "link", "copy-symlink"),)),
     Row(
         "copy-symlink with src-nofollow",
@@ -278,7 +284,8 @@ def run(command: list[str], row: Row, directory: Path) -> subprocess.CompletedPr
     if row.exec:
         verbs.append(["exec", "compare", "/bin/sh", "-c", row.exec])
     for verb in verbs:
-        with outputs[0].open("w") as stdout, outputs[1].open("w") as stderr:  # others keep pipes open
+        # Files, not pipes: a container that runs on would keep a pipe open.
+        with outputs[0].open("w") as stdout, outputs[1].open("w") as stderr:
             done = subprocess.run(
                 [*command, *verb],
                 stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, check=False,

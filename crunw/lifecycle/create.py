@@ -459,8 +459,8 @@ def _rootfs(spec: Spec, bundle: str) -> str:
 
 
 def _binds(spec: Spec, bundle: str) -> list[tuple[str, list[str], int]]:
-    """(destination, sources, MOUNT_*_LINK) of the mounts that show the host's directories, for finding the
-    program: bind mounts, and overlays, which images as volumes of Kubernetes are.
+    """(destination, sources, MOUNT_*_LINK) of the mounts that show the host's directories, for
+    finding the program: bind mounts, and overlays, which images as volumes of Kubernetes are.
     """
     found = []
     for mount in spec.get("mounts", ()):

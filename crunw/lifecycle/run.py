@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from crunw import notices
 from crunw.effects import foreground
 from crunw.lifecycle.create import Creation, Request
 from crunw.lifecycle.delete import remove
 from crunw.lifecycle.descriptors import open_console
 from crunw.lifecycle.start import beside, listen, release, run_poststart, wait_ready
+from crunw.lifecycle.state import cgroup_of
 from crunw.spec.load import load
 
 TYPE_CHECKING = False
@@ -44,10 +46,25 @@ def run(request: Request, *, detach: bool, keep: bool) -> int:
     wait = terminal.wait if terminal else foreground.wait
     status = wait(init.pid, record["startTime"])
     told()
+    if status:
+        _tell_lack(record)
     if not keep:
         _remove(container, record, running=False)
     creation.settle()
     return status
+
+
+def _tell_lack(record: Record) -> None:
+    """What ends with a failure may have been killed, or a part of it, for lack of memory."""
+    group = cgroup_of(record)
+    if not group:
+        return
+    from crunw.effects.cgroups.oom import killed
+
+    if count := killed(group):
+        what = "a process" if count == 1 else f"{count} processes"
+        why = f"the kernel has killed {what} of the container for lack of it"
+        notices.degraded("memory", f"{why} (raise linux.resources.memory.limit)")
 
 
 def _remove(container: Container, record: Record, *, running: bool) -> None:

@@ -235,7 +235,9 @@ def _bind(
             raise SpecError(f"{field}.uidMappings", "mapping the ids of a mount needs root")
         recursive = int(options.recursive_idmap)
         maps = mount_maps(spec, mount, field)
-        steps = [Step("bind_idmapped", source, target, options.flags, *maps, recursive, options.links)]
+        steps = [
+            Step("bind_idmapped", source, target, options.flags, *maps, recursive, options.links)
+        ]
     else:
         steps = [Step("mount", source, target, "", options.flags, "", options.links)]
     return steps + _cleared(target, options)

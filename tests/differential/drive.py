@@ -135,7 +135,7 @@ class Drive:
         return self.seen
 
     def delete_again(self) -> None:
-        """On a busy machine crun 1.21 gives up on a container whose processes have just been killed."""
+        """On a busy machine crun 1.21 gives up on a container that has just been killed."""
         wait_for(lambda: self.call("state", ID)[0] or self.call("delete", "--force", ID)[0], "crun")
 
     def run(self) -> None:

@@ -168,6 +168,41 @@ def test_lack_of_memory_is_told(crunw, bundle):
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
+@pytest.mark.parametrize("rest", ["", "; exit 1"], ids=["program", "child"])
+def test_run_tells_that_memory_was_lacking(crunw, bundle, rest):
+    """Whether the program was killed, or has failed because a process of it was."""
+    require("memory")
+    fill = "dd if=/dev/zero of=/dev/null bs=64M count=1 2>/dev/null"
+    container = bundle("sh", "-c", f"{fill}{rest}" if rest else f"exec {fill}")
+    container.change(linux__resources__memory={"limit": 16 * MIB, "swap": 16 * MIB})
+    done = crunw.run(container)
+    assert done.status == (1 if rest else 137)
+    why = "the kernel has killed a process of the container for lack of it"
+    assert done.err == f"crunw: warning: memory: {why} (raise linux.resources.memory.limit)\n"
+
+
+def test_a_module_that_only_the_cgroup_limits(crunw, wasm_bundle):
+    """It grows after an update, and where it can't any more the kernel ends it."""
+    require("memory")
+    annotations = {"run.oci.wasm.memory-pages": "65536", "run.oci.wasm.statistics": "true"}
+    container = wasm_bundle("eater", annotations=annotations)
+    container.change(linux__resources__memory={"limit": 16 * MIB, "swap": 16 * MIB})
+    crunw.create(container).ok()
+    process = crunw.spawn("events", "--interval", "1h", container.id)
+    wait_for(lambda: has_watch(f"/proc/{process.pid}/fd"))
+    limit = str(64 * MIB)
+    crunw("update", "--memory", limit, "--memory-swap", limit, container.id).ok()
+    crunw("start", container.id).ok()
+    assert process.stdout
+    assert json.loads(process.stdout.readline()) == {"type": "oom", "id": container.id}
+    wait_for(lambda: crunw.status(container) == "stopped")
+    memory = stats(crunw, container)["memory"]
+    assert memory["event_count"]["oom_kill"] == 1
+    assert memory["usage"]["max"] > 48 * MIB
+    crunw("delete", container.id).ok()
+    process.rest()
+
+
 def has_watch(directory: str) -> bool:
     """Whether the process has opened what it waits on (the last of them is the eventfd on v1)."""
     try:

@@ -127,16 +127,19 @@ def test_mapped_ids_of_a_link(crunw: Runtime, bundle: MakeBundle, volume: Path) 
     assert crunw.run(made).ok() == "file\n"
 
 
+EXCLUDES = "copy-symlink excludes src-nofollow and dest-nofollow"
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "error"),
     [
-        ("bind", "rbind,copy-symlink,src-nofollow", "copy-symlink excludes src-nofollow and dest-nofollow"),
-        ("bind", "rbind,dest-nofollow,copy-symlink", "copy-symlink excludes src-nofollow and dest-nofollow"),
+        ("bind", "rbind,copy-symlink,src-nofollow", EXCLUDES),
+        ("bind", "rbind,dest-nofollow,copy-symlink", EXCLUDES),
         ("tmpfs", "copy-symlink", "copy-symlink: is for bind mounts"),
         ("tmpfs", "src-nofollow", "src-nofollow: is for bind mounts"),
         ("cgroup", "dest-nofollow", "dest-nofollow: is not for cgroup mounts"),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_sense(
     crunw: Runtime, bundle: MakeBundle, kind: str, options: str, error: str
 ) -> None:
@@ -150,7 +153,7 @@ def test_what_makes_no_sense(
 def test_a_module_lies_behind_a_copied_link(
     crunw: Runtime, wasm_bundle: MakeBundle, volume: Path
 ) -> None:
-    """The link leads to a file of the container's, also for who looks what kind of program it is."""
+    """The link leads to a file of the container's, also when the kind of program is looked for."""
     made = wasm_bundle("exit3")
     (volume / "program").symlink_to("/exit3.wasm")
     source = {"type": "bind", "source": str(volume / "program")}

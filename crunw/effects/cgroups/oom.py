@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from crunw.effects.cgroups.files import put
+from crunw.effects.cgroups.files import put, read
 from crunw.errors import KernelError
 
 TYPE_CHECKING = False
@@ -65,6 +65,17 @@ class WatchV2:
         except OSError:  # ENODEV: the cgroup is gone
             return False
         return self._kills > before
+
+
+def killed(group: Cgroup) -> int:
+    """How many of its processes the kernel has killed for lack of memory; 0: that can't be told."""
+    directory = group.directory("memory")
+    name = "memory.events" if directory == group.unified else "memory.oom_control"
+    try:
+        lines = read(f"{directory}/{name}").splitlines()
+    except OSError:  # memory is not controlled, or the cgroup is gone
+        return 0
+    return int(dict(line.split() for line in lines).get("oom_kill", 0))
 
 
 def watch(group: Cgroup) -> WatchV1 | WatchV2 | None:
