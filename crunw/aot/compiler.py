@@ -72,7 +72,7 @@ class Compilation:
                     *((posix.POSIX_SPAWN_DUP2, number, number) for number in numbers),
                 ],
                 setsigmask=(),
-                setsigdef=(*_SIGNALS, _signal.SIGPIPE),
+                setsigdef=(*_SIGNALS, _signal.SIGPIPE, _signal.SIGXCPU),
             )
         except OSError as error:
             posix.close(self.report)
@@ -133,6 +133,8 @@ class Compilation:
         if self._pid:
             posix.kill(self._pid, _signal.SIGKILL)
             posix.waitpid(self._pid, 0)
+            while posix.read(self.report, 4096):
+                pass  # until the others of its pid namespace have ended, too
             self._close()
             self._pid = 0
 

@@ -227,16 +227,21 @@ def _order(words: list[str]) -> Any:
 def _build(words: list[str]) -> int:
     """Compile standard input, at the first of the levels that works: ``build LEVELS NAME …``."""
     from crunw.aot.build import build
+    from crunw.lifecycle.compiler_cgroup import entered
 
-    build(os.dup(0), _order(words[1:]), words[0])  # the compiler gets another standard input
+    with entered():
+        build(os.dup(0), _order(words[1:]), words[0])  # the compiler gets another standard input
     return 0
 
 
 def _enqueue(words: list[str]) -> int:
     """Have standard input compiled in its turn: ``enqueue KEY NAME IMAGE …``."""
-    try:
-        queue.enqueue(0, words[0], _order(words[1:]))
-    except CrunwError as error:
-        events.report("warning", f"not compiled: {error} (a later start tries again)")
-    queue.work()
+    from crunw.lifecycle.compiler_cgroup import entered
+
+    with entered():
+        try:
+            queue.enqueue(0, words[0], _order(words[1:]))
+        except CrunwError as error:
+            events.report("warning", f"not compiled: {error} (a later start tries again)")
+        queue.work()
     return 0

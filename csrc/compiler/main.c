@@ -30,12 +30,14 @@
 #include <unistd.h>
 
 #include "../engine/engine.h"
+#include "filter.h"
 
 #define NOBODY 65534
 /* What a module may take of the node: so much for any, so much more for each byte of it. */
 #define CPU_SECONDS 60
 #define CPU_SECONDS_PER_MIB 120
 #define CPU_SECONDS_MOST 3600
+#define CPU_SECONDS_SPARE 5
 #define MEMORY ((rlim_t)2 << 30)
 #define MEMORY_PER_BYTE 160
 #define OUTPUT_SIZE ((rlim_t)64 << 20)
@@ -43,6 +45,8 @@
 /* As crunw/aot/compiler.py names it. The library makes a relative path absolute, and the
  * directories above may be closed. */
 #define OUTPUT "/proc/self/cwd/output"
+/* The status of a process whose child was ended by a signal: so much more than its number. */
+#define SIGNALLED 128
 
 struct job {
     const char *library;
@@ -51,6 +55,8 @@ struct job {
     int directory;
     bool sandbox;
     bool any_import; /* of plugins, which are not opened here */
+    pid_t checker;   /* of exceptions */
+    int question;    /* to it */
     struct engine_compile_options options;
 };
 
@@ -182,7 +188,8 @@ static int become_nobody(struct engine_error *error) {
 }
 
 static int set_limit(__rlimit_resource_t resource, rlim_t value, struct engine_error *error) {
-    const struct rlimit limit = {value, value};
+    /* A process is told of the soft limit of its time, and ended at the hard one. */
+    const struct rlimit limit = {value, value + (resource == RLIMIT_CPU ? CPU_SECONDS_SPARE : 0)};
 #ifdef __SANITIZE_ADDRESS__
     if (resource == RLIMIT_AS) /* its shadow memory takes terabytes of addresses */
         return 0;
@@ -215,6 +222,66 @@ static int drop_bounding(struct engine_error *error) {
     return errno == EINVAL ? 0 : fail(error, "drop capabilities", strerror(errno));
 }
 
+/* End with whoever has started this; false: it has ended already. Changing the user would undo
+ * it. */
+static bool follow_parent(int report) {
+    struct pollfd reader = {.fd = report};
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    return poll(&reader, 1, 0) == 0;
+}
+
+/* The status of a child that has ended, as that of a process. */
+static int wait_for(pid_t child) {
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return 1;
+    return WIFSIGNALED(status) ? SIGNALLED + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* End as the compiler has ended. Whoever waits for it must not wait for its files as well. */
+static void end_as(pid_t child) {
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+    int status = wait_for(child);
+    if (status > SIGNALLED) {
+        signal(status - SIGNALLED, SIG_DFL);
+        raise(status - SIGNALLED);
+    }
+    _exit(status);
+}
+
+/* The first process of the new pid namespace: a signal without a handler does nothing to it, so it
+ * does not compile itself. With it all others of the namespace end. `parent`: a pidfd, or -1. */
+static int begin_namespace(int parent, struct engine_error *error) {
+    struct pollfd ended = {.fd = parent, .events = POLLIN};
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (poll(&ended, 1, 0) != 0)
+        _exit(1);
+    pid_t compiler = fork();
+    if (compiler > 0) {
+        close_range(STDERR_FILENO + 1, ~0U, 0);
+        _exit(wait_for(compiler));
+    }
+    return compiler == 0 ? 0 : fail(error, "fork", strerror(errno));
+}
+
+/* Go on as the second process of the pid namespace that was made for children. This process and the
+ * first one wait, and pass the status on. */
+static int enter_pid_namespace(const struct job *job, struct engine_error *error) {
+    if (!follow_parent(job->report))
+        return fail(error, "crunw-compiler", "nobody waits for the result");
+    int own = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    pid_t first = fork();
+    if (first < 0)
+        return fail(error, "fork", strerror(errno));
+    if (first > 0)
+        end_as(first);
+    int result = begin_namespace(own, error);
+    if (own >= 0)
+        close(own);
+    return result;
+}
+
 /* Give up all rights: the module that is parsed and compiled may be made to break LLVM.
  *
  * What a subverted compiler can do is to make an artefact that does more than the module says: it
@@ -224,21 +291,28 @@ static int enter_sandbox(const struct job *job, struct engine_error *error) {
     /* A container engine's own container may forbid new namespaces. */
     if (unshare((root ? 0 : CLONE_NEWUSER) | CLONE_NEWIPC | CLONE_NEWNET) != 0)
         report(job, 'n', "compiled without namespaces of its own", strerror(errno));
+    bool apart = unshare(CLONE_NEWPID) == 0;
+    if (!apart)
+        report(job, 'n', "compiled without a pid namespace of its own", strerror(errno));
     if (limit_resources(job->module, error) != 0)
         return -1;
     if (root && (drop_bounding(error) != 0 || become_nobody(error) != 0))
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return fail(error, "prctl", strerror(errno));
+    if (apart && enter_pid_namespace(job, error) != 0)
+        return -1;
     return confine_files(job, error);
 }
 
-/* End with whoever has started this; false: it has ended already. Changing the user would undo
- * it. */
-static bool follow_parent(int report) {
-    struct pollfd reader = {.fd = report};
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    return poll(&reader, 1, 0) == 0;
+/* The last fence, after all that needs what it forbids. */
+static int filter(const struct job *job, struct engine_error *error) {
+    if (filter_system_calls() == 0)
+        return 0;
+    if (errno != ENOSYS && errno != EINVAL)
+        return fail(error, "seccomp", strerror(errno));
+    report(job, 'n', "compiled without a seccomp filter", strerror(errno));
+    return 0;
 }
 
 static int enter_directory(struct job *job, struct engine_error *error) {
@@ -246,6 +320,30 @@ static int enter_directory(struct job *job, struct engine_error *error) {
         return fail(error, "fchdir", strerror(errno));
     close(job->directory);
     return 0;
+}
+
+/* Where the library can't compile exceptions, it ends the process, at any level: small modules of
+ * its own tell that in a process apart. It is made while that is allowed, before the module is
+ * looked at, and waits to be asked; at end of file nobody asks. */
+static int start_checker(struct job *job, struct engine *engine, struct engine_error *error) {
+    int ends[2];
+    uint32_t used;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return fail(error, "pipe", strerror(errno));
+    pid_t parent = getpid();
+    job->checker = fork();
+    if (job->checker < 0)
+        return fail(error, "fork", strerror(errno));
+    if (job->checker > 0) {
+        job->question = ends[1];
+        return close(ends[0]);
+    }
+    close(ends[1]);
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != parent || (job->sandbox && filter(job, error) != 0) ||
+        TEMP_FAILURE_RETRY(read(ends[0], &used, sizeof used)) != sizeof used)
+        _exit(1);
+    _exit(engine_compiles_exceptions(engine, used, OUTPUT, &job->options) ? 0 : 1);
 }
 
 /* What the system must grant before anything of the module is looked at. */
@@ -260,26 +358,23 @@ static struct engine *prepare(struct job *job, struct engine_error *error) {
         fail(error, "crunw-compiler", "nobody waits for the result");
         return NULL;
     }
+    if (start_checker(job, engine, error) != 0 || (job->sandbox && filter(job, error) != 0))
+        return NULL;
     return engine;
 }
 
-/* Where the library can't compile exceptions, it ends the process, at any level: small modules of
- * its own tell that in a process apart. Without one the module itself tells. */
-static int check_exceptions(const struct job *job, struct engine *engine,
+/* Whether the checker has seen that the module's exceptions can be compiled. */
+static int check_exceptions(const struct job *job, const struct engine *engine,
                             struct engine_error *error) {
     uint32_t used = engine_used_exceptions(job->module);
-    pid_t child = used ? fork() : -1;
-    int status;
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        _exit(engine_compiles_exceptions(engine, used, OUTPUT, &job->options) ? 0 : 1);
-    }
-    if (child < 0)
+    if (!used)
         return 0;
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return 0;
-    if (status == 0)
+    signal(SIGPIPE, SIG_IGN); /* it may have been ended already */
+    bool asked = write(job->question, &used, sizeof used) == sizeof used;
+    int status = wait_for(job->checker);
+    if (status == SIGNALLED + SIGKILL)
+        raise(SIGKILL); /* by the system: that is not the module's fault */
+    if (asked && status == 0)
         return 0;
     snprintf(error->message, sizeof error->message,
              "exception handling can't be compiled by libwasmedge %s", engine_version(engine));
