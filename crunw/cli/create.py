@@ -5,7 +5,8 @@ from __future__ import annotations
 from crunw.cli.options import Option, Parsed
 from crunw.effects.store import default_root
 from crunw.errors import UsageError
-from crunw.lifecycle.create import Request, create
+from crunw.lifecycle.create import create
+from crunw.lifecycle.request import Request
 
 USAGE = "[OPTION…] ID"
 ABOUT = "Create a container from a bundle. Its process waits until `crunw start`."

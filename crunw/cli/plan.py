@@ -8,8 +8,8 @@ from crunw.cli.create import cgroup_manager
 from crunw.cli.options import Option, Parsed
 from crunw.effects.store import default_root
 from crunw.errors import UsageError
-from crunw.lifecycle.create import Request
 from crunw.lifecycle.plan import plan_document, plan_text
+from crunw.lifecycle.request import Request
 
 USAGE = "[OPTION…]"
 ABOUT = "Print what `create` would do with a bundle, step by step. Changes nothing."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from crunw.errors import KernelError
+from crunw.errors import InterruptError, KernelError
 
 # What a runtime in the foreground passes on to the container's process: not KILL and STOP (can't be
 # caught), CHLD (its own), and what the kernel sends for a fault or a stop of its own: ILL TRAP BUS
@@ -67,3 +67,21 @@ def exit_status(wait_status: int) -> int:
     """The shell's number for a wait status: the exit status, or 128 + the signal."""
     code = posix.waitstatus_to_exitcode(wait_status)
     return code if code >= 0 else 128 - code
+
+
+def end_in_order() -> None:
+    """Have TERM, INT and HUP undo what is made, unless the caller ignores them."""
+    import _signal
+
+    def stop(number: int, _frame: object) -> None:
+        for other in signals:
+            _signal.signal(other, _signal.SIG_IGN)  # it is being done
+        raise InterruptError(number)
+
+    signals = [
+        number
+        for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP)
+        if _signal.getsignal(number) != _signal.SIG_IGN
+    ]
+    for number in signals:
+        _signal.signal(number, stop)

@@ -12,6 +12,7 @@ from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError
 from crunw.files import is_directory
+from crunw.lifecycle.cgroup import stay
 from crunw.lifecycle.delete import end_process
 from crunw.lifecycle.images import (
     CGROUP_MODES,
@@ -21,7 +22,6 @@ from crunw.lifecycle.images import (
     external_mounts,
     make_directory,
 )
-from crunw.lifecycle.resources import stay
 from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path
 from crunw.plan.host import Host

@@ -1,4 +1,4 @@
-"""Descriptors that the container's process gets from outside: sockets and passed ones."""
+"""What the container's process gets from outside: sockets, passed descriptors, its state."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import posix
 from crunw.effects import processes
 from crunw.errors import CrunwError, KernelError, UsageError
 from crunw.files import environment
-from crunw.lifecycle.state import OCI_VERSION, spec_state
+from crunw.lifecycle.state import OCI_VERSION, hook_state_around, spec_state
 from crunw.spec.jsontext import HOLE, dumps_around
+from crunw.status import CREATED, CREATING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,28 @@ def connect_listener(spec: Spec) -> int:
     if not section or not _notifies(section):
         return -1
     return _connect(section["listenerPath"], "connect to linux.seccomp.listenerPath")
+
+
+def notify_socket(spec: Spec, container: Container) -> str:
+    """The program's variable for the caller's $NOTIFY_SOCKET; "": nobody waits for it.
+
+    The mount of the socket's directory is added to ``spec``.
+    """
+    from crunw.effects import notify
+
+    if not notify.address():
+        return ""
+    mount = notify.make_directory(container.directory)
+    spec["mounts"] = [*spec.get("mounts", ()), mount]
+    return notify.VARIABLE
+
+
+def tell_state(host: Host, spec: Spec, container: Container, record: Record) -> None:
+    """Prepare the state that ``crunw-init`` gives to hooks and to the seccomp listener itself."""
+    host.state_before_pid, host.state_after_pid = hook_state_around(container, record, CREATED)
+    _, host.state_after_pid_creating = hook_state_around(container, record, CREATING)
+    if host.seccomp_fd >= 0:
+        listener_state(host, spec, container, record, CREATING)
 
 
 def listener_state(

@@ -11,7 +11,6 @@ from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, read_file, write_file
 from crunw.errors import KernelError, StateError
 from crunw.lifecycle.compiled import Compiled
-from crunw.lifecycle.create import seccomp_filter, use_engine
 from crunw.lifecycle.descriptors import (
     connect_listener,
     listener_state,
@@ -19,6 +18,7 @@ from crunw.lifecycle.descriptors import (
     passed,
     send_pidfd,
 )
+from crunw.lifecycle.facts import seccomp_filter, use_engine
 from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path
 from crunw.plan.annotations import KEEP_GROUPS

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crunw.lifecycle.create import Request, gather_host
-from crunw.lifecycle.resources import plan_cgroup
+from crunw.lifecycle.cgroup import plan_cgroup
+from crunw.lifecycle.facts import gather_host
 from crunw.plan.create import create_plan
 from crunw.plan.ops import VERSION
 from crunw.plan.render import documents, lines
@@ -12,6 +12,8 @@ from crunw.spec.load import load
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from crunw.lifecycle.request import Request
 
 
 def plan_document(request: Request) -> dict[str, Any]:

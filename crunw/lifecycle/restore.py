@@ -11,7 +11,7 @@ from crunw.effects.criu.service import Service, search_path
 from crunw.effects.init import Init, nothing, perform
 from crunw.errors import CrunwError, KernelError
 from crunw.files import exists
-from crunw.lifecycle.create import Creation
+from crunw.lifecycle.cgroup import make_cgroup, plan_cgroup
 from crunw.lifecycle.delete import end_process, remove
 from crunw.lifecycle.descriptors import open_console, send_descriptor
 from crunw.lifecycle.images import (
@@ -22,8 +22,8 @@ from crunw.lifecycle.images import (
     external_mounts,
     make_directory,
 )
-from crunw.lifecycle.resources import plan_cgroup
-from crunw.lifecycle.rootless import make_cgroup
+from crunw.lifecycle.making import Making
+from crunw.lifecycle.records import first_record
 from crunw.lifecycle.start import run_poststart
 from crunw.lifecycle.state import current
 from crunw.paths import init_path
@@ -38,8 +38,8 @@ from crunw.workload import Workload
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.criu.wire import Nested, Value
-    from crunw.lifecycle.create import Request
     from crunw.lifecycle.images import Options
+    from crunw.lifecycle.request import Request
     from crunw.spec.model import Spec
 
 _LOG = "restore.log"
@@ -79,7 +79,7 @@ def restore(request: Request, options: Options, *, detach: bool) -> int:
     return ended
 
 
-class Restoration(Creation):
+class Restoration(Making):
     """The making of a container out of images."""
 
     def __init__(self, request: Request, spec: Spec, options: Options) -> None:
@@ -108,15 +108,15 @@ class Restoration(Creation):
         joined: dict[str, int] = {}
         try:
             cgroup, writes = plan_cgroup(self.spec, self.request, self.host)
-            self.record.update(self._first_record(cgroup))
+            self.record.update(first_record(self.spec, self.request, cgroup))
             self.container.write(self.record)
-            self._copy_config()
+            self.copy_config()
             self._open_namespaces(joined)
             self.service = Service(program)
             self.init = Init(init_path(), [self.service.remote, *joined.values()])
             if cgroup:
                 self.cgroup = make_cgroup(cgroup, writes, self.init.parent, self.host)
-            self._make_rdt()
+            self.make_rdt()
             perform(init_path(), (), mount_point_plan(self.spec, self.host))
             values = self._values(joined)
             values = {**self._start_criu(self.service, self.init, joined), **values}
@@ -126,7 +126,7 @@ class Restoration(Creation):
             self._end_criu()
             if self.pid:
                 end_process(self.pid, self.record["startTime"], self.cgroup)
-            self._undo()
+            self.undo()
             raise
         finally:
             for descriptor in joined.values():
@@ -221,15 +221,15 @@ class Restoration(Creation):
     def _notified(self, script: str, pid: int, descriptor: int) -> None:
         """CRIU tells where it is; its processes go on after ``post-restore``."""
         if script == "setup-namespaces":
-            self._run_hooks(pid)
+            self.run_hooks(pid)
         elif script == "orphan-pts-master" and self.console_fd >= 0:
             send_descriptor(self.console_fd, descriptor)
         elif script == "post-restore":
             self.pid = pid
             if self.rdt:
                 self.rdt.join(pid)
-            self._stage(pid)
-            self._publish(pid)
+            self.stage(pid)
+            self.publish(pid)
 
     def _finish(self) -> None:
         posix.waitpid(self.criu, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crunw import notices
 from crunw.effects import foreground
-from crunw.lifecycle.create import Creation, Request
+from crunw.lifecycle.create import Creation
 from crunw.lifecycle.delete import remove
 from crunw.lifecycle.descriptors import open_console
 from crunw.lifecycle.start import beside, listen, release, run_poststart, wait_ready
@@ -14,6 +14,7 @@ from crunw.spec.load import load
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.store import Container, Record
+    from crunw.lifecycle.request import Request
 
 
 def run(request: Request, *, detach: bool, keep: bool) -> int:

@@ -8,8 +8,8 @@ from crunw.effects.cgroups.update import put_back
 from crunw.effects.cgroups.update import update as update_cgroup
 from crunw.effects.init import Init
 from crunw.effects.store import Container, write_file
+from crunw.lifecycle.cgroup import filters_devices
 from crunw.lifecycle.pause import needed_cgroup
-from crunw.lifecycle.resources import filters_devices
 from crunw.lifecycle.state import current
 from crunw.paths import init_path
 from crunw.plan import device_rules, devices_bpf

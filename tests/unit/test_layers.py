@@ -40,19 +40,9 @@ def layer(module: str) -> int:
     pytest.fail(f"{module} is in no layer")
 
 
-class WithoutTypes(ast.NodeTransformer):
-    """Take out what only the type checker sees."""
-
-    def visit_If(self, node: ast.If) -> ast.AST | None:
-        only_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        return None if only_types else self.generic_visit(node)
-
-
-def imports(path: Path, *, types: bool = True) -> set[str]:
-    """All modules of crunw that the file imports, wherever in it."""
+def imports(path: Path) -> set[str]:
+    """All modules of crunw that the file imports, wherever in it, also for types alone."""
     tree = ast.parse(path.read_text())
-    if not types:
-        tree = WithoutTypes().visit(tree)
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -117,7 +107,7 @@ def test_decisions_touch_nothing(module: str) -> None:
 
 
 def test_there_are_no_circles() -> None:
-    graph = {name: imports(path, types=False) - set(EXTENSIONS) for name, path in MODULES.items()}
+    graph = {name: imports(path) - set(EXTENSIONS) for name, path in MODULES.items()}
     while graph:
         leaves = {name for name, wanted in graph.items() if not wanted & set(graph) - {name}}
         assert leaves, f"circle among {sorted(graph)}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 from crunw.effects.cgroups.files import read
 from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.layout import UNIFIED, Layout, detect, group_path
-from crunw.errors import StateError
+from crunw.errors import KernelError, SpecError, StateError
 from crunw.files import is_directory
 from crunw.paths import is_rootless
 from crunw.plan import device_rules, devices_bpf
@@ -15,10 +17,14 @@ from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.lifecycle.create import Request
+    from crunw.lifecycle.request import Request
     from crunw.plan.device_rules import Rule
     from crunw.plan.resources import Write
     from crunw.spec.model import Spec
+
+
+# What a caller without the host's root is told about cgroups.
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None, list[Write]]:
@@ -47,6 +53,24 @@ def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None
         host.device_program = devices_bpf.program(rules)
     wanted = writes(resources, layout.version)
     return group, [write for write in wanted if not write.resets]
+
+
+def make_cgroup(cgroup: Cgroup, writes: list[Write], first: int, host: Host) -> Cgroup | None:
+    """Make the cgroup. None, and a ``host`` without one, where the caller may not have any.
+
+    That is an error only if limits are asked for, as in runc and crun. Raises as
+    :meth:`Cgroup.create`.
+    """
+    try:
+        cgroup.create(writes, first)
+    except KernelError as error:
+        if error.errno not in _NOT_OURS or not is_rootless():
+            raise
+        if writes:
+            raise SpecError(writes[0].field, f"needs a cgroup of its own: {error}") from error
+        stay(host, detect())
+        return None
+    return cgroup
 
 
 def filters_devices(layout: Layout) -> bool:
