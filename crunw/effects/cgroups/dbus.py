@@ -53,7 +53,10 @@ class Systemd:
         try:
             self._connection: Any = blocking.DBusConnection(_authenticated(address))
         except OSError as error:
-            problem = error.strerror or error
+            problem = error.strerror or str(error)
+            if isinstance(error, FileNotFoundError):
+                # podman takes the system's words for it to mean a missing program.
+                problem = "there is no socket (without systemd use --cgroup-manager=cgroupfs)"
             raise CrunwError(f"the systemd cgroup manager: D-Bus at {address}: {problem}") from None
         self._jobs: Any = None
 
