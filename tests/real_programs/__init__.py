@@ -1,0 +1,1 @@
+"""Programs of others, in several languages, run by crunw: see ``ci/real-programs``."""

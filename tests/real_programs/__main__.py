@@ -1,0 +1,127 @@
+"""The program behind ``ci/real-programs``: its text is the usage."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from crunw.aot.options import BEST, FAST
+from real_programs import table
+from real_programs.running import Case, Compiled, Outcome
+from real_programs.sources import KEPT
+
+PROGRAMS = tomllib.loads(Path(__file__).with_name("programs.toml").read_text())["program"]
+KEEP = KEPT / "figures"
+QUICK = 500_000  # bytes: of larger modules --quick makes the first tier only
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="ci/real-programs")
+    parser.add_argument("--quick", action="store_true", help="the ten smallest")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="some of them")
+    parser.add_argument("--table", action="store_true", help="make docs/real-programs.md anew")
+    parser.add_argument("--tier", choices=("0", "1"), help="one tier only")
+    parser.add_argument("--levels", action="store_true", help="each level of the better tier, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
+    options = parser.parse_args()
+    entries = [one for one in PROGRAMS if not options.only or one["name"] in options.only]
+    if options.quick:
+        entries = [one for one in entries if one.get("quick")]
+    figures, failed = [], 0
+    with tempfile.TemporaryDirectory(prefix="real-programs-") as directory:
+        for entry in entries:
+            try:
+                found = measure(entry, Path(directory), options)
+            except (RuntimeError, OSError) as error:
+                found = {"name": entry["name"], "wrong": [f"can't be had: {error}"]}
+            figures.append(found)
+            if options.table and not found["wrong"]:
+                keep(found)
+            failed += bool(found["wrong"])
+            print(table.line(found), flush=True)
+            for problem in found["wrong"]:
+                print(f"  {problem}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if options.table:
+        table.write(kept())
+    print(table.summary(figures))
+    print(f"{len(figures) - failed} passed, {failed} failed")
+    return 1 if failed or not figures else 0
+
+
+def keep(found: dict[str, Any]) -> None:
+    """Have the page know it, until a later run finds something else."""
+    KEEP.mkdir(parents=True, exist_ok=True)
+    (KEEP / f"{found['name']}.json").write_text(json.dumps(found))
+
+
+def kept() -> list[dict[str, Any]]:
+    """What this and earlier runs with ``--table`` have found."""
+    paths = [KEEP / f"{entry['name']}.json" for entry in PROGRAMS]
+    return [json.loads(path.read_text()) for path in paths if path.exists()]
+
+
+def measure(entry: dict[str, Any], directory: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Run one program in all ways: its figures, and under ``wrong`` what is not as it must be."""
+    case = Case(entry, directory)
+    engine, reference = case.reference()
+    wrong = []
+    if reference.status != entry.get("status", 0):
+        wrong.append(f"{engine}: status {reference.status}: {reference.says}")
+    runs: dict[str, Outcome] = {"interpreted": case.interpreted()}
+    compiled: dict[str, Compiled] = {}
+    tiers = {"tier 0": (FAST,), "tier 1": BEST}
+    if options.tier:
+        tiers = {name: levels for name, levels in tiers.items() if name.endswith(options.tier)}
+    if options.quick and case.size > QUICK:
+        del tiers["tier 1"]
+    if options.levels:
+        tiers |= {f"-O{level}": (level,) for level in BEST}
+    for name, wanted in tiers.items():
+        compiled[name] = case.compile(wanted)
+        if compiled[name].level:
+            runs[name] = case.compiled()
+        elif "refused" not in entry and not name.startswith("-O"):
+            wrong.append(f"{name}: {compiled[name].problem}")
+    for name, outcome in runs.items():
+        if problem := judge(entry, name, outcome, reference):
+            wrong.append(f"{name}: {problem}")
+    return {
+        **{key: entry[key] for key in ("name", "language", "refused", "note") if key in entry},
+        "source": next(
+            entry[kind] for kind in ("pypi", "npm", "go", "crate", "c") if kind in entry
+        ),
+        "size": case.size,
+        "reference": {"engine": engine, **reference.summary()},
+        "runs": {name: outcome.summary() for name, outcome in runs.items()},
+        "compiled": {name: asdict(one) for name, one in compiled.items()},
+        "wrong": wrong,
+    }
+
+
+def judge(entry: dict[str, Any], name: str, outcome: Outcome, reference: Outcome) -> str:
+    """What is wrong with a run; ``""``: nothing."""
+    if refused := entry.get("refused"):
+        if outcome.status == 1 and refused in outcome.says and not outcome.files[""]:
+            return ""
+        return f"not refused, status {outcome.status}: {outcome.says}"
+    if name == "interpreted" and table.is_too_slow(outcome.summary()):
+        return ""
+    if outcome.is_like(reference):
+        return f"in spite of its code: {outcome.says}" if "interpreted" in outcome.says else ""
+    differ = [
+        path or "standard output"
+        for path in sorted({*outcome.files, *reference.files})
+        if outcome.files.get(path) != reference.files.get(path)
+    ]
+    return f"status {outcome.status}, other {', '.join(differ) or 'status'}: {outcome.says}"
+
+
+sys.exit(main())
