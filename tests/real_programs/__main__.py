@@ -16,7 +16,7 @@ from real_programs import table
 from real_programs.running import Case, Compiled, Outcome
 from real_programs.sources import KEPT
 
-PROGRAMS = tomllib.loads(Path(__file__).with_name("programs.toml").read_text())["program"]
+PROGRAMS = Path(__file__).with_name("programs.toml")
 KEEP = KEPT / "figures"
 QUICK = 500_000  # bytes: of larger modules --quick makes the first tier only
 
@@ -28,9 +28,13 @@ def main() -> int:
     parser.add_argument("--table", action="store_true", help="make docs/real-programs.md anew")
     parser.add_argument("--tier", choices=("0", "1"), help="one tier only")
     parser.add_argument("--levels", action="store_true", help="each level of the better tier, too")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument(
+        "--list", type=Path, default=PROGRAMS, metavar="FILE", help="other programs"
+    )
     options = parser.parse_args()
-    entries = [one for one in PROGRAMS if not options.only or one["name"] in options.only]
+    programs = tomllib.loads(options.list.read_text())["program"]
+    entries = [one for one in programs if not options.only or one["name"] in options.only]
     if options.quick:
         entries = [one for one in entries if one.get("quick")]
     figures, failed = [], 0
@@ -50,7 +54,7 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
     if options.table:
-        table.write(kept())
+        table.write(kept(programs))
     print(table.summary(figures))
     print(f"{len(figures) - failed} passed, {failed} failed")
     return 1 if failed or not figures else 0
@@ -62,18 +66,18 @@ def keep(found: dict[str, Any]) -> None:
     (KEEP / f"{found['name']}.json").write_text(json.dumps(found))
 
 
-def kept() -> list[dict[str, Any]]:
+def kept(programs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What this and earlier runs with ``--table`` have found."""
-    paths = [KEEP / f"{entry['name']}.json" for entry in PROGRAMS]
+    paths = [KEEP / f"{entry['name']}.json" for entry in programs]
     return [json.loads(path.read_text()) for path in paths if path.exists()]
 
 
 def measure(entry: dict[str, Any], directory: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Run one program in all ways: its figures, and under ``wrong`` what is not as it must be."""
     case = Case(entry, directory)
-    engine, reference = case.reference()
+    engine, reference = case.reference() if "refused" not in entry else ("none", Outcome())
     wrong = []
-    if reference.status != entry.get("status", 0):
+    if "refused" not in entry and reference.status != entry.get("status", 0):
         wrong.append(f"{engine}: status {reference.status}: {reference.says}")
     runs: dict[str, Outcome] = {"interpreted": case.interpreted()}
     compiled: dict[str, Compiled] = {}
@@ -99,6 +103,7 @@ def measure(entry: dict[str, Any], directory: Path, options: argparse.Namespace)
             entry[kind] for kind in ("pypi", "npm", "go", "crate", "c") if kind in entry
         ),
         "size": case.size,
+        "start": case.nothing(),
         "reference": {"engine": engine, **reference.summary()},
         "runs": {name: outcome.summary() for name, outcome in runs.items()},
         "compiled": {name: asdict(one) for name, one in compiled.items()},

@@ -20,6 +20,7 @@ from real_programs import inputs, sources
 PATIENCE = {"off": 10, "auto": 300}  # s of processor time that a program may take, by policy
 PROJECT = Path(__file__).parents[2]
 MODULE = "program.wasm"
+NOTHING = bytes.fromhex("0061736d01000000 01040160 0000 03020100 070a01065f737461727400000a040102000b")
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/", "LC_ALL": "C.UTF-8"}
 _numbers = itertools.count()
 
@@ -139,9 +140,13 @@ class Case:
         shutil.copytree(self._inputs, target, symlinks=True)
         return target
 
-    def _contain(self, policy: str) -> Outcome:
+    def nothing(self) -> float:
+        """What start and end of a container take, in s: those of a module that does nothing."""
+        return self._contain("off", NOTHING).seconds
+
+    def _contain(self, policy: str, module: bytes = b"") -> Outcome:
         rootfs = self._copy("rootfs")
-        shutil.copyfile(self.program.module, rootfs / MODULE)
+        (rootfs / MODULE).write_bytes(module or self.program.module.read_bytes())
         bundle, limit = self._directory, PATIENCE[policy]
         (bundle / "config.json").unlink(missing_ok=True)
         subprocess.run(["crunw", "spec", "--bundle", bundle], check=True)
@@ -165,26 +170,27 @@ class Case:
         """Run to the end, in the directory; what is new or changed there are the files."""
         stdin = directory / self.entry["stdin"] if "stdin" in self.entry else Path("/dev/null")
         with (
+            tempfile.NamedTemporaryFile() as peak,
             tempfile.TemporaryFile() as out,
             tempfile.TemporaryFile() as err,
             stdin.open() as given,
         ):
+            # A child of this process would be said to have used as much memory as this one.
+            timed = ["busybox", "time", "-f", "%M", "-o", peak.name, *words]
+            environment = {**os.environ, **ENVIRONMENT}
             pid = subprocess.Popen(
-                words,
-                cwd=directory,
-                stdin=given,
-                stdout=out,
-                stderr=err,
-                env={**os.environ, **ENVIRONMENT},
+                timed, cwd=directory, stdin=given, stdout=out, stderr=err, env=environment
             ).pid
             _, status, usage = os.wait4(pid, 0)
             out.seek(0)
             err.seek(0)
             said = err.read().decode(errors="replace")
             outcome = Outcome(
-                os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime,
-                usage.ru_maxrss << 10, {"": out.read()},
-            )  # fmt: skip
+                os.waitstatus_to_exitcode(status),
+                usage.ru_utime + usage.ru_stime,
+                int(peak.read().split()[-1]) << 10,
+                {"": out.read()},
+            )
         own = [line for line in said.splitlines() if line.startswith("crunw: ")]
         outcome.says = "\n".join(own or said.splitlines()[-3:])
         for path in sorted(directory.rglob("*")):

@@ -56,7 +56,7 @@ def get(entry: dict[str, Any]) -> Program:
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     """A build step; what it writes is shown if it fails."""
-    words = ["nice", *map(str, command)]
+    words = ["nice", "-n5", *map(str, command)]
     done = subprocess.run(
         words,
         cwd=cwd,

@@ -2,12 +2,19 @@ typedef unsigned char byte;
 extern void put(byte);
 static byte table[64];
 static void sort(byte *from, byte *to) {
-    if (to - from < 2) return;
+    if (to - from < 2)
+        return;
     byte pivot = from[(to - from) / 2], *low = from, *high = to - 1;
     while (low <= high) {
-        while (*low < pivot) low++;
-        while (*high > pivot) high--;
-        if (low <= high) { byte kept = *low; *low++ = *high; *high-- = kept; }
+        while (*low < pivot)
+            low++;
+        while (*high > pivot)
+            high--;
+        if (low <= high) {
+            byte kept = *low;
+            *low++ = *high;
+            *high-- = kept;
+        }
     }
     sort(from, high + 1);
     sort(low, to);
@@ -19,6 +26,7 @@ int main(void) {
         table[i] = (byte)(seed >> 16);
     }
     sort(table, table + sizeof table);
-    for (byte i = 0; i < sizeof table; i++) put(table[i]);
+    for (byte i = 0; i < sizeof table; i++)
+        put(table[i]);
     return 0;
 }
