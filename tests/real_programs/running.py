@@ -20,7 +20,9 @@ from real_programs import inputs, sources
 PATIENCE = {"off": 10, "auto": 300}  # s of processor time that a program may take, by policy
 PROJECT = Path(__file__).parents[2]
 MODULE = "program.wasm"
-NOTHING = bytes.fromhex("0061736d01000000 01040160 0000 03020100 070a01065f737461727400000a040102000b")
+NOTHING = bytes.fromhex(
+    "0061736d01000000 01040160 0000 03020100 070a01065f737461727400000a040102000b"
+)
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/", "LC_ALL": "C.UTF-8"}
 _numbers = itertools.count()
 
