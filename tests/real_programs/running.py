@@ -68,8 +68,6 @@ class Case:
         self._inputs.mkdir(parents=True)
         for name in entry.get("inputs", ()):
             self._add(name)
-        for command in entry.get("prepare", ()):
-            subprocess.run(command, cwd=self._inputs, check=True)
 
     def _add(self, name: str) -> None:
         """An input: made by ``inputs.py``, in ``inputs/``, ``package:PATH``, ``project:PATH``, or
@@ -94,11 +92,10 @@ class Case:
 
     def reference(self) -> tuple[str, Outcome]:
         """What to compare with, and its name: ``native``, another command or ``wasmtime``."""
-        arguments = self.entry.get("native-arguments", self.entry["arguments"])
         if command := self.entry.get("reference"):
             return command[0], self._run([*command], self._copy("reference"))
         if self.program.native:
-            words = [str(self.program.native), *arguments]
+            words = [str(self.program.native), *self.entry["arguments"]]
             return "native", self._run(words, self._copy("native"))
         words = [str(sources.wasmtime()), str(Path(__file__).with_name("reference.py"))]
         words += [str(self.program.module), *self.entry["arguments"]]
