@@ -33,6 +33,7 @@ TARGETS = (
     Target("lifecycle, native `true`", "start/lifecycle-native", "crun", 2.0),
     Target("`exec` of a native `true`", "exec/command", "crun", 1.0),
     Target("`exec --process` of a native `true`", "exec/process", "crun", 1.0),
+    Target("`exec` of a module", "exec/module", "crun", 1.5),
     Target("idle Wasm container, private dirty", "memory/Private_Dirty", "crun", 0.18),
     Target("100 idle Wasm containers, PSS of each", "memory/Pss-100", "crun", 0.2),
     Target("1000 containers, the last starts", "memory/steady-1000", "first", 1.1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posix
+from time import time
 
 from crunw import notices
 from crunw.aot import config, lookup, places
@@ -22,6 +23,7 @@ NOT_YET = "not compiled yet"
 # What CRI implementations call the image of a container.
 _IMAGES = ("io.kubernetes.cri-o.ImageName", "io.kubernetes.cri.image-name")
 _ALWAYS_BUDGET = 30.0  # s: for `always` the better tier is waited for where it takes no longer
+_SETTLED = 1.0  # s: a file that changes again so soon may have the same times
 _FOREVER = float(1 << 31)
 _ADVICE = " (the module is interpreted)"  # at the end of crunw-init's notice (csrc/init/wasm.c)
 
@@ -195,6 +197,16 @@ class Compiled:
                 lookup.doubt(self._tiers.key(self.tier))
             self.tier = ""
             self._give_up(f"unusable code: {interpreted.removesuffix(_ADVICE)}")
+
+    def lasting(self) -> posix.stat_result | None:
+        """The status of the module's file, if as long as it is that nothing better will be found
+        than was for this start; None where that is not sure. After :meth:`check`.
+        """
+        final = self.tier and self._tiers and self._tiers.is_final()
+        if self._module < 0 or self._worse or not (final or self._policy == "off"):
+            return None
+        status = posix.fstat(self._module)
+        return status if time() - status.st_ctime > _SETTLED else None
 
     def close(self) -> None:
         """Let go of the module's file, with which its file system can't be unmounted."""

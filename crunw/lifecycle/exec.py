@@ -102,7 +102,7 @@ def execute(request: Request) -> int:
         host.preserve_fds = request.preserve_fds
         notices.stage("plan")
         init.send(exec_plan(spec, process, host, pidfd))
-        _follow(init, compiled)
+        module = _follow(init, compiled)
         _join_rdt(spec, container, init.pid)
         if listener_fd >= 0:
             posix.close(listener_fd)
@@ -118,27 +118,40 @@ def execute(request: Request) -> int:
         raise
     finally:
         compiled.close()
-    _leave_recipe(request, container, record, spec, host)
+    _leave_recipe(request, container, record, spec, host, module)
     if request.detach:
         return 0
     return (terminal.wait if terminal else foreground.wait)(init.pid, started)
 
 
-def _follow(init: Init, compiled: Compiled) -> None:
-    """Until the process is ready; a module that has no code is compiled behind it."""
+def _follow(init: Init, compiled: Compiled) -> posix.stat_result | None:
+    """Until the process is ready; a module that has no code is compiled behind it.
+
+    Returns :meth:`Compiled.lasting`.
+    """
     compiled.compile_later()
     init.run(nothing, nothing, nothing)
     compiled.check(init.interpreted)
     notices.stage("crunw-init")
+    return compiled.lasting()
 
 
 def _leave_recipe(
-    request: Request, container: Container, record: Record, spec: Spec, host: Host
+    request: Request,
+    container: Container,
+    record: Record,
+    spec: Spec,
+    host: Host,
+    module: posix.stat_result | None,
 ) -> None:
-    """For the launcher, so that it can do the next one itself, if it is as most are."""
-    group = record.get("cgroup") or {}
+    """For the launcher, so that it can do the next one itself, if it is as most are.
+
+    ``module``: of that one's file, if the program is one and will be run in the same way again.
+    Of an ordinary user's units it depends on the caller how they are joined.
+    """
+    of_user = (record.get("cgroup") or {}).get("user")
     notifies = host.seccomp_fd >= 0 or spec["linux"].get("intelRdt")
-    if host.workload.kind != "native" or "unit" in group or notifies or notices.said():
+    if of_user or notifies or notices.said() or (host.workload.kind == "wasm" and not module):
         return
     from crunw.plan import exec_recipe
 
@@ -150,11 +163,17 @@ def _leave_recipe(
         process = _with_capabilities(request.process(spec["process"]), spec["process"])
         if process.get("terminal") or not around[0] or text != read_file(request.process_file):
             return
+    program, identity = "", exec_recipe.NATIVE
+    if module:
+        program, identity = host.workload.path, exec_recipe.identity_of(module)
+        if process["cwd"] != "/":
+            return  # what it is given depends on the directory
     host.console_fd, host.preserve_fds = -1, 0
     host.cgroup_join, host.cgroup_unified = [], ""
     if whole := cgroup_of(record):
         host.cgroup_join, host.cgroup_unified = whole.join_files(), whole.unified
-    data = exec_recipe.recipe(exec_plan(spec, process, host, 0), *around)
+    steps = exec_plan(spec, process, host, 0)
+    data = exec_recipe.recipe(steps, *around, program, identity)
     path = container.exec_recipe(by_file=bool(request.process_file))
     if data == read_file(path):
         return

@@ -1,7 +1,8 @@
 """What the launcher needs to make the plan of another ``exec`` itself (``csrc/launcher/exec.c``).
 
 The plan of a native program is the same for each call but for a few steps: by which descriptor the
-namespaces are entered, the working directory, arguments and environment.
+namespaces are entered, the working directory, arguments and environment. That of a module is one
+module's, in the root directory: it names the module and its compiled code.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from crunw.spec.jsontext import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from posix import stat_result
+
     from crunw.plan.encode import Step
 
-_HEAD = b"CRWX" + (1).to_bytes(4, "little") + VERSION.to_bytes(4, "little")
+_HEAD = b"CRWX" + (2).to_bytes(4, "little") + VERSION.to_bytes(4, "little")
 _HOME = 1
+NATIVE: tuple[int, ...] = (0, 0, 0, 0, 0)
 _CUT = ("ns_enter_pidfd", "cwd", "process")
 
 
@@ -24,10 +28,17 @@ def is_current(data: bytes) -> bool:
     return data.startswith(_HEAD)
 
 
-def recipe(steps: list[Step], before: bytes = b"", after: bytes = b"") -> bytes:
+def recipe(
+    steps: list[Step],
+    before: bytes = b"",
+    after: bytes = b"",
+    module: str = "",
+    identity: tuple[int, ...] = NATIVE,
+) -> bytes:
     """Return the recipe made of a plan by :func:`crunw.plan.exec.exec_plan`.
 
-    ``before``, ``after``: what :func:`around_arguments` tells of a process file.
+    ``before``, ``after``: what :func:`around_arguments` tells of a process file. ``module``: the
+    absolute path that the arguments begin with, and :func:`identity_of` its file.
     """
     pieces = [b""]
     holes: dict[str, Step] = {}
@@ -51,8 +62,15 @@ def recipe(steps: list[Step], before: bytes = b"", after: bytes = b"") -> bytes:
         ("S", environment),
         ("b", before),
         ("b", after),
+        ("s", module),
+        *(("u", number) for number in identity),
     )
     return _HEAD + b"".join(field(kind, value) for kind, value in fields)
+
+
+def identity_of(status: stat_result) -> tuple[int, ...]:
+    """Which file that is, in the state that it is in."""
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def around_arguments(text: bytes) -> tuple[bytes, bytes]:

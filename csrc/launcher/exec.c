@@ -1,4 +1,5 @@
-/* `exec` of a native program as probes call it, without the interpreter: `exec [--env N=V]…
+/* `exec` as probes call it, of a native program or of one module, without the interpreter: `exec
+ * [--env N=V]…
  * [--cwd DIR] ID COMMAND…`, or `exec --process FILE ID` with a file that differs from an earlier
  * one in its "args" alone, either with --pid-file and --detach. The plan is what Python made and
  * left behind in a file of the state directory (crunw/plan/exec_recipe.py) when it ran the first
@@ -23,7 +24,7 @@
 #include "launcher.h"
 
 #define MAGIC "CRWX"
-#define VERSION 1u
+#define VERSION 2u
 #define MAX_BYTES (1 << 20)
 #define MAX_PROCESS_BYTES (256 << 10)
 #define DEFAULT_PATH "/bin:/usr/bin" /* execvp(3) */
@@ -36,9 +37,13 @@ enum { FLAG_HOME = 1 }; /* the plan looks $HOME up, as the environment has none 
  *   4 bytes "CRWX" | u32 version | u32 plan version | u flags | u namespaces to enter
  *   | u records in the plan | b before NS_ENTER_PIDFD | b before CWD | b before PROCESS
  *   | b after it | s cwd | S environment | b text before the arguments | b text after them
+ *   | s absolute path of a module ("": the plan is a native program's)
+ *   | u device, u inode, u size, u ns of the last change of content, u ns of any, of its file
  *
- * with the types of plan.h; each b is whole records. */
+ * with the types of plan.h; each b is whole records. The plan of a module names its compiled code,
+ * and is for "/" as working directory. */
 enum { PIECES = 4 };
+enum { DEVICE, INODE, SIZE, CONTENT_CHANGED, CHANGED, IDENTITY };
 struct recipe {
     struct bytes {
         const char *data;
@@ -52,6 +57,8 @@ struct recipe {
     size_t variables;
     struct bytes before;
     struct bytes after;
+    const char *module;
+    uint64_t identity[IDENTITY];
 };
 
 struct reader {
@@ -144,8 +151,13 @@ static bool parse_recipe(struct recipe *recipe, int directory, const char *name,
     for (; recipe->variables < count; recipe->variables++)
         if (!take_string(&reader, &recipe->environment[recipe->variables]))
             return false;
-    return take_bytes(&reader, &recipe->before) && take_bytes(&reader, &recipe->after) &&
-           reader.left == 0;
+    if (!take_bytes(&reader, &recipe->before) || !take_bytes(&reader, &recipe->after) ||
+        !take_string(&reader, &recipe->module))
+        return false;
+    for (int i = 0; i < IDENTITY; i++)
+        if (!take_u64(&reader, &recipe->identity[i]))
+            return false;
+    return reader.left == 0;
 }
 
 /* A character behind a backslash: of Go's escapes those that text has; -1: another. */
@@ -297,14 +309,36 @@ static int is_native_on_path(int root, const char *name, const char *search) {
     return result;
 }
 
-static bool runs_natively(const struct recipe *recipe, const struct exec *exec, pid_t pid) {
+static uint64_t nanoseconds(struct timespec time) {
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* 1: the module is the very file of which the plan is, and has not changed. */
+static int is_module(const struct recipe *recipe, int root) {
+    struct stat status;
+    int found = open_in_root(root, recipe->module, O_PATH);
+    if (found < 0)
+        return 0;
+    const uint64_t *wanted = recipe->identity;
+    int result = fstat(found, &status) == 0 && status.st_dev == wanted[DEVICE] &&
+                 status.st_ino == wanted[INODE] && (uint64_t)status.st_size == wanted[SIZE] &&
+                 nanoseconds(status.st_mtim) == wanted[CONTENT_CHANGED] &&
+                 nanoseconds(status.st_ctim) == wanted[CHANGED];
+    close(found);
+    return result;
+}
+
+/* Whether the recipe is of such a program. */
+static bool is_for(const struct recipe *recipe, const struct exec *exec, pid_t pid) {
     char path[40];
     const char *name = exec->words[0];
     const char *search = variable(recipe, "PATH");
     snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
     int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int result = 0;
-    if (root >= 0 && name[0] == '/')
+    if (root >= 0 && recipe->module[0] != '\0')
+        result = exec->cwd == NULL && strcmp(name, recipe->module) == 0 && is_module(recipe, root);
+    else if (root >= 0 && name[0] == '/')
         result = is_native(root, name);
     else if (root >= 0 && name[0] != '\0' && strchr(name, '/') == NULL)
         result = is_native_on_path(root, name, search != NULL ? search : DEFAULT_PATH);
@@ -553,7 +587,7 @@ bool verb_exec(struct exec *exec, const char *program, int *status) {
                               strncmp(exec->variables[i], "HOME=", 5) != 0);
             set_variable(&recipe, exec->variables[i]);
         }
-        done = plain && runs_natively(&recipe, exec, (pid_t)record.pid) &&
+        done = plain && is_for(&recipe, exec, (pid_t)record.pid) &&
                run(&recipe, exec, program, pidfd, status);
     }
     if (!done && pidfd >= 0)

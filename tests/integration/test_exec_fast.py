@@ -9,6 +9,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,70 @@ def test_it_goes_with_the_container(crunw: Runtime, prepared: Bundle) -> None:
     crunw.wait_status(prepared, "stopped")
     crunw("delete", prepared.id).ok()
     assert not (crunw.root / prepared.id).exists()
+
+
+def test_a_container_of_systemds(crunw: Runtime, bundle) -> None:
+    """The group of a scope is joined like another, but of an ordinary user's manager."""
+    skip_without_root("to have a cgroup")
+    made = crunw.start(bundle("sleep", "1000"))
+    record = crunw.root / made.id / "state.json"
+    document = json.loads(record.read_text())
+    for user in (True, False):
+        document["cgroup"] |= {"unit": "test.scope", "user": user}
+        record.write_text(json.dumps(document))
+        crunw("exec", made.id, "true").ok()
+        assert (crunw.root / made.id / "exec").exists() == (not user)
+    assert same(crunw, made.id, "true")
+    del document["cgroup"]["unit"], document["cgroup"]["user"]
+    record.write_text(json.dumps(document))
+
+
+# --- modules --------------------------------------------------------------------------------------
+
+
+def prepare_module(crunw: Runtime, made: Bundle, *words: str) -> Bundle:
+    """One in which a module has been run that has not been changed lately."""
+    crunw.start(made)
+    time.sleep(1.1)
+    crunw("exec", made.id, *words).ok()
+    return made
+
+
+def test_a_module(crunw: Runtime, wasm_bundle, modules: Path) -> None:
+    made = wasm_bundle("sleep")
+    shutil.copy(modules / "files.wasm", made.rootfs)
+    prepare_module(crunw, made, "/files.wasm", "args")
+    assert same(crunw, made.id, "/files.wasm", "args", "a b", "")
+    assert same(crunw, "--env", "A=1", made.id, "/files.wasm", "args")
+    assert crunw("exec", made.id, "/files.wasm", "args", "x").ok() == "/files.wasm\nargs\nx\n"
+    assert not same(crunw, made.id, "files.wasm", "args")
+    assert not same(crunw, "--cwd", "/proc", made.id, "/files.wasm", "args")
+
+
+def test_a_module_that_has_changed(crunw: Runtime, wasm_bundle, modules: Path) -> None:
+    made = wasm_bundle("sleep")
+    shutil.copy(modules / "files.wasm", made.rootfs / "program.wasm")
+    prepare_module(crunw, made, "/program.wasm", "args")
+    assert same(crunw, made.id, "/program.wasm", "args")
+    shutil.copy(modules / "exit3.wasm", made.rootfs / "program.wasm")
+    assert crunw("exec", made.id, "/program.wasm").status == 3
+    assert not same(crunw, made.id, "/program.wasm")  # it has been changed just now
+    (made.rootfs / "program.wasm").unlink()
+    crunw("exec", made.id, "/program.wasm").error(255)
+
+
+def test_a_module_called_by_a_process_file(
+    crunw: Runtime, wasm_bundle, modules: Path, tmp_path: Path
+) -> None:
+    made = wasm_bundle("sleep")
+    shutil.copy(modules / "files.wasm", made.rootfs)
+    file = tmp_path / "process.json"
+    file.write_text(process_text(args=["/files.wasm", "args"], cwd="/"))
+    crunw.start(made)
+    time.sleep(1.1)
+    crunw("exec", "--process", file, made.id).ok()
+    file.write_text(process_text(args=["/files.wasm", "args", "more"], cwd="/"))
+    assert same_by(crunw, "--process", str(file), made.id)
 
 
 # --- exec --process, as engines call it -----------------------------------------------------------
