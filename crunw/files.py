@@ -61,3 +61,15 @@ def create_file(path: str, mode: int) -> int:
     except FileExistsError:
         posix.unlink(path)
         return posix.open(path, flags, mode)
+
+
+def inherited() -> list[int]:
+    """The descriptors above 2 that a program executed by this one would get."""
+    return [number for number in map(int, posix.listdir("/proc/self/fd")) if _is_inherited(number)]
+
+
+def _is_inherited(number: int) -> bool:
+    try:
+        return number > 2 and posix.get_inheritable(number)
+    except OSError:
+        return False  # the directory's own descriptor

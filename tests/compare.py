@@ -37,6 +37,7 @@ class Row:
     line: str
     changes: tuple[Change, ...] = ()
     exec: str = ""  # a line for `exec`, beside the first one, which then must not end
+    calls: str = ""  # a shell's lines instead of `run`; `rt` is the runtime
 
 
 def mount(*, first: bool = False, **fields: Any) -> Change:
@@ -95,6 +96,28 @@ def hook(config: Config) -> None:
     config["hooks"] = {"createRuntime": [{"path": "/bin/echo", "args": ["echo", "hook"]}]}
 
 
+def slow_hook(config: Config) -> None:
+    config["hooks"] = {"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "3"]}]}
+
+
+DETACHED = "rt run --detach --bundle . compare >/dev/null 2>&1 </dev/null"
+SIGNALLED = """
+exec "$@" create --bundle . compare >/dev/null 2>&1 </dev/null &
+sleep 1; kill -TERM $!; wait $!; status=$?; sleep 3
+echo "status $status, $(rt list --quiet | grep -c compare) container"
+"""
+PAUSED = f"""
+{DETACHED}; rt pause compare >/dev/null
+rt exec OPTION compare /bin/true 2>&1 & sleep 1
+rt resume compare >/dev/null 2>&1; wait $!; echo "status $?"
+"""
+BELOW = f"""
+{DETACHED}
+path=$(grep :pids: /proc/$(rt state compare | sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p')/cgroup)
+mkdir /sys/fs/cgroup/pids${{path#*:pids:}}/inner
+rt exec --cgroup OPTION compare /bin/grep -E ':(pids|devices):' /proc/self/cgroup 2>&1
+echo "status $?"
+"""
 FLAGS = "grep ' /d ' /proc/self/mountinfo | cut -d' ' -f6"
 LINK = "ls -l {0} | cut -c1; readlink {0}; grep -c ' {0} ' /proc/self/mountinfo"
 DEVICE = "stat -c '%A %u:%g %t:%T' /dev/foo"
@@ -224,6 +247,11 @@ ROWS = [
         "true",
         (hook, annotation("run.oci.hooks.stdout", "/tmp/compare-hooks")),
     ),
+    Row("TERM during create", "true", (slow_hook,), calls=SIGNALLED),
+    Row("exec in a paused container", "sleep 60", calls=PAUSED.replace("OPTION", "")),
+    Row("exec --ignore-paused", "sleep 60", calls=PAUSED.replace("OPTION", "--ignore-paused")),
+    Row("exec --cgroup PATH", "sleep 60", calls=BELOW.replace("OPTION", "inner")),
+    Row("exec --cgroup CONTROLLER:PATH", "sleep 60", calls=BELOW.replace("OPTION", "pids:inner")),
     Row("run.oci.seccomp.receiver", "true", (annotation("run.oci.seccomp.receiver", "/run/none"),)),
 ]
 
@@ -278,6 +306,13 @@ def outcome(runtime: str, row: Row) -> str:
 
 def run(command: list[str], row: Row, directory: Path) -> subprocess.CompletedProcess[str]:
     """Run the row's line; with one for `exec`, that of the detached container."""
+    if row.calls:
+        script = f'rt() {{ {" ".join(command)} "$@"; }}; {row.calls}'
+        return subprocess.run(
+            ["sh", "-c", script, "sh", *command], cwd=directory,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            timeout=PATIENCE,
+        )  # fmt: skip
     outputs = [directory / "stdout", directory / "stderr"]
     detach = ["--detach"] if row.exec else []
     verbs = [["run", *detach, "--bundle", str(directory), "compare"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from crunw.aot import places
-from crunw.files import environment, exists
+from crunw.files import environment, exists, inherited
 from crunw.paths import later_path, program_path
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ def start(module: int, nice: int, verb: Sequence[str], said: int = -1) -> int:
             (posix.POSIX_SPAWN_DUP2, module, 0),
             (posix.POSIX_SPAWN_OPEN, 1, "/dev/null", posix.O_WRONLY, 0),
             (posix.POSIX_SPAWN_DUP2, said if said >= 0 else 1, 2),
-            *((posix.POSIX_SPAWN_CLOSE, number) for number in _inherited()),
+            *((posix.POSIX_SPAWN_CLOSE, number) for number in inherited()),
         ],
         setsid=True,
         setsigmask=(),
@@ -81,15 +81,3 @@ def wait(pid: int, seconds: float) -> bool:
 
 
 _ENVIRONMENT = ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
-
-
-def _inherited() -> list[int]:
-    """The descriptors above 2 that a program executed by this one would get."""
-    return [number for number in map(int, posix.listdir("/proc/self/fd")) if _is_inherited(number)]
-
-
-def _is_inherited(number: int) -> bool:
-    try:
-        return number > 2 and posix.get_inheritable(number)
-    except OSError:
-        return False  # the directory's own descriptor

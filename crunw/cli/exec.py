@@ -30,7 +30,7 @@ OPTIONS = (
     Option("console-socket", "unix socket that gets the terminal's master", "PATH"),
     Option("pid-file", "write the process id to FILE", "FILE"),
     Option("pidfd-socket", "unix socket that gets a pidfd of the process", "PATH"),
-    Option("cgroup", "run it in this cgroup below the container's", "PATH"),
+    Option("cgroup", "run it in this cgroup below the container's", "[CONTROLLER:]PATH", many=True),
     Option("interactive", "accepted: standard input is always connected", short="i"),
     Option("preserve-fds", "pass N descriptors from 3 on", "N"),
     Option("ignore-paused", "also in a paused container"),
@@ -65,7 +65,7 @@ def _request(parsed: Parsed, given: Parsed) -> Request:
     asked.pid_file = parsed.text("pid-file")
     asked.preserve_fds = parsed.number("preserve-fds")
     asked.process_file = path if path != "-" else ""
-    asked.cgroup = parsed.text("cgroup")
+    asked.cgroup = parsed.texts("cgroup")
     asked.pidfd_socket = parsed.text("pidfd-socket")
     return asked
 

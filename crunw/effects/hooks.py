@@ -9,6 +9,7 @@ import _signal
 import posix
 
 from crunw.errors import CrunwError
+from crunw.files import inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ def _append_to(path: str) -> int:
 
 
 def _spawn(hook: Hook, state_file: int, streams: list[int], directory: str) -> int:
-    """Start the hook with the state as standard input, in the bundle's directory."""
+    """Start the hook with the state as standard input, in the bundle's directory.
+
+    What the caller has left open is no affair of the hook's.
+    """
     argv = list(hook.get("args") or [hook["path"]])
     environment = dict(entry.partition("=")[::2] for entry in hook.get("env", ()))
     here = posix.open(".", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
@@ -86,6 +90,7 @@ def _spawn(hook: Hook, state_file: int, streams: list[int], directory: str) -> i
                 (posix.POSIX_SPAWN_DUP2, state_file, 0),
                 (posix.POSIX_SPAWN_DUP2, streams[0], 1),
                 (posix.POSIX_SPAWN_DUP2, streams[1], 2),
+                *((posix.POSIX_SPAWN_CLOSE, number) for number in inherited()),
             ],
             setsigmask=(),
             setsigdef=(13,),  # Python ignores SIGPIPE

@@ -198,15 +198,19 @@ class Compiled:
             self.tier = ""
             self._give_up(f"unusable code: {interpreted.removesuffix(_ADVICE)}")
 
-    def lasting(self) -> posix.stat_result | None:
-        """The status of the module's file, if as long as it is that nothing better will be found
-        than was for this start; None where that is not sure. After :meth:`check`.
+    def lasting(self) -> tuple[int, ...]:
+        """What tells that the module's file is the same and unchanged (as
+        :func:`crunw.plan.exec_recipe.recipe` takes it), if nothing better will be found for it than
+        was for this start; empty where that is not sure. After :meth:`check`.
         """
         final = self.tier and self._tiers and self._tiers.is_final()
         if self._module < 0 or self._worse or not (final or self._policy == "off"):
-            return None
+            return ()
         status = posix.fstat(self._module)
-        return status if time() - status.st_ctime > _SETTLED else None
+        if time() - status.st_ctime <= _SETTLED:
+            return ()
+        times = (status.st_mtime_ns, status.st_ctime_ns)
+        return (status.st_dev, status.st_ino, status.st_size, *times)
 
     def close(self) -> None:
         """Let go of the module's file, with which its file system can't be unmounted."""

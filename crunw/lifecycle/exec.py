@@ -66,7 +66,7 @@ class Request:
         self.ignore_paused = False
         self.pid_file = ""
         self.pidfd_socket = ""
-        self.cgroup = ""
+        self.cgroup: list[str] = []
         self.preserve_fds = 0
 
 
@@ -124,7 +124,7 @@ def execute(request: Request) -> int:
     return (terminal.wait if terminal else foreground.wait)(init.pid, started)
 
 
-def _follow(init: Init, compiled: Compiled) -> posix.stat_result | None:
+def _follow(init: Init, compiled: Compiled) -> tuple[int, ...]:
     """Until the process is ready; a module that has no code is compiled behind it.
 
     Returns :meth:`Compiled.lasting`.
@@ -142,11 +142,11 @@ def _leave_recipe(
     record: Record,
     spec: Spec,
     host: Host,
-    module: posix.stat_result | None,
+    module: tuple[int, ...],
 ) -> None:
     """For the launcher, so that it can do the next one itself, if it is as most are.
 
-    ``module``: of that one's file, if the program is one and will be run in the same way again.
+    ``module``: :meth:`Compiled.lasting`.
     Of an ordinary user's units it depends on the caller how they are joined.
     """
     of_user = (record.get("cgroup") or {}).get("user")
@@ -163,17 +163,15 @@ def _leave_recipe(
         process = _with_capabilities(request.process(spec["process"]), spec["process"])
         if process.get("terminal") or not around[0] or text != read_file(request.process_file):
             return
-    program, identity = "", exec_recipe.NATIVE
-    if module:
-        program, identity = host.workload.path, exec_recipe.identity_of(module)
-        if process["cwd"] != "/":
-            return  # what it is given depends on the directory
+    if module and process["cwd"] != "/":
+        return  # what it is given depends on the directory
+    program = host.workload.path if module else ""
     host.console_fd, host.preserve_fds = -1, 0
     host.cgroup_join, host.cgroup_unified = [], ""
     if whole := cgroup_of(record):
         host.cgroup_join, host.cgroup_unified = whole.join_files(), whole.unified
     steps = exec_plan(spec, process, host, 0)
-    data = exec_recipe.recipe(steps, *around, program, identity)
+    data = exec_recipe.recipe(steps, *around, program, module or exec_recipe.NATIVE)
     path = container.exec_recipe(by_file=bool(request.process_file))
     if data == read_file(path):
         return
@@ -226,7 +224,7 @@ def _gather_host(
     return host
 
 
-def _use_cgroup(host: Host, group: Cgroup | None, parent: int, below: str) -> None:
+def _use_cgroup(host: Host, group: Cgroup | None, parent: int, below: list[str]) -> None:
     """Have ``crunw-init``, of the pid ``parent``, join the container's cgroup, or one ``below``."""
     if below and not group:
         raise StateError("--cgroup: the container has no cgroup")

@@ -13,8 +13,6 @@ from crunw.spec.jsontext import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from posix import stat_result
-
     from crunw.plan.encode import Step
 
 _HEAD = b"CRWX" + (2).to_bytes(4, "little") + VERSION.to_bytes(4, "little")
@@ -38,7 +36,8 @@ def recipe(
     """Return the recipe made of a plan by :func:`crunw.plan.exec.exec_plan`.
 
     ``before``, ``after``: what :func:`around_arguments` tells of a process file. ``module``: the
-    absolute path that the arguments begin with, and :func:`identity_of` its file.
+    absolute path that the arguments begin with; ``identity``: what tells that its file is the same
+    (device, inode, size, when content and anything was changed in ns).
     """
     pieces = [b""]
     holes: dict[str, Step] = {}
@@ -66,11 +65,6 @@ def recipe(
         *(("u", number) for number in identity),
     )
     return _HEAD + b"".join(field(kind, value) for kind, value in fields)
-
-
-def identity_of(status: stat_result) -> tuple[int, ...]:
-    """Which file that is, in the state that it is in."""
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def around_arguments(text: bytes) -> tuple[bytes, bytes]:

@@ -151,6 +151,21 @@ def test_umask(crunw: Runtime, bundle, mask: str) -> None:
     assert (crunw.root.stat().st_mode & 0o777) == 0o700
 
 
+def test_a_cgroup_is_open_to_readers_whatever_the_umask(crunw: Runtime, bundle) -> None:
+    """A program that is not root looks for its limits there."""
+    skip_without_root("to have a cgroup")
+    made = bundle("sleep", "100", linux__cgroupsPath="/crunw-test-umask/below")
+    crunw.create(made, prefix=shell("umask 077")).ok()
+    record = json.loads((crunw.root / made.id / "state.json").read_text())
+    for directory in map(Path, record["cgroup"]["directories"].values()):
+        for path in (directory, directory.parent):
+            assert path.stat().st_mode & 0o777 == 0o755, path
+    crunw("delete", "--force", made.id).ok()
+    for directory in map(Path, record["cgroup"]["directories"].values()):
+        if directory.parent.exists():
+            directory.parent.rmdir()
+
+
 def test_few_descriptors(crunw: Runtime, bundle) -> None:
     made = bundle("true")
     made.process.pop("rlimits", None)

@@ -222,7 +222,6 @@ def test_a_module_that_has_changed(crunw: Runtime, wasm_bundle, modules: Path) -
     assert same(crunw, made.id, "/program.wasm", "args")
     shutil.copy(modules / "exit3.wasm", made.rootfs / "program.wasm")
     assert crunw("exec", made.id, "/program.wasm").status == 3
-    assert not same(crunw, made.id, "/program.wasm")  # it has been changed just now
     (made.rootfs / "program.wasm").unlink()
     crunw("exec", made.id, "/program.wasm").error(255)
 

@@ -110,6 +110,17 @@ def test_timeout(crunw, bundle, name):
     assert crunw.status(container) == ""
 
 
+def test_hooks_inherit_nothing_of_the_caller(crunw, bundle):
+    container = bundle("true")
+    names = [name for name in ORDER if name != "startContainer"]
+    log = container.rootfs / "log"
+    script = f"readlink /proc/self/fd/3 /proc/self/fd/7 >>{log}; echo ran >>{log}"
+    container.change(hooks={name: [hook(script)] for name in names})
+    opened = ["bash", "-c", 'exec 3</dev/null 7</dev/null; exec "$@"', "-"]
+    crunw.run(container, "--preserve-fds", "1", prefix=opened).ok()
+    assert log.read_text() == "ran\n" * len(names)
+
+
 def test_arguments_are_exact(crunw, bundle):
     """``args`` is the whole argv, ``env`` the whole environment."""
     container = bundle("true")

@@ -17,6 +17,7 @@ from crunw.files import exists, is_directory, parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, Self
 
     from crunw.effects.cgroups.layout import Layout
@@ -244,21 +245,39 @@ class Cgroup:
             directory = parent(directory)
         return ""
 
-    def below(self, path: str) -> Cgroup:
-        """The cgroup of that path below this one, in the hierarchies that have it.
+    def below(self, wanted: Sequence[str]) -> Cgroup:
+        """The cgroups of these paths below this one, in the hierarchies that have them.
 
-        Raises :class:`CrunwError` if none has.
+        ``PATH``, or ``CONTROLLER,…:PATH`` once for each hierarchy that is meant, as runc has it.
+        Raises :class:`CrunwError` if there is none.
         """
+        found: dict[str, str] = {}
+        for word in wanted:
+            if len(wanted) > 1 and ":" not in word:
+                raise CrunwError(f"--cgroup {word}: one of several needs its CONTROLLER")
+            found |= self._below(word)
+        return Cgroup(self.mode, self.path, {**self._directories, **found})
+
+    def _below(self, word: str) -> dict[str, str]:
+        controllers, colon, path = word.partition(":") if ":" in word else ("", "", word)
+        keys = {
+            key
+            for name in controllers.split(",")
+            for key in self._directories
+            if not colon or name in key.split(",")
+        }
+        if colon and not keys:
+            raise CrunwError(f"--cgroup {word}: no hierarchy of cgroup v1 has that controller")
         parts = [part for part in path.split("/") if part not in ("", ".")]
         inner = "".join(f"/{part}" for part in parts)
         found = {
-            key: directory + inner
-            for key, directory in self._directories.items()
-            if is_directory(directory + inner)
+            key: self._directories[key] + inner
+            for key in keys
+            if is_directory(self._directories[key] + inner)
         }
         if ".." in parts or not found:
-            raise CrunwError(f"--cgroup {path}: there is no such cgroup below the container's")
-        return Cgroup(self.mode, self.path + inner, {**self._directories, **found})
+            raise CrunwError(f"--cgroup {word}: there is no such cgroup below the container's")
+        return found
 
     def tops(self) -> dict[str, str]:
         """The mount points of the hierarchies, as :class:`~crunw.effects.cgroups.layout.Layout`
@@ -354,7 +373,10 @@ def _children(directory: str) -> list[str]:
 
 
 def _make(directory: str, top: str, made: list[str]) -> bool:
-    """mkdir with parents; what is new is appended to ``made``. False: it was there."""
+    """mkdir with parents; what is new is appended to ``made``. False: it was there.
+
+    Whatever the caller's umask is: a program that is not root reads its limits there.
+    """
     try:
         posix.mkdir(directory, 0o755)
     except FileExistsError:
@@ -366,6 +388,7 @@ def _make(directory: str, top: str, made: list[str]) -> bool:
         _make(above, top, made)
         posix.mkdir(directory, 0o755)
     made.append(directory)
+    posix.chmod(directory, 0o755)
     return True
 
 
