@@ -12,7 +12,7 @@ MODULES = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "crunw").rglob
 MOST_OF_MODULE = 300  # lines
 MOST_OF_FUNCTION = 40
 LONG_MODULES = {
-    "crunw/effects/cgroups/group.py": "one class: a cgroup in each hierarchy, from creation to removal",
+    "crunw/effects/cgroups/group.py": "one class: a cgroup in each hierarchy",
     "crunw/effects/rootfs.py": "one class: paths inside a rootfs, resolved by descriptor",
     "crunw/effects/store.py": "one class: the files of a container's state directory",
     "crunw/plan/mounts.py": "one mount's options become the steps that make it",
