@@ -172,7 +172,10 @@ def _leave_recipe(
         host.cgroup_join, host.cgroup_unified = whole.join_files(), whole.unified
     steps = exec_plan(spec, process, host, 0)
     data = exec_recipe.recipe(steps, *around, program, module or exec_recipe.NATIVE)
-    path = container.exec_recipe(by_file=bool(request.process_file))
+    _write_recipe(container.exec_recipe(by_file=bool(request.process_file)), data)
+
+
+def _write_recipe(path: str, data: bytes) -> None:
     if data == read_file(path):
         return
     try:

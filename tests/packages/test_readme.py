@@ -86,5 +86,5 @@ def test_install_upgrade_uninstall(reader: Reader, deb: Path, tmp_path: Path, wa
         assert host.says("dpkg-query --show --showformat '${Version}' crunw") == "99"
     reader.do(blocks("Uninstall")[way])
     assert host.says("hash -r; command -v crunw || echo gone") == "gone\n"
-    left = host.says(f"find / -xdev -name '*crunw*' -not -path '{CHECKOUT}*' -not -path '/var/*'")
-    assert left == ""
+    others = " ".join(f"-not -path '{path}*'" for path in (CHECKOUT, PROJECT, "/var/"))
+    assert host.says(f"find / -xdev -name '*crunw*' {others}") == ""
