@@ -332,7 +332,7 @@ def test_debug_tells_the_stages(crunw, bundle, tmp_path, how, log_format):
     # Of a user's own units it is a detail which controllers he does without.
     timed = [line for line in lines if ": not enabled: " not in line]
     stages = [line.rpartition(": ")[0] for line in timed]
-    assert all(re.fullmatch(r".+: \d+\.\d\d ms", line) for line in timed)
+    assert all(re.fullmatch(r".+: \d+\.\d\d ms", line) for line in timed), lines
     assert {"read config.json", "cgroup", "plan", "crunw-init", "final record"} <= set(stages)
     assert {"crunw-init: FORK", "crunw-init: PIVOT_ROOT", "crunw-init: EXEC_FIND"} <= set(stages)
 
