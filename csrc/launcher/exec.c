@@ -347,45 +347,6 @@ static bool is_for(const struct recipe *recipe, const struct exec *exec, pid_t p
     return result > 0;
 }
 
-/* Writing the plan. `failed`: there was no memory for it. */
-struct writer {
-    char *data;
-    size_t size;
-    size_t room;
-    bool failed;
-};
-
-static void put(struct writer *writer, const void *data, size_t size) {
-    if (writer->room - writer->size < size && !writer->failed) {
-        size_t room = 2 * writer->room + size;
-        char *grown = realloc(writer->data, room);
-        writer->failed = grown == NULL;
-        if (grown != NULL) {
-            writer->data = grown;
-            writer->room = room;
-        }
-    }
-    if (writer->failed)
-        return;
-    memcpy(writer->data + writer->size, data, size);
-    writer->size += size;
-}
-
-static void put_u32(struct writer *writer, size_t value) {
-    uint32_t little = htole32((uint32_t)value);
-    put(writer, &little, sizeof little);
-}
-
-static void put_u64(struct writer *writer, uint64_t value) {
-    uint64_t little = htole64(value);
-    put(writer, &little, sizeof little);
-}
-
-static void put_string(struct writer *writer, const char *string) {
-    put_u32(writer, strlen(string));
-    put(writer, string, strlen(string) + 1);
-}
-
 static void put_strings(struct writer *writer, const char *const *strings, size_t count) {
     put_u32(writer, count);
     for (size_t i = 0; i < count; i++)
@@ -398,12 +359,6 @@ static size_t begin_record(struct writer *writer, enum plan_op op) {
     put(writer, head, sizeof head);
     put_u32(writer, 0);
     return writer->size;
-}
-
-static void patch_u32(struct writer *writer, size_t at, size_t value) {
-    uint32_t little = htole32((uint32_t)value);
-    if (!writer->failed)
-        memcpy(writer->data + at, &little, sizeof little);
 }
 
 static void end_record(struct writer *writer, size_t begin) {
@@ -457,17 +412,6 @@ static bool read_exactly(int descriptor, void *data, size_t size) {
             return false;
         next += got;
         size -= (size_t)got;
-    }
-    return true;
-}
-
-static bool write_all(int descriptor, const char *data, size_t size) {
-    while (size > 0) {
-        ssize_t written = TEMP_FAILURE_RETRY(write(descriptor, data, size));
-        if (written < 0)
-            return false;
-        data += written;
-        size -= (size_t)written;
     }
     return true;
 }

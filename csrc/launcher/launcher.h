@@ -72,6 +72,25 @@ struct spawned {
     int answer;
 };
 
+/* What is written piece by piece, as plan.h has it. `failed`: there was no memory for it. writer.c
+ */
+struct writer {
+    char *data;
+    size_t size;
+    size_t room;
+    bool failed;
+};
+
+void put(struct writer *writer, const void *data, size_t size);
+void put_u32(struct writer *writer, size_t value);
+void put_u64(struct writer *writer, uint64_t value);
+void put_string(struct writer *writer, const char *string);
+/* Sets what put_u32 has written at that place. */
+void patch_u32(struct writer *writer, size_t at, size_t value);
+
+/* False, with errno: not all was written. */
+bool write_all(int descriptor, const char *data, size_t size);
+
 /* Starts `program`, with the descriptor `inherited` (-1: none). spawn.c */
 bool spawn(const char *program, const char *stub, int inherited, struct spawned *init);
 

@@ -54,17 +54,6 @@ static const char *current(const struct record *record, int directory) {
     return record_thawed(record) ? "running" : "paused";
 }
 
-static bool write_all(int descriptor, const char *data, size_t length) {
-    while (length > 0) {
-        ssize_t written = TEMP_FAILURE_RETRY(write(descriptor, data, length));
-        if (written < 0)
-            return false;
-        data += written;
-        length -= (size_t)written;
-    }
-    return true;
-}
-
 bool verb_state(const struct command *command, int directory, int *status) {
     static struct record record;
     char *text;
@@ -122,31 +111,22 @@ bool verb_kill(const struct command *command, int directory, int *status) {
     return sent;
 }
 
-static size_t put_u32(uint8_t *at, size_t value) {
-    uint32_t little = htole32((uint32_t)value);
-    memcpy(at, &little, sizeof little);
-    return sizeof little;
-}
-
 /* Adds what has failed here, with errno, to the reports: as crunw-init would (plan.h). */
 static bool add_error(int report, const char *operation, const char *path) {
-    const char *const strings[] = {"start", operation, path};
-    uint8_t data[256];
-    uint64_t number = htole64((uint64_t)errno);
-    size_t size = put_u32(data, REPORT_ERROR);
-    size += put_u32(data + size, 0);
-    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
-        size_t length = strlen(strings[i]);
-        size += put_u32(data + size, length);
-        memcpy(data + size, strings[i], length + 1);
-        size += length + 1;
-    }
-    memcpy(data + size, &number, sizeof number);
-    size += sizeof number;
-    size += put_u32(data + size, 0);
-    data[size++] = '\0'; /* no message: errno says it all */
-    put_u32(data + sizeof(uint32_t), size - 2 * sizeof(uint32_t));
-    return write_all(report, (const char *)data, size);
+    struct writer record = {0};
+    uint64_t number = (uint64_t)errno;
+    put_u32(&record, REPORT_ERROR);
+    put_u32(&record, 0); /* the payload's size, known in the end */
+    size_t payload = record.size;
+    put_string(&record, "start");
+    put_string(&record, operation);
+    put_string(&record, path);
+    put_u64(&record, number);
+    put_string(&record, ""); /* errno says it all */
+    patch_u32(&record, payload - sizeof(uint32_t), record.size - payload);
+    bool added = !record.failed && write_all(report, record.data, record.size);
+    free(record.data);
+    return added;
 }
 
 /* Copies what the process reports until its program runs into `report`; false: not all of it. */
@@ -183,13 +163,14 @@ bool verb_start(const struct command *command, int directory, int *status, int *
         return false;
     /* From here on Python can't do it in this one's place, but tell what has failed. */
     signal(SIGPIPE, SIG_IGN);
-    if (!let_go(go, started, kept)) {
+    off_t reported = let_go(go, started, kept) ? lseek(kept, 0, SEEK_CUR) : -1;
+    if (reported < 0 || lseek(kept, 0, SEEK_SET) < 0) {
         dprintf(STDERR_FILENO, "crunw: start: keep the reports: %s\n", strerror(errno));
         *status = EXIT_FAILURE;
         return true;
     }
     unlinkat(directory, "started", 0); /* `delete` removes it where this can't */
-    if (lseek(kept, 0, SEEK_CUR) > 0 && lseek(kept, 0, SEEK_SET) == 0)
+    if (reported > 0)
         *report = kept;
     *status = EXIT_SUCCESS;
     return true;

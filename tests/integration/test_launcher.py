@@ -154,7 +154,7 @@ def test_start_where_the_fifo_can_not_be_removed(container: list[str]) -> None:
     assert crunw(root, "start", name).returncode == 0
 
 
-@pytest.mark.parametrize("call", ["memfd_create", "read:when=5+", "write"])
+@pytest.mark.parametrize("call", ["memfd_create", "read:when=5+", "write", "lseek"])
 def test_start_never_calls_a_failure_a_success(
     container: list[str], tmp_path: Path, call: str
 ) -> None:
