@@ -83,6 +83,7 @@ class Cgroup:
         if not self._directories:
             raise StateError("no cgroup hierarchy is mounted")
         made: list[str] = []
+        mask = posix.umask(0)  # a program that is not root reads its limits there
         try:
             for key, directory in self._directories.items():
                 top = directory.removesuffix(self.path)
@@ -100,6 +101,8 @@ class Cgroup:
             if isinstance(error, OSError):
                 raise KernelError("cgroup", error.filename or self.path, error) from error
             raise
+        finally:
+            posix.umask(mask)
 
     def enable_controllers(self, writes: list[Write]) -> None:
         """On cgroup v2 have the parents hand down what ``writes`` need; all where v2 is alone."""
@@ -373,10 +376,7 @@ def _children(directory: str) -> list[str]:
 
 
 def _make(directory: str, top: str, made: list[str]) -> bool:
-    """mkdir with parents; what is new is appended to ``made``. False: it was there.
-
-    Whatever the caller's umask is: a program that is not root reads its limits there.
-    """
+    """mkdir with parents; what is new is appended to ``made``. False: it was there."""
     try:
         posix.mkdir(directory, 0o755)
     except FileExistsError:
@@ -388,7 +388,6 @@ def _make(directory: str, top: str, made: list[str]) -> bool:
         _make(above, top, made)
         posix.mkdir(directory, 0o755)
     made.append(directory)
-    posix.chmod(directory, 0o755)
     return True
 
 
