@@ -221,6 +221,16 @@ static bool read_instruction(struct reader *reader, uint32_t *used) {
     }
 }
 
+/* The next function; false: the section is damaged. */
+static bool next_body(struct reader *section, struct reader *body) {
+    uint32_t length;
+    if (!read_u32(section, &length) || length > section->end - section->at)
+        return false;
+    *body = (struct reader){section->bytes, section->at, section->at + length};
+    section->at = body->end;
+    return true;
+}
+
 static bool read_body(struct reader body, uint32_t *used) {
     uint32_t groups;
     if (!read_u32(&body, &groups))
@@ -238,32 +248,25 @@ uint32_t exceptions_used(struct reader section) {
     const uint32_t doubt = 1U << EXCEPTION_CATCH_ALL | 1U << EXCEPTION_CATCH_ALL_REF;
     uint32_t used = 0;
     uint32_t count;
-    uint32_t length;
+    struct reader body;
     if (!read_u32(&section, &count))
         return doubt;
-    for (; count > 0; count--) {
-        if (!read_u32(&section, &length) || length > section.end - section.at)
+    for (; count > 0; count--)
+        if (!next_body(&section, &body) || !read_body(body, &used))
             return used | doubt;
-        if (!read_body((struct reader){section.bytes, section.at, section.at + length}, &used))
-            return used | doubt;
-        section.at += length;
-    }
     return used;
 }
 
 uint64_t most_locals(struct reader section) {
     uint32_t count;
-    uint32_t length;
+    struct reader body;
     uint64_t largest = 0;
     if (!read_u32(&section, &count))
         return 0;
-    for (; count > 0 && read_u32(&section, &length) && length <= section.end - section.at;
-         count--) {
-        struct reader body = {section.bytes, section.at, section.at + length};
+    for (; count > 0 && next_body(&section, &body); count--) {
         uint64_t locals = 0;
         uint32_t groups;
         uint32_t number;
-        section.at = body.end;
         if (!read_u32(&body, &groups))
             break;
         while (groups-- > 0 && read_u32(&body, &number) && skip_type(&body))
