@@ -44,6 +44,12 @@ def wait_for(condition: Callable[[], Any], what: str = "the condition") -> Any:
     return found
 
 
+def last_number(log: str) -> int:
+    """The last number that ``podman logs --tail 1`` prints, which may be of more than one line."""
+    lines = log.split()
+    return int(lines[-1]) if lines else 0
+
+
 @dataclass
 class Bundle:
     """A bundle on disk. ``config`` is written by :meth:`write`."""

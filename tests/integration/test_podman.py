@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import terminal_harness
 from aot_harness import WORDS
-from container_harness import PATIENCE, Result, wait_for
+from container_harness import PATIENCE, Result, last_number, wait_for
 
 pytestmark = pytest.mark.podman
 
@@ -616,8 +616,7 @@ def test_checkpoint_and_restore(podman: Podman, tmp_path: Path) -> None:
     """What counts goes on counting, in the same container and in one that is imported."""
 
     def counted(name: str, beyond: int) -> int:
-        lines = podman("logs", "--tail", "1", name).out.split()  # or more, if one comes meanwhile
-        last = int(lines[-1]) if lines else 0
+        last = last_number(podman("logs", "--tail", "1", name).out)
         return last if last > beyond else 0
 
     count = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done"

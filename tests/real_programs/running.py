@@ -43,7 +43,7 @@ class Outcome:
         return (self.status, self.files) == (other.status, other.files)
 
     def summary(self) -> dict[str, Any]:
-        return {key: value for key, value in asdict(self).items() if key not in ("files", "errors")}
+        return {key: value for key, value in asdict(self).items() if key != "files"}
 
 
 @dataclass

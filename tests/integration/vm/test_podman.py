@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from container_harness import wait_for
+from container_harness import last_number, wait_for
 
 IMAGE = "localhost/crunw-vm:latest"
 TOP = Path("/sys/fs/cgroup")
@@ -90,6 +90,5 @@ def test_checkpoint_and_restore(image, tmp_path: Path) -> None:
 
 def last_logged(container: str, beyond: int) -> int:
     """The last number in the log, 0 if it is not greater than ``beyond``."""
-    lines = podman("logs", "--tail", "1", container).split()  # or more, if one comes meanwhile
-    last = int(lines[-1]) if lines else 0
+    last = last_number(podman("logs", "--tail", "1", container))
     return last if last > beyond else 0
