@@ -212,7 +212,10 @@
     X(WASM_LIMITS, 73, "uuuuu")                                                                    \
     /* Before WASM_LOAD: a module whose exceptions the engine executes wrongly runs, with a notice \
      */                                                                                            \
-    X(WASM_INSIST, 80, "")
+    X(WASM_INSIST, 80, "")                                                                         \
+    /* Leave this process the system calls that modules need. Under no_new_privs; a filter of      \
+     * SECCOMP may come before, if it allows that, or behind. */                                   \
+    X(WASM_FENCE, 81, "")
 
 #define PLAN_ENUM(name, number, signature) OP_##name = number,
 enum plan_op { PLAN_OPS(PLAN_ENUM) };

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _HEAD = 4
 _MAX_LINKS = 40
 _MAX_OPENED = 1 << 15  # files in the life of a Root: no sane image needs a hundredth
+_MAX_DIRECTORIES = 1024  # of $PATH, as in csrc/init/process.c
 _MAX_KEPT = 128  # descriptors of a walk
 _FLAGS = posix.O_PATH | posix.O_CLOEXEC
 _DEFAULT_PATH = "/bin:/usr/bin"  # execvp(3), as crunw-init has it
@@ -317,7 +318,8 @@ def _candidates(name: str, cwd: str, environment: Sequence[str]) -> list[str]:
         return [_join(cwd, name)]
     paths = (entry[5:] for entry in environment if entry.startswith("PATH="))
     search = next(paths, _DEFAULT_PATH)
-    return [_join(_join(cwd, directory), name) for directory in [*search.split(":"), ""]]
+    directories = search.split(":", _MAX_DIRECTORIES)[:_MAX_DIRECTORIES]
+    return [_join(_join(cwd, directory), name) for directory in [*directories, ""]]
 
 
 def _join(directory: str, path: str) -> str:

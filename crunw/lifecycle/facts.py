@@ -13,7 +13,7 @@ from crunw.plan.annotations import KEEP_GROUPS
 from crunw.plan.host import Host
 from crunw.plan.mounts import LINK_OPTIONS, clean, overlay_layers
 from crunw.plan.wasm import settings
-from crunw.spec.queries import is_bind
+from crunw.spec.queries import allows, is_bind
 from crunw.workload import decide
 
 TYPE_CHECKING = False
@@ -98,6 +98,7 @@ def seccomp_filter(host: Host, spec: Spec) -> None:
         from crunw.effects import seccomp
 
         host.seccomp_program, host.seccomp_flags = seccomp.program(filters, cache_dir("seccomp"))
+        host.seccomp_closed = not allows(filters, "seccomp")
 
 
 def rootfs_of(spec: Spec, bundle: str) -> str:

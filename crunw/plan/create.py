@@ -12,19 +12,8 @@ from crunw.plan.mounts import (
     mount_directories,
     mount_steps,
 )
-from crunw.plan.process import (
-    distinct,
-    home_steps,
-    label_steps,
-    limit_steps,
-    persona_steps,
-    process_step,
-    raise_limit_steps,
-    seal_steps,
-    seal_steps_of_module,
-    seccomp_steps,
-)
-from crunw.plan.scheduling import memory_policy_steps, scheduling_steps
+from crunw.plan.process import distinct, raise_limit_steps
+from crunw.plan.program import proc_steps, program_steps, session_steps
 from crunw.spec.queries import namespaces
 from crunw.spec.rules import sysctl_path
 
@@ -34,8 +23,6 @@ if TYPE_CHECKING:
 
     from crunw.plan.host import Host
     from crunw.spec.model import Hook, Process, Spec
-
-_FIRST_FREE_FD = 3
 
 
 def create_plan(spec: Spec, host: Host) -> list[Step]:
@@ -227,51 +214,6 @@ def _process_steps(spec: Spec, host: Host) -> list[Step]:
         *proc_steps(host, apart=shared),
         *program_steps(process, host, cwd, directories, hooks),
     ]
-
-
-def session_steps(spec: Spec, host: Host) -> list[Step]:
-    """What all processes of a container have in common."""
-    steps = [] if host.no_new_keyring else [Step("keyring", f"_ses.{host.id}")]
-    return [*steps, *persona_steps(spec), *memory_policy_steps(spec)]
-
-
-def proc_steps(host: Host, *, apart: bool) -> list[Step]:
-    """A module's procfs is read-only: ``apart`` where the mount namespace is not its alone."""
-    if host.workload.kind != "wasm" or host.wasm.proc_writable:
-        return []
-    return [Step("proc_readonly", int(apart))]
-
-
-def program_steps(
-    process: Process, host: Host, cwd: Step, directories: list[str], hooks: list[Step]
-) -> list[Step]:
-    """Drop privileges, find or load the program, wait for ``start``, run it.
-
-    ``directories``: the names of those in "/", for :func:`crunw.plan.wasm.preopens`.
-    A program is found before the filter is loaded, so that a profile need not allow what that
-    takes. A module is opened before; it is untrusted input for the parser, so that runs under it.
-    """
-    steps = [
-        *([] if host.workload.kind == "wasm" else label_steps(process, now=False)),
-        *scheduling_steps(process),
-        *limit_steps(process),
-        *home_steps(process),
-        Step("close_from", _FIRST_FREE_FD + host.preserve_fds),
-        cwd,
-    ]
-    wait = [Step("ready")]
-    if host.start:
-        wait.append(Step("wait_start"))
-    named, filtered = process_step(process, host), seccomp_steps(host)
-    if host.workload.kind == "wasm":
-        program = host.workload.path or process["args"][0]
-        opened = wasm.preopens(process["cwd"], directories, host.wasm)
-        steps += [*wasm.read_only_steps(opened), *seal_steps_of_module(process, host), named]
-        steps += [Step("wasm_open", program), *filtered]
-        load = wasm.load_steps(program, opened, host.wasm)
-        return [*steps, *load, *wait, *hooks, Step("wasm_run")]
-    sealed = [*seal_steps(process, host), named, Step("exec_find")]
-    return [*steps, *sealed, *wait, *filtered, *hooks, Step("exec")]
 
 
 def _hook(hook: Hook, host: Host, after: str, *, program_env: bool = False) -> Step:

@@ -9,13 +9,11 @@ from crunw.plan.create import (
     cgroup_steps,
     console_steps,
     engine_steps,
-    proc_steps,
-    program_steps,
-    session_steps,
 )
 from crunw.plan.encode import Step
 from crunw.plan.mounts import clean
 from crunw.plan.process import raise_limit_steps
+from crunw.plan.program import proc_steps, program_steps, session_steps
 from crunw.plan.scheduling import affinity_steps
 from crunw.spec.queries import namespaces
 

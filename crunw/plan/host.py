@@ -50,6 +50,7 @@ class Host:
         "rootfs",
         "rootless",
         "root_entries",
+        "seccomp_closed",
         "seccomp_fd",
         "seccomp_flags",
         "seccomp_program",
@@ -75,6 +76,7 @@ class Host:
         self.device_program = b""
         self.seccomp_program = b""
         self.seccomp_flags = 0
+        self.seccomp_closed = False  # under it no other filter can be loaded
         self.seccomp_fd = -1  # connected to listenerPath
         self.seccomp_state: list[str] = []  # sent there, around the pids
         self.console_fd = -1

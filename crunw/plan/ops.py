@@ -74,6 +74,7 @@ OPS: dict[str, tuple[int, str]] = {
     "preopen_readonly": (72, "us"),
     "wasm_limits": (73, "uuuuu"),
     "wasm_insist": (80, ""),
+    "wasm_fence": (81, ""),
     "engine_plugin": (74, "s"),
     "engine_counters": (75, "s"),
 }

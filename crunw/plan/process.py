@@ -69,11 +69,12 @@ def seal_steps(process: Process, host: Host) -> list[Step]:
     return [umask, credentials(process, host, until_exec=extra)]
 
 
-def seal_steps_of_module(process: Process, host: Host) -> list[Step]:
+def seal_steps_of_module(process: Process, host: Host, *, fenced: bool) -> list[Step]:
     """The same for what runs a module, which is not executed, with its labels.
 
     It executes nothing either, so no_new_privs takes nothing from it: under a filter it always has
-    it, and none of the configured capabilities is needed to load that.
+    it, and none of the configured capabilities is needed to load that. ``fenced``: a filter of
+    crunw's own is loaded, too.
     """
     no_new_privs = process.get("noNewPrivileges", False)
     how = ops.CREDENTIALS_EXECUTED | (ops.CREDENTIALS_NO_NEW_PRIVS if no_new_privs else 0)
@@ -81,7 +82,7 @@ def seal_steps_of_module(process: Process, host: Host) -> list[Step]:
         Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK)),
         credentials(process, host, how),
         *label_steps(process, now=True),
-        *([Step("no_new_privs")] if no_new_privs or host.seccomp_program else []),
+        *([Step("no_new_privs")] if no_new_privs or host.seccomp_program or fenced else []),
     ]
 
 

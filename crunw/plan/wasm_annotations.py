@@ -112,6 +112,12 @@ def _proc(found: Settings, text: str) -> None:
     found.proc_writable = text == "writable"
 
 
+def _seccomp(found: Settings, text: str) -> None:
+    if text not in ("on", "off"):
+        raise ValueError(f"{text!r} is not one of on, off")
+    found.seccomp = text
+
+
 def _insist(found: Settings, text: str) -> None:
     if text != "exceptions":
         raise ValueError(f"{text!r} is not exceptions")
@@ -133,6 +139,7 @@ _PARSERS: Mapping[str, Callable[[Settings, str], None]] = {
     "plugins": _plugins,
     "preopens": _preopens,
     "proc": _proc,
+    "seccomp": _seccomp,
     "statistics": _statistics,
     "time-limit": _time,
 }

@@ -34,6 +34,7 @@ class Settings:
         "plugins",
         "preopens",
         "proc_writable",
+        "seccomp",
         "statistics",
     )
 
@@ -46,10 +47,15 @@ class Settings:
         self.statistics = False
         self.preopens: list[Preopen] = []
         self.proc_writable = False
+        self.seccomp = ""  # on, off
         self.insist = False  # on a module that the engine executes wrongly
         self.plugins: list[str] = []  # names
         self.plugin_directory = ""  # on the host
         self.counters = ""  # path of the file in which the counters are published
+
+    def fenced(self) -> bool:
+        """Whether the process is left the system calls of a list. What plugins do is not known."""
+        return self.seccomp == "on" or not (self.seccomp or self.plugins)
 
     def counted(self) -> bool:
         """Whether instructions are counted, which compiled code must have been made for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import Mount, Spec
+    from crunw.spec.model import Mount, Seccomp, Spec
 
 
 def namespaces(spec: Spec) -> dict[str, str]:
@@ -22,3 +22,12 @@ def is_bind(mount: Mount) -> bool:
     """Whether the mount shows a file or directory of the host's."""
     options = mount.get("options", ())
     return mount.get("type") == "bind" or "bind" in options or "rbind" in options
+
+
+def allows(filters: Seccomp, call: str) -> bool:
+    """Whether ``linux.seccomp`` allows a system call with any arguments."""
+    allowing = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG")
+    rules = [rule for rule in filters.get("syscalls", ()) if call in rule["names"]]
+    if not rules:
+        return filters["defaultAction"] in allowing
+    return all(rule["action"] in allowing and not rule.get("args") for rule in rules)

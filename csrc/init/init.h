@@ -16,6 +16,7 @@
  *   attributes.c   scheduling, processors, memory nodes   home.c         $HOME
  *   seal.c         user, capabilities, labels             seccomp.c      filter and notification
  *   wasm.c         the engine's steps                     preopen.c      read-only directories
+ *   fence.c        the system calls of a module's process
  *   procfs.c       procfs, read-only for a module         mountinfo.c    the mounts that are seen
  *   meter.c        limits and counters of a module, its signals
  *
@@ -198,8 +199,8 @@ step_function run_rlimit, run_rlimit_raise, run_personality, run_cwd, run_umask,
     run_exec_find, run_ready, run_open_start, run_wait_start, run_close_from, run_exec;
 /* attributes.c, home.c */
 step_function run_scheduler, run_io_priority, run_cpu_affinity, run_memory_policy, run_home;
-/* seal.c, seccomp.c */
-step_function run_credentials, run_no_new_privs, run_seccomp, run_lsm_label;
+/* seal.c, seccomp.c, fence.c */
+step_function run_credentials, run_no_new_privs, run_seccomp, run_lsm_label, run_wasm_fence;
 /* procfs.c */
 step_function run_proc_readonly;
 /* wasm.c, preopen.c, meter.c */

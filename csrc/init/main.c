@@ -100,6 +100,7 @@ static int run_step(struct init *init, struct step *step) {
         RUN(PREOPEN_READONLY, run_preopen_readonly)
         RUN(WASM_LIMITS, run_wasm_limits)
         RUN(WASM_INSIST, run_wasm_insist)
+        RUN(WASM_FENCE, run_wasm_fence)
         RUN(PROC_READONLY, run_proc_readonly)
         RUN(WASM_OPEN, run_wasm_open)
         RUN(WASM_LOAD, run_wasm_load)

@@ -15,6 +15,8 @@
 #include "sys.h"
 
 #define DEFAULT_PATH "/bin:/usr/bin" /* execvp(3) */
+/* Directories in $PATH: the image says how many there are, and how long each takes to resolve. */
+#define MAX_DIRECTORIES 1024
 
 /* By number; see getrlimit(2). */
 static const char *const resource_names[] = {
@@ -166,10 +168,13 @@ static const char *search_path(strings envp) {
 }
 
 /* The first file on `search` that can be executed, in `found`; 0 or an errno, as execvp(3) has it:
- * EACCES where one was found but none may be executed. */
+ * EACCES where one was found but none may be executed. E2BIG: there are too many to look in. */
 static int find_on_path(const char *name, const char *search, char found[PATH_MAX]) {
     int problem = ENOENT;
+    int count = 0;
     for (const char *next = search; next != NULL;) {
+        if (count++ == MAX_DIRECTORIES)
+            return E2BIG;
         const char *end = strchrnul(next, ':');
         int length = snprintf(found, PATH_MAX, "%.*s%s%s", (int)(end - next), next,
                               end == next ? "" : "/", name);
@@ -196,6 +201,9 @@ int run_exec_find(struct init *init, UNUSED struct step *step) {
         if (problem == ENOENT)
             return error_set(&init->error, "exec", name, ENOENT,
                              "executable file not found in $PATH");
+        if (problem == E2BIG)
+            return error_set(&init->error, "exec", name, E2BIG,
+                             "not found in the first %d directories of $PATH", MAX_DIRECTORIES);
     }
     errno = problem;
     return problem == 0 ? 0 : error_errno(&init->error, "exec", name);

@@ -245,12 +245,20 @@ def test_default_path():
     assert execute("true").status == 0
 
 
+NOWHERE = "executable file not found in $PATH"
+TOO_MANY = "not found in the first 1024 directories of $PATH"
+
+
 @pytest.mark.parametrize(
     ("args", "env", "expected"),
     [
-        (["nosuch"], ["PATH=/bin"], (errno.ENOENT, "executable file not found in $PATH")),
-        ([""], ["PATH=/bin"], (errno.ENOENT, "executable file not found in $PATH")),
-        (["x" * 300], ["PATH=/bin"], (errno.ENOENT, "executable file not found in $PATH")),
+        (["nosuch"], ["PATH=/bin"], (errno.ENOENT, NOWHERE)),
+        ([""], ["PATH=/bin"], (errno.ENOENT, NOWHERE)),
+        (["x" * 300], ["PATH=/bin"], (errno.ENOENT, NOWHERE)),
+        (["nosuch"], ["PATH=/bin" + 1023 * ":"], (errno.ENOENT, NOWHERE)),
+        (["nosuch"], ["PATH=/bin" + 1024 * ":"], (errno.E2BIG, TOO_MANY)),
+        (["nosuch"], ["PATH=" + (1 << 20) * ":"], (errno.E2BIG, TOO_MANY)),
+        (["nosuch"], ["PATH=" + 1024 * f"/{'x' * 4094}:"], (errno.E2BIG, TOO_MANY)),
         (["/bin/nosuch"], [], (errno.ENOENT, "")),
         (["/bin"], [], (errno.EACCES, "")),
         (["folder"], ["some"], (errno.EACCES, "")),

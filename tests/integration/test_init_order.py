@@ -95,6 +95,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> list[Step]
         Step("preopen_readonly", 0, "/"),
         Step("wasm_limits", 1, 1, 1, 1, 1),
         Step("wasm_insist"),
+        Step("wasm_fence"),
         Step("proc_readonly", 1),
         Step("wasm_open", module),
         Step("wasm_load", module, ["/:/"], ""),

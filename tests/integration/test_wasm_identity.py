@@ -35,7 +35,9 @@ def status(text: str) -> dict[str, str]:
 
 @pytest.fixture
 def container(wasm_bundle: Callable[..., Bundle], busybox: Path) -> Callable[..., Bundle]:
-    """A bundle with ``files.wasm`` and busybox, and a volume with a file of root's alone."""
+    """A bundle with ``files.wasm`` and busybox, and a volume with a file of root's alone. Without
+    the filter that modules alone have.
+    """
 
     def make(*args: str, **changes: Any) -> Bundle:
         made = wasm_bundle("files", *args)
@@ -44,6 +46,7 @@ def container(wasm_bundle: Callable[..., Bundle], busybox: Path) -> Callable[...
         secret = made.rootfs / "volume" / "secret"
         secret.write_text("secret\n")
         secret.chmod(0o600)
+        made.config["annotations"]["run.oci.wasm.seccomp"] = "off"
         return made.change(**{"process__capabilities": capabilities(*DEFAULT)} | changes)
 
     return make
@@ -133,6 +136,16 @@ def test_nor_does_a_filter_change_it(crunw, container, uid):
     made.change(process__noNewPrivileges=False)
     module, program = module_and_program(crunw, made)
     assert (module.pop("NoNewPrivs"), program.pop("NoNewPrivs")) == ("1", "0")
+    assert module == program
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_nor_does_the_filter_of_modules(crunw, container, uid):
+    made = container(process__user={"uid": uid, "gid": 0})
+    del made.config["annotations"]["run.oci.wasm.seccomp"]
+    module, program = module_and_program(crunw, made.change(process__noNewPrivileges=False))
+    assert (module.pop("NoNewPrivs"), program.pop("NoNewPrivs")) == ("1", "0")
+    assert (module.pop("Seccomp"), program.pop("Seccomp")) == ("2", "0")
     assert module == program
 
 

@@ -1,6 +1,6 @@
 /* Overwrites the code of the engine that runs it, by way of its own memory in procfs: then what
  * runs is native code of its own choice. Here each byte becomes an instruction that no processor
- * has. */
+ * has; with FILE, CODE in hexadecimal digits is what NOPs of one byte lead to. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,7 +18,10 @@ int main(int argc, char **argv) {
         printf("%s: %s\n", maps ? path : "/proc/self/maps", strerror(errno));
         return 1;
     }
-    memset(code, 0xff, sizeof(code));
+    memset(code, argc > 2 ? 0x90 : 0xff, sizeof(code));
+    for (size_t i = 0, length = argc > 2 ? strlen(argv[2]) / 2 : 0; i < length; i++)
+        if (sscanf(argv[2] + 2 * i, "%2hhx", &code[sizeof(code) - length + i]) != 1)
+            return 4;
     while (fgets(line, sizeof(line), maps)) {
         if (!strstr(line, "libwasmedge") || !strstr(line, " r-xp "))
             continue;

@@ -350,6 +350,14 @@ WASM_CASES = {
         {"seccomp_program": FILTER},
         head=WASM,
     ),
+    "wasm-seccomp-off": Case({"annotations|run.oci.wasm.seccomp": "off"}, head=WASM),
+    "wasm-hook": Case({"hooks.startContainer": [HOOK]}, head=WASM),
+    "wasm-hook-seccomp-closed": Case(
+        {"hooks.startContainer": [HOOK]},
+        {"seccomp_program": FILTER, "seccomp_closed": True},
+        head=WASM,
+    ),
+    "wasm-seccomp-listener": Case({}, {"seccomp_program": FILTER, "seccomp_fd": 9}, head=WASM),
     "wasm-joined-all": Case({"linux.namespaces": joined(*KINDS)}, head=WASM),
     "wasm-new-user": Case({**new("user"), **MAPS}, head=WASM),
 }
@@ -578,7 +586,7 @@ def test_a_filter_is_loaded_when_it_can_be(name: str) -> None:
     until_exec = "CAP_SYS_ADMIN" in field_of(steps, "credentials", "effective")[0]
     if "wasm_load" in found:
         assert in_order(steps, "credentials", "no_new_privs", "wasm_open", "seccomp", "wasm_load")
-        assert found[found.index("seccomp") - 1] == "wasm_open"
+        assert found[found.index("seccomp") - 1] in ("wasm_open", "wasm_fence")
         return
     assert "no_new_privs" in found or until_exec
     assert in_order(steps, "credentials", "exec_find", "ready", "seccomp", "exec")
@@ -726,6 +734,22 @@ def test_only_hooks_of_the_runtime_stop_at_the_barrier() -> None:
 def test_module_and_hooks_are_under_the_filter() -> None:
     steps = plan("wasm-seccomp-no-new-privs")
     assert in_order(steps, "seccomp", "wasm_load", "ready", "wait_start", "hook", "wasm_run")
+
+
+def test_a_module_is_fenced_in_before_it_is_read() -> None:
+    """But by what would keep hooks, or who hands a listener over, from their work."""
+    for name in ("wasm", "wasm-seccomp", "exec-wasm"):
+        assert in_order(plan(name), "no_new_privs", "wasm_open", "wasm_fence", "wasm_load")
+    assert in_order(plan("wasm-seccomp"), "wasm_fence", "seccomp")
+    assert in_order(plan("wasm-hook"), "hook", "no_new_privs", "wasm_fence", "wasm_run")
+    assert in_order(plan("wasm-seccomp-no-new-privs"), "hook", "wasm_fence", "wasm_run")
+    assert in_order(plan("wasm-seccomp-listener"), "seccomp", "wasm_load", "wasm_fence")
+
+
+def test_what_leaves_the_fence_out() -> None:
+    for name in ("wasm-seccomp-off", "wasm-hook-seccomp-closed"):
+        assert "wasm_fence" not in ops(plan(name))
+    assert "no_new_privs" not in ops(plan("wasm-seccomp-off"))
 
 
 def test_wasm_preopens() -> None:

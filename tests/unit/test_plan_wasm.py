@@ -10,6 +10,8 @@ from crunw.errors import SpecError
 from crunw.plan.wasm import pages_within, preopens, settings
 from crunw.plan.wasm_annotations import milliseconds
 from crunw.plan.wasm_settings import Settings
+from crunw.spec.model import Seccomp
+from crunw.spec.queries import allows
 
 MIB = 1 << 20
 
@@ -55,6 +57,45 @@ def test_everything_is_asked_for() -> None:
     assert (found.function, found.statistics) == ("run", True)
     assert found.plugins == ["WasiNN", "WasiCrypto"]
     assert names(found) == ["/:/", "/data:/srv/data:ro", "models:/m"]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "fenced"),
+    [
+        ({}, True),
+        ({"seccomp": "on"}, True),
+        ({"seccomp": "off"}, False),
+        ({"plugins": "WasiNN"}, False),
+        ({"plugins": "WasiNN", "seccomp": "on"}, True),
+    ],
+)
+def test_what_is_fenced_in(annotations: dict[str, str], fenced: bool) -> None:
+    assert parsed(annotations).fenced() == fenced
+
+
+@pytest.mark.parametrize(
+    ("default", "rules", "wanted"),
+    [
+        ("ALLOW", [], True),
+        ("LOG", [], True),
+        ("ERRNO", [], False),
+        ("ERRNO", [("seccomp", "ALLOW")], True),
+        ("ERRNO", [("seccomp", "ALLOW"), ("seccomp", "KILL")], False),
+        ("ALLOW", [("seccomp", "NOTIFY")], False),
+        ("ALLOW", [("prctl", "ERRNO")], True),
+    ],
+)
+def test_what_a_profile_allows(default: str, rules: list[tuple[str, str]], wanted: bool) -> None:
+    section: Seccomp = {
+        "defaultAction": f"SCMP_ACT_{default}",
+        "syscalls": [
+            {"names": ["read", name], "action": f"SCMP_ACT_{action}"} for name, action in rules
+        ],
+    }
+    assert allows(section, "seccomp") == wanted
+    for rule in section["syscalls"]:
+        rule["args"] = [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]
+    assert allows(section, "seccomp") == (wanted and not any("seccomp" in rule for rule in rules))
 
 
 @pytest.mark.parametrize(

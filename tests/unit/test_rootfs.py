@@ -55,6 +55,13 @@ def find(
 MISSING = ("", b"")
 
 
+@pytest.mark.parametrize(("before", "found"), [(1023, True), (1024, False), (1 << 20, False)])
+def test_the_directories_of_path_are_limited(root: Path, before: int, found: bool) -> None:
+    """Beyond, nothing is looked for: crunw-init says so."""
+    environment = ("PATH=" + before * "/none:" + "/bin",)
+    assert find(root, "tool", environment=environment) == (("/bin/tool", ELF) if found else MISSING)
+
+
 def test_file(root: Path) -> None:
     assert find(root, "/app.wasm") == ("/app.wasm", WASM)
     assert find(root, "/bin/tool") == ("/bin/tool", ELF)
