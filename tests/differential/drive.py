@@ -105,13 +105,19 @@ class Drive:
         self.output = host.bundle.parent / "output"
         self.console: int | None = None
 
-    def call(self, *words: str, output: Path | None = None) -> tuple[int, str, str]:
-        """Run the runtime: status, output, the first line of its error."""
+    def call(
+        self, *words: str, output: Path | None = None, caller: str = ""
+    ) -> tuple[int, str, str]:
+        """Run the runtime: status, output, the first line of its error.
+
+        ``caller``: a shell's lines that come before.
+        """
+        shell = ["/bin/sh", "-c", f'{caller}; exec "$@"', "sh"] if caller else []
         output = output or self.host.bundle.parent / "verb"
         errors = output.with_suffix(".errors")
         with output.open("wb") as out, errors.open("wb") as err:
             done = subprocess.run(
-                [*self.command, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                [*shell, *self.command, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                 check=False, timeout=PATIENCE, env=ENVIRONMENT,
             )  # fmt: skip
         return (
@@ -140,7 +146,7 @@ class Drive:
 
     def run(self) -> None:
         words = ("run", "--bundle", str(self.host.bundle), *self.case.options, ID)
-        status, _, error = self.call(*words, output=self.output)
+        status, _, error = self.call(*words, output=self.output, caller=self.case.caller)
         self.seen["run"] = str(status)
         self.seen["error"] = error.strip()
 
@@ -169,7 +175,8 @@ class Drive:
         if self.case.terminal:
             status, error = self.create_with_console(words)
         else:
-            status, _, error = self.call(*words, ID, output=self.output)
+            caller = self.case.caller
+            status, _, error = self.call(*words, ID, output=self.output, caller=caller)
         self.seen["create"] = str(status)
         if status:
             self.seen["error"] = error.strip()
@@ -186,8 +193,9 @@ class Drive:
             listener.listen()
             listener.settimeout(0)
             status, _, error = self.call(
-                *words, "--console-socket", str(path), ID, output=self.output
-            )
+                *words, "--console-socket", str(path), ID, output=self.output,
+                caller=self.case.caller,
+            )  # fmt: skip
             try:
                 connection, _ = listener.accept()
             except BlockingIOError:

@@ -23,6 +23,12 @@ CALLS = (
     "io_uring_setup reboot openat2"
 ).split()
 
+DENIED = (
+    "faccessat2 newfstatat statx capget capset setgroups setresuid setresgid prctl openat2 "
+    "close_range fcntl keyctl setns unshare umask personality prlimit64 sched_setattr ioprio_set "
+    "chdir fchdir readlinkat getdents64 dup3 socket sethostname setsid getpid arch_prctl"
+).split()
+
 
 @dataclass
 class Case:
@@ -37,6 +43,7 @@ class Case:
     owner: int = 0  # of the rootfs
     exec: dict[str, Any] | None = None  # another process
     terminal: bool = False
+    caller: str = ""  # what a shell does before it becomes the runtime of `create` or `run`
     aspects: list[str] = field(default_factory=list)
 
     @property
@@ -71,12 +78,17 @@ class Generator:
         self.random = random.Random()  # noqa: S311  (what is wanted is the same each time)
 
     def case(self, number: int) -> Case:
-        """The case of that number. Every aspect is the main one of some cases."""
+        """The case of that number. Every aspect is the main one of some cases.
+
+        The first :data:`FIRST_CASES` stay as they are when aspects are added to the others.
+        """
         self.random.seed(f"{self.seed}/{number}")
         case = Case(number, self.base())
         names = list(ASPECTS)
-        chosen = {names[number % len(names)]}
-        chosen.update(self.random.sample(names, self.random.randint(1, 5)))
+        main = names[: -len(ADDED)] if number < FIRST_CASES else ADDED
+        chosen = {main[number % len(main)]}
+        others = names[: -len(ADDED)] if number < FIRST_CASES else names
+        chosen.update(self.random.sample(others, self.random.randint(1, 5)))
         for name in names:  # in this order: a later one knows what an earlier one has done
             if name in chosen:
                 ASPECTS[name](self, case)
@@ -609,13 +621,59 @@ class Generator:
         case.verb = "create"
         case.terminal = True
 
+    # --- What callers rely on ---------------------------------------------------------------------
 
+    def caller(self, case: Case) -> None:
+        """Descriptors, signals and a umask that whoever calls the runtime has."""
+        signals = self.some(["HUP", "INT", "USR1", "USR2", "PIPE", "WINCH"], 0, 3)
+        preserved = self.random.randint(0, 2)
+        opened = preserved + self.random.randint(0, 2)
+        case.caller = "; ".join(
+            [
+                f"umask {self.random.choice(['0', '022', '077'])}",
+                *[f"exec {3 + number}</dev/null" for number in range(opened)],
+                *[f"trap '' {name}" for name in signals],
+            ]
+        )
+        if preserved:
+            case.options += ["--preserve-fds", str(preserved)]
+        case.actions.append("make:/tmp/made")
+
+    def denied(self, case: Case) -> None:
+        """A profile that denies one system call, which a runtime may need after it is in force."""
+        rule = {"names": [self.random.choice(DENIED)], "action": "SCMP_ACT_ERRNO"}
+        case.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
+
+    def odd_mounts(self, case: Case) -> None:
+        for _ in range(self.random.randint(1, 2)):
+            place = self.random.choice(["/tmp", "data", "/data/file", "/a/../data", "/link/../b"])
+            options = self.some(["nosuid", "nodev", "noexec", "ro", "size=1m"], 0, 2)
+            case.mount(place, "tmpfs", "tmpfs", options)
+            if self.maybe():
+                kind = self.random.choice(["tmpfs", "bind", ""])
+                changed = self.some(["ro", "nosuid", "noexec"], 1, 2)
+                case.mount(place, kind, "tmpfs", ["remount", *self.some(["bind"]), *changed])
+            target = place if place.startswith("/") else f"/{place}"
+            case.actions += [f"look:{target}", f"make:{target}/made"]
+
+    def links(self, case: Case) -> None:
+        """A bind mount of a link that is not to be followed."""
+        place = self.random.choice(["/new/link", "/link", "/data/absolute", "/data/file", "/mnt"])
+        name = self.random.choice(["link", "link", "file", "dir"])
+        options = self.some(["ro", "nosuid", "rprivate", "private"], 0, 2)
+        source = f"{self.places['sources']}/{name}"
+        case.mount(place, "bind", source, ["rbind", "copy-symlink", *options])
+        case.actions += [f"look:{place}", f"look:{place}/own"]
+
+
+ADDED = ["caller", "denied", "odd_mounts", "links"]
+FIRST_CASES = 186
 ASPECTS: dict[str, Callable[[Generator, Case], None]] = {
     name: getattr(Generator, name)
     for name in (
         "namespaces user_namespace names user capabilities limits environment directory program "
         "score privileges scheduling kernel_mounts cgroup_mount tmpfs bind mapped_mount overlay "
         "propagation root paths devices sysctl seccomp resources hooks annotations ending killed "
-        "executed console"
+        "executed console caller denied odd_mounts links"
     ).split()
 }
