@@ -14,7 +14,8 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -309,6 +310,22 @@ def cgroup_directories() -> list[str]:
         for name in names
         if PREFIX in name
     ]
+
+
+def of_this_machine(process: Path) -> bool:
+    """Whether a process, by its directory in /proc, is not that of another one on this kernel.
+
+    Such a process has cgroups outside of our cgroup namespace: cgroup_namespaces(7).
+    """
+    return ":/.." not in (process / "cgroup").read_text()
+
+
+def processes() -> Iterator[Path]:
+    """The directories in /proc of this machine's processes."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if of_this_machine(path):
+                yield path
 
 
 def cgroup_path(container: Bundle) -> str:

@@ -20,6 +20,7 @@ from container_harness import (
     Runtime,
     in_user_namespace,
     join_user_namespace,
+    of_this_machine,
     wait_for,
 )
 from init_harness import PROGRAM, Running
@@ -244,4 +245,5 @@ def watch(end: int) -> list[list[str]]:
 
 def is_ours(pid: str) -> bool:
     """Whether it is still the runtime's process, not yet the container's program."""
-    return Path(f"/proc/{pid}/comm").read_text().startswith("crunw-")
+    process = Path(f"/proc/{pid}")
+    return (process / "comm").read_text().startswith("crunw-") and of_this_machine(process)

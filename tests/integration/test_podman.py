@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import terminal_harness
 from aot_harness import WORDS
-from container_harness import PATIENCE, Result, last_number, wait_for
+from container_harness import PATIENCE, Result, last_number, processes, wait_for
 
 pytestmark = pytest.mark.podman
 
@@ -83,9 +83,9 @@ class Podman:
 
 
 def command_lines() -> Iterator[bytes]:
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in processes():
         with contextlib.suppress(OSError):  # it has ended meanwhile
-            yield path.read_bytes()
+            yield (path / "cmdline").read_bytes()
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from container_harness import (
     Runtime,
     has_capability,
     in_user_namespace,
+    processes,
     skip_without_root,
     wait_for,
 )
@@ -163,13 +164,13 @@ def test_group_of_a_mount_must_be_mapped(crunw: Runtime, user_bundle) -> None:
 
 def test_opener_ends_with_the_start(crunw: Runtime, user_bundle) -> None:
     crunw.start(user_bundle("sleep", "60"))
-    assert [pid for pid in os.listdir("/proc") if pid.isdecimal() and is_opener(pid)] == []
+    assert [path for path in processes() if is_opener(path)] == []
 
 
-def is_opener(pid: str) -> bool:
+def is_opener(process: Path) -> bool:
     """Whether it runs: one that has ended stays until it is reaped."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = (process / "status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
     return "crunw-opener" in status and "State:\tZ" not in status
