@@ -13,6 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from module_harness import provide_modules
 
 MUST_WORK = os.environ.get("CRUNW_MUST_WORK") == "1"
 ALLOWED_SKIPS = tomllib.loads(Path(__file__).with_name("allowed-skips.toml").read_text())
@@ -96,3 +97,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     fail_if_skipped(report)
     return report
+
+
+@pytest.fixture(scope="session")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the compiled modules: the tests' and the examples'."""
+    directory = tmp_path_factory.mktemp("modules")
+    provide_modules(directory)
+    return directory

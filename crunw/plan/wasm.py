@@ -27,7 +27,7 @@ def settings(spec: Spec) -> Settings:
         from crunw.plan.wasm_annotations import read
 
         read(found, asked)
-    if not found.memory_pages:
+    if found.within_limit:
         limit = spec.get("linux", {}).get("resources", {}).get("memory", {}).get("limit", 0)
         found.memory_pages, found.initial_pages = pages_within(limit)
     return found

@@ -50,9 +50,11 @@ def milliseconds(text: str) -> int:
     return round(total)
 
 
-def _number(text: str, most: int) -> int:
+def _number(text: str, most: int, word: str = "") -> int:
+    """``word``: what else could have stood there."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
-        raise ValueError(f"{text!r} must be a number from 1 to {most}")
+        also = f', or "{word}"' if word else ""
+        raise ValueError(f"{text!r} must be a number from 1 to {most}{also}")
     return int(text)
 
 
@@ -68,7 +70,10 @@ def _items(text: str) -> list[str]:
 
 
 def _memory_pages(found: Settings, text: str) -> None:
-    found.memory_pages = found.initial_pages = _number(text, MOST_PAGES)
+    if text == "limit":
+        found.within_limit = True
+    else:
+        found.memory_pages = found.initial_pages = _number(text, MOST_PAGES, "limit")
 
 
 def _instructions(found: Settings, text: str) -> None:

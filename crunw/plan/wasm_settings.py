@@ -36,11 +36,13 @@ class Settings:
         "proc_writable",
         "seccomp",
         "statistics",
+        "within_limit",
     )
 
     def __init__(self) -> None:
         self.function = ""
         self.memory_pages = 0  # of 64 KiB, for each memory
+        self.within_limit = False  # as many as the container's memory limit holds
         self.initial_pages = 0  # a module that begins with more is refused
         self.instructions = 0
         self.milliseconds = 0

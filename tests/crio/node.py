@@ -14,6 +14,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from string import Template
 
+from module_harness import provide_modules
+
 PROJECT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 ADDRESSES = "10.88."
@@ -150,7 +152,7 @@ class Node:
         images = [PROJECT / "examples" / "images", "--test-images"]
         subprocess.run(images, env=self.environment, check=True)
         modules = self.directory / "modules"
-        subprocess.run([PROJECT / "tests/modules/build", modules], check=True)
+        provide_modules(modules)
         build = ["buildah", "build", "--quiet", "--isolation=chroot", "--tag=localhost/mixed"]
         build += ["--file", str(HERE / "Containerfile"), str(modules)]
         subprocess.run(build, env=self.environment, check=True, stdout=subprocess.DEVNULL)

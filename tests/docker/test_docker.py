@@ -51,9 +51,8 @@ def test_exit_status_of_what_cannot_run(docker):
     assert docker.run("localhost/busybox", "/etc").status == 126
 
 
-def test_exit_status_of_modules(docker, tmp_path):
-    subprocess.run([PROJECT / "tests" / "modules" / "build", tmp_path], check=True)
-    image = ("--volume", f"{tmp_path}:/modules:ro", "localhost/busybox")
+def test_exit_status_of_modules(docker, modules):
+    image = ("--volume", f"{modules}:/modules:ro", "localhost/busybox")
     assert docker.run(*image, "/modules/exit3.wasm").status == 3
     trap = docker.run(*image, "/modules/trap.wasm")
     assert trap.status == 134

@@ -27,7 +27,6 @@ from container_harness import (
 
 from crunw.spec.example import example
 
-PROJECT = Path(__file__).parents[2]
 BUSYBOX = shutil.which("busybox") or ""
 APPLETS = (
     "cat chmod cut date dd echo env false find grep head hostname id kill ln ls mkdir mknod mount "
@@ -43,20 +42,6 @@ def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("busybox") / "busybox"
     shutil.copy(BUSYBOX, path)
     return path
-
-
-@pytest.fixture(scope="session")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of the compiled modules: the tests' and the examples'.
-
-    A machine without compilers is given them in ``CRUNW_TEST_MODULES``.
-    """
-    directory = tmp_path_factory.mktemp("modules")
-    if built := os.environ.get("CRUNW_TEST_MODULES"):
-        return Path(shutil.copytree(built, directory, dirs_exist_ok=True))
-    subprocess.run([PROJECT / "tests" / "modules" / "build", directory], check=True)
-    subprocess.run([PROJECT / "examples" / "build", directory], check=True)
-    return directory
 
 
 @pytest.fixture

@@ -184,8 +184,7 @@ def test_run_tells_that_memory_was_lacking(crunw, bundle, rest):
 def test_a_module_that_only_the_cgroup_limits(crunw, wasm_bundle):
     """It grows after an update, and where it can't any more the kernel ends it."""
     require("memory")
-    annotations = {"run.oci.wasm.memory-pages": "65536", "run.oci.wasm.statistics": "true"}
-    container = wasm_bundle("eater", annotations=annotations)
+    container = wasm_bundle("eater", annotations={"run.oci.wasm.statistics": "true"})
     container.change(linux__resources__memory={"limit": 16 * MIB, "swap": 16 * MIB})
     crunw.create(container).ok()
     process = crunw.spawn("events", "--interval", "1h", container.id)

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-MODULES = Path(os.environ.get("CRUNW_EXAMPLES", EXAMPLES.parent / "build" / "examples"))
 
 HEADINGS = [
     "Test 1: Print Random Number",
@@ -74,13 +73,6 @@ class Container:
 
 
 Runs = tuple[Container, list[dict[str, list[str]]]]
-
-
-@pytest.fixture(scope="module")
-def modules() -> Path:
-    if "CRUNW_EXAMPLES" not in os.environ:
-        subprocess.run([EXAMPLES / "build", MODULES], check=True)
-    return MODULES
 
 
 @pytest.fixture(scope="module")

@@ -93,14 +93,15 @@ def test_the_cgroups_limit_is_met_inside_the_program(crunw, module, limit, expec
     """
     if b"__asan_init" in Path(init_path()).read_bytes():
         crunw.options = NO_CGROUP
-    container = module("eater", wants={})
+    container = module("eater", wants={"memory-pages": "limit"})
     container.change(linux__resources={"memory": {"limit": limit * MIB, "swap": limit * MIB}})
     assert crunw.run(container).ok() == f"{expected} MiB: Out of memory\n"
 
 
 def test_a_module_that_begins_with_more_than_the_cgroups_limit(crunw, module):
     crunw.options = NO_CGROUP
-    container = module("large", wants={}, linux__resources={"memory": {"limit": 16 * MIB}})
+    container = module("large", wants={"memory-pages": "limit"})
+    container.change(linux__resources={"memory": {"limit": 16 * MIB}})
     assert "memory of 257 pages (of 64 KiB) to begin with, more than the limit of 256" in (
         crunw.create(container).error()
     )
@@ -109,7 +110,8 @@ def test_a_module_that_begins_with_more_than_the_cgroups_limit(crunw, module):
 def test_a_module_that_begins_with_most_of_the_cgroups_limit(crunw, module):
     """It runs as before: what it does not touch is no use of memory. It can't grow."""
     crunw.options = NO_CGROUP
-    container = module("large", wants={}, linux__resources={"memory": {"limit": 17 * MIB}})
+    container = module("large", wants={"memory-pages": "limit"})
+    container.change(linux__resources={"memory": {"limit": 17 * MIB}})
     assert crunw.run(container).status == 1
     assert crunw.run(annotated(container, memory_pages="258")).status == 2
 

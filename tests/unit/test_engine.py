@@ -18,15 +18,7 @@ from crunw.aot.examine import _NAMES, _leb128, sections
 from crunw.engine import TRAP_STATUS, Engine, External, Limits, Result
 from crunw.errors import CrunwError
 
-BUILD = Path(__file__).parents[1] / "modules" / "build"
 LIBRARY = paths.engine_library()
-
-
-@pytest.fixture(scope="session")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("modules")
-    subprocess.run([BUILD, directory], check=True)
-    return directory
 
 
 @pytest.fixture(scope="session")

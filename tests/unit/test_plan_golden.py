@@ -342,7 +342,13 @@ WASM_CASES = {
         },
         head=WASM,
     ),
-    "wasm-memory-limit": Case({"linux.resources.memory.limit": 64 << 20}, head=WASM),
+    "wasm-memory-limit": Case(
+        {
+            "linux.resources.memory.limit": 64 << 20,
+            "annotations|run.oci.wasm.memory-pages": "limit",
+        },
+        head=WASM,
+    ),
     "wasm-terminal": Case(TERMINAL, {"console_fd": 9}, head=WASM),
     "wasm-seccomp": Case({}, {"seccomp_program": FILTER}, head=WASM),
     "wasm-seccomp-no-new-privs": Case(

@@ -202,8 +202,13 @@ def test_durations(text: str, expected: int) -> None:
 )
 def test_the_memory_limit_in_pages(limit: int, pages: int, initial: int) -> None:
     assert pages_within(limit) == (pages, initial)
-    found = parsed({}, memory=limit)
+    found = parsed({"memory-pages": "limit"}, memory=limit)
     assert (found.memory_pages, found.initial_pages) == (pages, initial)
+
+
+def test_without_the_annotation_the_cgroup_alone_limits_memory() -> None:
+    found = parsed({}, memory=16 * MIB)
+    assert (found.memory_pages, found.initial_pages) == (0, 0)
 
 
 def test_a_preopen_replaces_its_namesake_in_its_place() -> None:
