@@ -42,7 +42,8 @@ def end_empty() -> None:
     settle()
     for path in (CACHE, NOTES):
         if os.geteuid() == 0:
-            subprocess.run(["umount", path], check=True)
+            # The last descriptor of a compiler that was killed may be closed a moment later.
+            wait_for(lambda path=path: subprocess.run(["umount", path]).returncode == 0, path)
         else:
             shutil.rmtree(path, ignore_errors=True)
 
