@@ -73,6 +73,12 @@ def make_cgroup(cgroup: Cgroup, writes: list[Write], first: int, host: Host) -> 
     return cgroup
 
 
+def without_devices(writes: list[Write]) -> tuple[list[Write], list[Write]]:
+    """The writes before crunw-init joins the cgroup, and those of the device rules, after that."""
+    devices = [write for write in writes if write.controller == "devices"]
+    return [write for write in writes if write not in devices], devices
+
+
 def filters_devices(layout: Layout) -> bool:
     """Whether device rules are a program that has to be loaded (cgroup v2), and may be.
 

@@ -7,14 +7,9 @@ import posix
 from crunw import notices
 from crunw.effects.init import Init
 from crunw.effects.processes import end_in_order
-from crunw.lifecycle.cgroup import make_cgroup, plan_cgroup
+from crunw.lifecycle.cgroup import make_cgroup, plan_cgroup, without_devices
 from crunw.lifecycle.compiled import Compiled
-from crunw.lifecycle.descriptors import (
-    connect_console,
-    connect_listener,
-    notify_socket,
-    tell_state,
-)
+from crunw.lifecycle.descriptors import connect_console, connect_listener, notify_socket, tell_state
 from crunw.lifecycle.facts import complete_host, find_compiled, find_host
 from crunw.lifecycle.making import Making
 from crunw.lifecycle.records import execution, first_record
@@ -37,7 +32,7 @@ def create(request: Request) -> None:
     creation = Creation(request, spec)
     end_in_order()
     creation.run(console)
-    creation.settle()
+    creation.compiled.close()  # what can wait for the end of this process
 
 
 class Creation(Making):
@@ -73,10 +68,6 @@ class Creation(Making):
         self.container.unlock()
         return init
 
-    def settle(self) -> None:
-        """Do what can wait for the end of this process."""
-        self.compiled.close()
-
     def _start(self, console_fd: int) -> Init:
         """Have crunw-init execute the plan, until the process is ready to go on."""
         self.container.make_fifos()
@@ -85,9 +76,8 @@ class Creation(Making):
         inherited = [*sockets, *self.request.inherited]
         init = self.init = Init(init_path(), inherited)
         notices.stage("state directory, crunw-init")
-        notify = notify_socket(self.spec, self.container) if self.request.notify else ""
         host = find_host(self.spec, self.request)
-        host.notify = notify
+        host.notify = notify_socket(self.spec, self.container) if self.request.notify else ""
         host.console_fd, host.seccomp_fd = console_fd, listener_fd
         host.start = self.container.directory
         self._make_cgroup(init, host, split=not inherited)
@@ -114,13 +104,11 @@ class Creation(Making):
         ``split``: the plan goes in two parts. A first part can't name descriptors of the second.
         """
         cgroup, writes = plan_cgroup(self.spec, self.request, host)
-        self.record = first_record(self.spec, self.request, cgroup)
-        if host.notify:
-            self.record["notify"] = host.workload.kind
+        notify = host.workload.kind if host.notify else ""
+        self.record = first_record(self.spec, self.request, cgroup, notify)
         self.container.write(self.record)
-        devices = [write for write in writes if write.controller == "devices"]
+        limits, devices = without_devices(writes)
         if cgroup:
-            limits = [write for write in writes if write not in devices]
             self.cgroup = make_cgroup(cgroup, limits, init.parent, host)
         if split:
             init.send(first_steps(self.spec, host), more=True)

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from crunw.spec.model import Spec
 
 
-def first_record(spec: Spec, request: Request, cgroup: Cgroup | None) -> Record:
-    """The record before there is a process: enough for ``delete`` to clean up."""
+def first_record(spec: Spec, request: Request, cgroup: Cgroup | None, notify: str = "") -> Record:
+    """The record before there is a process: enough for ``delete`` to clean up.
+
+    ``notify``: the kind of the program that tells when it is ready (sd_notify(3)); "" for none.
+    """
     spec_hooks = spec.get("hooks", {})
     return {
+        **({"notify": notify} if notify else {}),
         "bundle": request.bundle,
         "rootfs": rootfs_of(spec, request.bundle),
         "created": timestamp(),

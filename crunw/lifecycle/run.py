@@ -41,7 +41,7 @@ def run(request: Request, *, detach: bool, keep: bool) -> int:
         raise
     if detach:
         wait_ready(readiness, record, record["pid"])
-        creation.settle()
+        creation.compiled.close()
         return 0
     told = beside(readiness, record)
     wait = terminal.wait if terminal else foreground.wait
@@ -51,7 +51,7 @@ def run(request: Request, *, detach: bool, keep: bool) -> int:
         _tell_lack(record)
     if not keep:
         _remove(container, record, running=False)
-    creation.settle()
+    creation.compiled.close()
     return status
 
 

@@ -47,6 +47,10 @@ def test_length(module: str) -> None:
         assert (lines > MOST_OF_FUNCTION) == (name in LONG_FUNCTIONS), f"{name}: {lines} lines"
 
 
+def test_create_is_read_from_top_to_bottom() -> None:
+    assert len((ROOT / "crunw/lifecycle/create.py").read_text().splitlines()) < 120
+
+
 def test_exceptions_are_there() -> None:
     assert LONG_MODULES.keys() <= set(MODULES)
     assert {name.partition(":")[0] for name in LONG_FUNCTIONS} <= set(MODULES)
