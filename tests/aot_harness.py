@@ -43,9 +43,13 @@ def end_empty() -> None:
     for path in (CACHE, NOTES):
         if os.geteuid() == 0:
             # The last descriptor of a compiler that was killed may be closed a moment later.
-            wait_for(lambda path=path: subprocess.run(["umount", path]).returncode == 0, path)
+            wait_for(lambda path=path: unmounted(path), f"{path} to be removed")
         else:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def unmounted(path: Path) -> bool:
+    return subprocess.run(["umount", path], check=False).returncode == 0
 
 
 def background() -> list[int]:

@@ -51,6 +51,10 @@ class Tiers:
         """The key of the entry of a level."""
         return self._keys[level]
 
+    def keys(self) -> list[str]:
+        """The keys of all levels."""
+        return [*self._keys.values()]
+
     def find(self) -> bool:
         """Look for the best entry; False: there is none."""
         self.level = next((level for level, key in self._keys.items() if usable(key)), "")
@@ -75,6 +79,11 @@ class Tiers:
     def _is_settled(self, level: str) -> bool:
         failure = failures.read(self._keys[level])
         return failure is not None and failure.is_settled()
+
+
+def is_there(key: str) -> bool:
+    """Whether there is an entry, without a look at what is in it."""
+    return exists(f"{places.entry(key)}/{places.ARTEFACT}")
 
 
 def usable(key: str) -> bool:

@@ -212,6 +212,10 @@ class Compiled:
         times = (status.st_mtime_ns, status.st_ctime_ns)
         return (status.st_dev, status.st_ino, status.st_size, *times)
 
+    def keys(self) -> list[str]:
+        """Of the entries that the cache may get for this module: one is what a later start uses."""
+        return self._tiers.keys() if self._tiers else []
+
     def close(self) -> None:
         """Let go of the module's file, with which its file system can't be unmounted."""
         if self._module >= 0:

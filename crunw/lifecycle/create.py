@@ -57,7 +57,7 @@ class Creation(Making):
             init = self._start(console_fd)
             self.compiled.check(init.interpreted)
             if init.interpreted:  # though there is code
-                self.record["wasm"] = execution(self.compiled.reason)
+                self.record |= execution(self.compiled.reason, self.compiled.keys())
                 self.stage_record()
             self.publish(init.pid)
             init.commit()
@@ -91,7 +91,8 @@ class Creation(Making):
         self.copy_config()
         self.compiled.compile_later()  # overlaps with crunw-init executing the plan
         if host.workload.kind == "wasm":
-            self.record["wasm"] = execution("" if host.artefact else self.compiled.reason)
+            reason = "" if host.artefact else self.compiled.reason
+            self.record |= execution(reason, self.compiled.keys())
         init.run(self.map_ids, self.stage, self.at_barrier)
         notices.stage("crunw-init")
         if listener_fd >= 0:

@@ -24,10 +24,22 @@ def states(root: str) -> list[Record]:
                 continue  # deleted meanwhile
             record = recover(container, error)
         try:
-            found.append(document(container, record, current(container, record)))
+            state = document(container, record, current(container, record))
         except StateError:
             continue  # deleted meanwhile
+        if state["status"] == status.RUNNING and is_ready(record):
+            state["wasm"] = {**record["wasm"], "ready": True}
+        found.append(state)
     return found
+
+
+def is_ready(record: Record) -> bool:
+    """Whether the module is interpreted, but its code has been compiled since: a start uses it."""
+    if record.get("wasm", {}).get("execution") != "interpreted":
+        return False
+    from crunw.aot import lookup
+
+    return any(map(lookup.is_there, record.get("codeKeys", ())))
 
 
 def pids(root: str, container_id: str) -> list[int]:

@@ -41,9 +41,14 @@ def first_record(spec: Spec, request: Request, cgroup: Cgroup | None, notify: st
     }
 
 
-def execution(reason: str) -> Record:
-    """How a module is executed, for the record. ``reason``: why it is interpreted; ``""``: not."""
-    return {"execution": "interpreted", "reason": reason} if reason else {"execution": "compiled"}
+def execution(reason: str, keys: list[str]) -> Record:
+    """How a module is executed, for the record. ``reason``: why it is interpreted; ``""``: not.
+
+    ``keys``: of the entries of the cache that its code may get.
+    """
+    if not reason:
+        return {"wasm": {"execution": "compiled"}}
+    return {"wasm": {"execution": "interpreted", "reason": reason}, "codeKeys": keys}
 
 
 def fast_record(container: Container, record: Record, cgroup: Cgroup | None) -> str:

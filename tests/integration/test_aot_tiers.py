@@ -125,6 +125,24 @@ def test_what_can_not_run_is_not_compiled(crunw, wasm_bundle, cache: Path) -> No
     )
 
 
+def test_interpreted_though_the_code_is_ready(crunw, wasm_bundle, cache: Path) -> None:
+    bundle = with_policy(wasm_bundle("sleep"), "auto")
+    crunw.create(bundle).ok()
+    settle()
+    told = {"execution": "interpreted", "reason": "not compiled yet"}
+    assert in_list(crunw) == told  # not running yet
+    crunw("start", bundle.id).ok()
+    assert in_list(crunw) == {**told, "ready": True}
+    assert crunw.state(bundle)["wasm"] == told
+    crunw("cache", "prune", "--all").ok()
+    assert in_list(crunw) == told
+
+
+def in_list(crunw) -> dict[str, object]:
+    (found,) = json.loads(crunw("list", "--format", "json").ok())
+    return found["wasm"]
+
+
 def test_a_pod_waits_for_code(crunw, wasm_bundle, cache: Path) -> None:
     bundle = wasm_bundle("sleep", annotations=POD)
     crunw.start(with_policy_beside(bundle))
