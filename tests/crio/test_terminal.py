@@ -17,8 +17,9 @@ def test_exec(node: Node, pod: Pod) -> None:
     container = pod.start("localhost/busybox", "sleep", "1000")
     session = crictl(node, "exec", "-it", container, "sh")
     session.expect("# ")
-    session.type("tty; exit 4\r")
+    session.type("tty\r")
     session.expect(r"/dev/pts/\d+\r\n")
+    session.type("exit 4\r")
     assert session.end() != 0  # crictl says 4, or that the exit code was 4, as its version has it
     assert node.state(container) == "CONTAINER_RUNNING"
 
