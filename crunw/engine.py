@@ -1,4 +1,4 @@
-"""libwasmedge from Python: check, inspect and run WebAssembly modules on this host.
+"""The engines from Python: check, inspect and run WebAssembly modules on this host.
 
 The only module that imports ``crunw._engine``, the C layer of ``csrc/engine``; ``crunw-init`` runs
 containers and ``crunw-compiler`` compiles modules with the same layer. Not on the lifecycle path.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from crunw import paths
 from crunw.errors import CrunwError, KernelError
+from crunw.workload import WASMEDGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,15 +73,18 @@ class Result(NamedTuple):
 
 
 class Engine:
-    """An open libwasmedge.
+    """An open engine, WasmEdge unless ``name`` is ``wasmtime``.
 
     ``library`` is a path or a soname, ``stub`` the path of the LLVM stub; without one LLVM itself
     is loaded. Raises :class:`CrunwError` where there is no usable library.
     """
 
-    def __init__(self, library: str | None = None, stub: str | None = None) -> None:
+    def __init__(
+        self, library: str | None = None, stub: str | None = None, *, name: str = WASMEDGE
+    ) -> None:
         error = ffi.new("struct engine_error *")
         self._engine = lib.engine_open(
+            name.encode(),
             os.fsencode(library or paths.engine_library()),
             os.fsencode(stub) if stub else ffi.NULL,
             error,

@@ -13,25 +13,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WASM_MAGIC = b"\0asm"
+_COMPONENT = b"\1\0"  # the layer, behind the version (component-model, Binary.md)
 _ELF_MAGIC = b"\x7fELF"
 # A file of such a name that is something else is refused by the engine, which says what it is.
 _NAMES = (".wasm", ".wat")
+
+WASMEDGE = "wasmedge"
+WASMTIME = "wasmtime"
 
 HANDLER = "run.oci.handler"
 VARIANT = "module.wasm.image/variant"
 # Set by CRI implementations: an annotation of the pod reaches all of its containers.
 _CRI_TYPES = ("io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType")
 
-_ALWAYS = ("wasm", "wasmedge")
-_SMART = ("wasm-smart", "wasmedge-smart")
+_ALWAYS = ("wasm", "wasmedge", "wasmtime")
+_SMART = ("wasm-smart", "wasmedge-smart", "wasmtime-smart")
 
 
 class Workload:
-    """The decision: ``kind`` is ``wasm`` or ``native``, ``path`` the file inside the container."""
+    """The decision: ``kind`` is ``wasm`` or ``native``, ``path`` the file inside the container.
 
-    __slots__ = ("kind", "path", "reason")
+    ``component``: it is a component, no core module.
+    """
 
-    def __init__(self, kind: str, path: str, reason: str) -> None:
+    __slots__ = ("component", "kind", "path", "reason")
+
+    def __init__(self, kind: str, path: str, reason: str, *, component: bool = False) -> None:
+        self.component = component
         self.kind = kind
         self.path = path
         self.reason = reason
@@ -45,7 +53,8 @@ def decide(annotations: Mapping[str, str], path: str, head: bytes) -> Workload:
     """
     asked, why = _asked(annotations)
     if head.startswith(WASM_MAGIC):
-        return Workload("wasm", path, why or f"{path} starts with \\0asm")
+        why = why or f"{path} starts with \\0asm"
+        return Workload("wasm", path, why, component=head[6:8] == _COMPONENT)
     native = _native_format(head)
     if asked == "always" and native and any(key in annotations for key in _CRI_TYPES):
         return Workload("native", path, f"{why} is the pod's, {path} is {native}")
@@ -56,6 +65,20 @@ def decide(annotations: Mapping[str, str], path: str, head: bytes) -> Workload:
     if asked == "smart":
         return Workload("native", path, f"{why}, {path or 'args[0]'} is {native or 'no Wasm'}")
     return Workload("native", path, f"{path or 'args[0]'} is {native or 'no Wasm'}")
+
+
+def choose_engine(
+    workload: Workload, annotations: Mapping[str, str], asked: str
+) -> tuple[str, str]:
+    """The engine for a Wasm workload, and why. ``asked``: what ``run.oci.wasm.engine`` says."""
+    if asked:
+        return asked, f"run.oci.wasm.engine={asked}"
+    handler = annotations.get(HANDLER, "")
+    if handler.startswith(WASMTIME):
+        return WASMTIME, f"{HANDLER}={handler}"
+    if workload.component:
+        return WASMTIME, "it is a component"
+    return WASMEDGE, "it is a core module"
 
 
 def _asked(annotations: Mapping[str, str]) -> tuple[str, str]:

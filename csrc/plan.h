@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC "CRWP"
-#define PLAN_VERSION 7u
+#define PLAN_VERSION 8u
 #define PLAN_MAX_BYTES (16u << 20)
 
 /* op, number, signature. Steps run in the order of the plan; the comment says what each does and
@@ -77,9 +77,9 @@
     X(NET_UP, 17, "s")                                                                             \
     /* setsid */                                                                                   \
     X(SETSID, 11, "")                                                                              \
-    /* s libwasmedge (path or soname), s LLVM stub path ("" for none): dlopen, while the host's    \
-     * files are still reachable */                                                                \
-    X(ENGINE_OPEN, 12, "ss")                                                                       \
+    /* s engine ("wasmedge", "wasmtime"), s its library (path or soname), s LLVM stub path ("" for \
+     * none): dlopen, while the host's files are still reachable */                                \
+    X(ENGINE_OPEN, 12, "sss")                                                                      \
     /* Host: s path of a plugin of WasmEdge: loaded, its modules can be imported */                \
     X(ENGINE_PLUGIN, 74, "s")                                                                      \
     /* Host: s path of a file that does not exist: struct plan_counters, mapped; WASM_RUN keeps    \

@@ -8,6 +8,7 @@ import time
 
 from crunw.errors import CompileError, CrunwError, KernelError
 from crunw.paths import compiler_path, engine_library
+from crunw.workload import WASMEDGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Compilation:
         self.report, report = posix.pipe()
         self._said = posix.memfd_create("compiler", posix.MFD_CLOEXEC)
         numbers = [module, report, place]
-        argv = ["crunw-compiler", engine_library(), *map(str, numbers), options.level]
+        argv = ["crunw-compiler", WASMEDGE, engine_library(), *map(str, numbers), options.level]
         argv += [*(["native"] if options.native else []), *options.words()]
         argv += ["sandbox"] if sandbox else []
         argv += ["any-import"] if options.any_import else []

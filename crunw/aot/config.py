@@ -11,6 +11,9 @@
     [plugins]
     directory = "/usr/lib/wasmedge"    # default: containers are given no plugins
 
+    [engine]
+    wasmtime = "/opt/wasmtime/lib/libwasmtime.so"    # default: where pip and crunw put it
+
 Reading TOML takes longer than a whole start. What a file says is kept below ``places.run_dir()``
 under the file's identity.
 """
@@ -36,7 +39,7 @@ DEFAULT_MODULE = 256 << 20
 POD_WAIT = 30.0  # s: a pod lives long, and kubelet waits two minutes for a container
 # Set by CRI implementations: the container is one of a pod.
 _CRI_TYPES = ("io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType")
-_KEPT = 5  # lines of a note, one for each setting
+_KEPT = 6  # lines of a note, one for each setting
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _TIMES = (("ms", 0.001), ("s", 1.0), ("m", 60.0))
 
@@ -44,10 +47,10 @@ _TIMES = (("ms", 0.001), ("s", 1.0), ("m", 60.0))
 class Config:
     """The settings. Sizes are in bytes, ``wait`` in seconds; -1: as the kind of container asks.
 
-    ``plugin_directory`` is where WasmEdge's plugins are.
+    ``plugin_directory`` is where WasmEdge's plugins are, ``wasmtime`` that engine's library.
     """
 
-    __slots__ = ("max_module", "max_size", "plugin_directory", "policy", "wait")
+    __slots__ = ("max_module", "max_size", "plugin_directory", "policy", "wait", "wasmtime")
 
     def __init__(
         self,
@@ -56,12 +59,14 @@ class Config:
         plugin_directory: str = "",
         max_module: int = DEFAULT_MODULE,
         wait: float = -1,
+        wasmtime: str = "",
     ) -> None:
         self.policy = policy
         self.max_size = max_size
         self.plugin_directory = plugin_directory
         self.max_module = max_module
         self.wait = wait
+        self.wasmtime = wasmtime
 
 
 def policy(annotations: Mapping[str, str]) -> str:
@@ -106,11 +111,11 @@ def load(path: str = FILE) -> Config:
     name = places.identity(status)
     kept = places.read(places.note("config", name)).split("\n")
     if len(kept) == _KEPT:
-        return Config(kept[0], int(kept[1]), kept[2], int(kept[3]), float(kept[4]))
+        return Config(kept[0], int(kept[1]), kept[2], int(kept[3]), float(kept[4]), kept[5])
     config = _parse(path)
     text = (
         f"{config.policy}\n{config.max_size}\n{config.plugin_directory}\n{config.max_module}\n"
-        f"{config.wait}"
+        f"{config.wait}\n{config.wasmtime}"
     )
     places.write_note("config", name, text)
     return config
@@ -147,9 +152,8 @@ def _parse(path: str) -> Config:
     except (OSError, ValueError) as error:
         raise CrunwError(f"{path}: {error}") from None
     table = _table(path, document, "aot", ("policy", "max-size", "max-module", "wait"))
-    directory = _table(path, document, "plugins", ("directory",)).get("directory", "")
-    if directory and not (isinstance(directory, str) and directory.startswith("/")):
-        raise CrunwError(f"{path}: plugins.directory: {directory!r} is not an absolute path")
+    directory = _path(path, document, "plugins", "directory")
+    wasmtime = _path(path, document, "engine", "wasmtime")
     name = table.get("policy", "auto")
     if name not in POLICIES:
         raise CrunwError(f"{path}: aot.policy: {name!r} is not one of {_known()}")
@@ -159,7 +163,15 @@ def _parse(path: str) -> Config:
         directory,
         _size(path, table, "max-module", DEFAULT_MODULE),
         _wait(path, table),
+        wasmtime,
     )
+
+
+def _path(path: str, document: dict[str, Any], name: str, key: str) -> str:
+    found: object = _table(path, document, name, (key,)).get(key, "")
+    if not isinstance(found, str) or (found and not found.startswith("/")):
+        raise CrunwError(f"{path}: {name}.{key}: {found!r} is not an absolute path")
+    return found
 
 
 def _size(path: str, table: dict[str, Any], key: str, default: int) -> int:

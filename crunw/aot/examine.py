@@ -8,8 +8,10 @@ from resource import RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, setrlimit
 from typing import TYPE_CHECKING
 
 from crunw import paths
+from crunw.aot.engines import ADVICE, wasmtime_library
 from crunw.engine import PROPOSALS, Engine
 from crunw.errors import CrunwError, KernelError
+from crunw.workload import WASMTIME
 
 if TYPE_CHECKING:
     from typing import Any, NoReturn
@@ -35,13 +37,13 @@ _MEMORY = (
 )  # bytes of the address space, which has the library too, and for each of the module's:
 _GROWTH = 64
 
-_NO_COMPONENTS = "it is a component (build a core module, in Rust for wasm32-wasip1)"
+_NO_WASMTIME = f"wasmtime runs components, and is not on this node ({ADVICE})"
 
 
 def examine(path: str) -> dict[str, Any]:
     """Return what ``crunw inspect --json`` prints. Raises :class:`CrunwError`.
 
-    Of a component only size and kind are known: the engine has no functions for them. The engine
+    Of a component only size and kind are known where there is no wasmtime. The engine
     works in a process of its own, with limits: a module may be made to exhaust it.
     """
     output, pipe = os.pipe()
@@ -91,9 +93,7 @@ def _examine(path: str) -> dict[str, Any]:
     except OSError as error:
         raise KernelError("open", path, error) from None
     if data[:4] == _MAGIC and data[6:8] == _COMPONENT:
-        document = _document(path, data, "component")
-        document["obstacle"] = _NO_COMPONENTS
-        return document
+        return _examine_component(path, data)
     with Engine(stub=paths.engine_stub() or None) as engine:
         found = engine.inspect(path)
         document = _document(path, data, found.kind)
@@ -102,6 +102,20 @@ def _examine(path: str) -> dict[str, Any]:
         document["exports"] = [{"name": item.name, "type": item.type} for item in found.exports]
         document["proposals"] = proposals(engine, path)
         document["sections"] = sections(data)
+        document["obstacle"] = engine.obstacle(path)
+    return document
+
+
+def _examine_component(path: str, data: bytes) -> dict[str, Any]:
+    document = _document(path, data, "component")
+    library = wasmtime_library()
+    if not library:
+        document["obstacle"] = _NO_WASMTIME
+        return document
+    with Engine(library, name=WASMTIME) as engine:
+        found = engine.inspect(path)
+        document["imports"] = [{"name": item.name, "type": item.type} for item in found.imports]
+        document["exports"] = [{"name": item.name, "type": item.type} for item in found.exports]
         document["obstacle"] = engine.obstacle(path)
     return document
 

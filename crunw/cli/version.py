@@ -20,6 +20,7 @@ def version_text(version: str) -> str:
         "EBPF": lambda: True,
         "CRIU": features.has_criu,
         "WASM:wasmedge": features.has_engine,
+        "WASM:wasmtime": features.has_wasmtime,
     }
     words = " ".join(f"+{name}" for name, has in there.items() if has())
     return f"crunw version {version}\n{_commit()}spec: {OCI_VERSION}\n{words}\n"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-_HEAD = 4
+_HEAD = 8
 _MAX_LINKS = 40
 _MAX_OPENED = 1 << 15  # files in the life of a Root: no sane image needs a hundredth
 _MAX_DIRECTORIES = 1024  # of $PATH, as in csrc/init/process.c

@@ -11,6 +11,7 @@ from crunw.aot.digest import of_module
 from crunw.aot.estimate import MAX_MODULE, is_beyond
 from crunw.aot.options import BEST, FAST
 from crunw.errors import CrunwError, SpecError
+from crunw.workload import WASMTIME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Compiled:
         that is none, or that can't be kept, and for a module that no engine could load.
         """
         self._policy = config.policy(annotations)
-        if not host.workload.path:
+        if not host.workload.path or host.engine == WASMTIME:  # which compiles it as it starts
             return
         self._file = host.workload.path.rpartition("/")[2]
         try:

@@ -16,6 +16,7 @@ from crunw.lifecycle.records import execution, first_record
 from crunw.paths import init_path
 from crunw.plan.create import create_plan, first_steps, later_steps
 from crunw.spec.load import load
+from crunw.workload import WASMEDGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Creation(Making):
             init = self._start(console_fd)
             self.compiled.check(init.interpreted)
             if init.interpreted:  # though there is code
-                self.record |= execution(self.compiled.reason, self.compiled.keys())
+                self.record |= execution(self.compiled.reason, self.compiled.keys(), WASMEDGE)
                 self.stage_record()
             self.publish(init.pid)
             init.commit()
@@ -92,7 +93,7 @@ class Creation(Making):
         self.compiled.compile_later()  # overlaps with crunw-init executing the plan
         if host.workload.kind == "wasm":
             reason = "" if host.artefact else self.compiled.reason
-            self.record |= execution(reason, self.compiled.keys())
+            self.record |= execution(reason, self.compiled.keys(), host.engine)
         init.run(self.map_ids, self.stage, self.at_barrier)
         notices.stage("crunw-init")
         if listener_fd >= 0:

@@ -14,7 +14,7 @@ from crunw.plan.host import Host
 from crunw.plan.mounts import LINK_OPTIONS, clean, overlay_layers
 from crunw.plan.wasm import settings
 from crunw.spec.queries import allows, is_bind
-from crunw.workload import decide
+from crunw.workload import WASMEDGE, choose_engine, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,10 +85,25 @@ def use_engine(host: Host, root: Root, cwd: str, spec: Spec) -> None:
         from crunw.lifecycle.plugins import find_plugins
 
         host.wasm.plugin_directory = find_plugins(host.wasm.plugins)
-    host.engine_library = engine_library()
-    host.engine_stub = engine_stub()
+    _find_engine(host, spec)
     if cwd != "/":
         host.root_entries = root.directories()
+
+
+def _find_engine(host: Host, spec: Spec) -> None:
+    """The engine that the module is for; wasmtime is looked for only where it is wanted."""
+    annotations = spec.get("annotations", {})
+    host.engine, why = choose_engine(host.workload, annotations, host.wasm.engine)
+    if host.engine == WASMEDGE:
+        host.engine_library = engine_library()
+        host.engine_stub = engine_stub()
+        return
+    from crunw.aot.engines import ADVICE, wasmtime_library
+
+    host.engine_library = wasmtime_library()
+    if not host.engine_library:
+        missing = f"wasmtime runs this ({why}), and is not on this node ({ADVICE})"
+        raise SpecError("process.args[0]", missing)
 
 
 def seccomp_filter(host: Host, spec: Spec) -> None:

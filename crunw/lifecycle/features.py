@@ -6,6 +6,7 @@ from crunw import __version__
 from crunw.paths import enable_site_packages, engine_stub
 from crunw.plan import flags
 from crunw.plan.mounts import LINK_OPTIONS
+from crunw.workload import WASMTIME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def features() -> dict[str, Any]:
             "run.oci.crun.wasm": _text("io.crunw.wasmedge.version" in engine),  # as crun says it
             "org.opencontainers.runc.checkpoint.enabled": _text(has_criu()),  # as runc says it
             **engine,
+            **_wasmtime(),
         },
         "potentiallyUnsafeConfigAnnotations": [
             "module.wasm.image/variant",
@@ -100,6 +102,11 @@ def has_engine() -> bool:
     return "io.crunw.wasmedge.version" in _engine()
 
 
+def has_wasmtime() -> bool:
+    """Whether components can be run: libwasmtime can be opened."""
+    return "io.crunw.wasmtime.version" in _wasmtime()
+
+
 def _text(value: bool) -> str:
     return "true" if value else "false"
 
@@ -125,3 +132,20 @@ def _engine() -> dict[str, str]:
             }
     except (CrunwError, ImportError) as error:
         return {"io.crunw.wasmedge.error": str(error)}
+
+
+def _wasmtime() -> dict[str, str]:
+    """The engine of components, where the node has it."""
+    from crunw.errors import CrunwError
+
+    try:
+        from crunw.aot.engines import wasmtime_library
+        from crunw.engine import Engine
+
+        library = wasmtime_library()
+        if not library:
+            return {}
+        with Engine(library, name=WASMTIME) as engine:
+            return {"io.crunw.wasmtime.version": engine.version}
+    except (CrunwError, ImportError) as error:
+        return {"io.crunw.wasmtime.error": str(error)}

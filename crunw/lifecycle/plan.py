@@ -24,7 +24,12 @@ def plan_document(request: Request) -> dict[str, Any]:
     workload = host.workload
     return {
         "version": VERSION,
-        "workload": {"kind": workload.kind, "path": workload.path, "reason": workload.reason},
+        "workload": {
+            "kind": workload.kind,
+            "path": workload.path,
+            "reason": workload.reason,
+            "engine": host.engine,
+        },
         "cgroup": {
             "path": cgroup.path if cgroup else "",
             "writes": [
@@ -39,8 +44,9 @@ def plan_document(request: Request) -> dict[str, Any]:
 def plan_text(document: dict[str, Any]) -> str:
     """Return the document for people."""
     workload, cgroup = document["workload"], document["cgroup"]
+    by = f", executed by {workload['engine']}" if workload["engine"] else ""
     text = [
-        f"workload  {workload['kind']}: {workload['reason']}",
+        f"workload  {workload['kind']}: {workload['reason']}{by}",
         f"cgroup    {cgroup['path'] or 'none'}",
     ]
     text += [f"     write {write['file']} = {write['value']}" for write in cgroup["writes"]]

@@ -121,7 +121,7 @@ def engine_steps(host: Host) -> list[Step]:
     """The engine, for a Wasm workload."""
     if host.workload.kind != "wasm":
         return []
-    opened = Step("engine_open", host.engine_library, host.engine_stub)
+    opened = Step("engine_open", host.engine, host.engine_library, host.engine_stub)
     return [opened, *wasm.engine_steps(host.wasm)]
 
 

@@ -36,6 +36,7 @@ class Host:
         "cgroup_version",
         "console_fd",
         "device_program",
+        "engine",
         "engine_library",
         "engine_stub",
         "id",
@@ -91,6 +92,7 @@ class Host:
         self.no_pivot = False
         self.rootless = False  # paths.is_ordinary_user()
         self.no_new_keyring = False
+        self.engine = ""  # "wasmedge", "wasmtime"
         self.engine_library = ""
         self.engine_stub = ""
         self.artefact = ""  # directory of the module's compiled code in the AOT cache

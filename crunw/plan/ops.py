@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 7
+VERSION = 8
 MAGIC = b"CRWP"
 
 OPS: dict[str, tuple[int, str]] = {
@@ -20,7 +20,7 @@ OPS: dict[str, tuple[int, str]] = {
     "fork": (9, "u"),
     "loopback_up": (10, ""),
     "setsid": (11, ""),
-    "engine_open": (12, "ss"),
+    "engine_open": (12, "sss"),
     "engine_artefact": (13, "s"),
     "cgroup_into": (14, "s"),
     "opener": (15, ""),

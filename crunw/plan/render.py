@@ -32,7 +32,7 @@ _NAMES: dict[str, str] = {
     "ns_unshare": "types",
     "time_offsets": "offsets",
     "fork": "types",
-    "engine_open": "library llvm_stub",
+    "engine_open": "engine library llvm_stub",
     "engine_artefact": "directory",
     "engine_plugin": "path",
     "engine_counters": "path",

@@ -90,6 +90,12 @@ def _statistics(found: Settings, text: str) -> None:
     found.statistics = text == "true"
 
 
+def _engine(found: Settings, text: str) -> None:
+    if text not in ("wasmedge", "wasmtime"):
+        raise ValueError(f"{text!r} is not one of wasmedge, wasmtime")
+    found.engine = text
+
+
 def _function(found: Settings, text: str) -> None:
     if not text or not text.isprintable():
         raise ValueError(f"{text!r} is not the name of a function")
@@ -137,6 +143,7 @@ def _plugins(found: Settings, text: str) -> None:
 
 
 _PARSERS: Mapping[str, Callable[[Settings, str], None]] = {
+    "engine": _engine,
     "function": _function,
     "insist": _insist,
     "instruction-limit": _instructions,

@@ -24,6 +24,7 @@ class Settings:
 
     __slots__ = (
         "counters",
+        "engine",
         "function",
         "initial_pages",
         "insist",
@@ -40,6 +41,7 @@ class Settings:
     )
 
     def __init__(self) -> None:
+        self.engine = ""
         self.function = ""
         self.memory_pages = 0  # of 64 KiB, for each memory
         self.within_limit = False  # as many as the container's memory limit holds

@@ -12,6 +12,7 @@ from crunw import directories, paths
 from crunw.aot.options import BEST
 from crunw.errors import CrunwError
 from crunw.setup.finding import BROKEN, INFO, OK, WARNING, Finding
+from crunw.workload import WASMTIME
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -96,7 +97,24 @@ def webassembly() -> list[Finding]:
     if not uses_stub:
         advice = "build crunw again with the installed libwasmedge, so that modules start faster"
         stub = Finding("LLVM stub", WARNING, "does not fit libwasmedge", advice)
-    return [Finding("libwasmedge", OK, found), stub, compiled()]
+    return [Finding("libwasmedge", OK, found), stub, compiled(), wasmtime()]
+
+
+def wasmtime() -> Finding:
+    """The engine of components, which a node need not have."""
+    from crunw.aot.engines import ADVICE, wasmtime_library
+    from crunw.engine import Engine
+
+    try:
+        library = wasmtime_library()
+        if not library:
+            return Finding(
+                "wasmtime", INFO, f"not on this node: components can't be run ({ADVICE})"
+            )
+        with Engine(library, name=WASMTIME) as engine:
+            return Finding("wasmtime", OK, f"{engine.version}, {library}")
+    except CrunwError as error:
+        return Finding("wasmtime", WARNING, str(error), ADVICE)
 
 
 def compiled() -> Finding:

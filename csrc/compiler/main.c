@@ -1,4 +1,5 @@
-/* crunw-compiler LIBRARY MODULE REPORT DIRECTORY LEVEL [WORD…]: compile one module ahead of time.
+/* crunw-compiler ENGINE LIBRARY MODULE REPORT DIRECTORY LEVEL [WORD…]: compile one module ahead of
+ * time.
  *
  * LLVM keeps what it has allocated and can't be interrupted: a process of its own gives everything
  * back, whether it ends, is stopped or is killed. crunw/aot/compiler.py starts it.
@@ -49,6 +50,7 @@
 #define SIGNALLED 128
 
 struct job {
+    const char *engine;
     const char *library;
     int module;
     int report;
@@ -107,13 +109,14 @@ static int parse_word(struct job *job, const char *word) {
 }
 
 static int parse_arguments(struct job *job, int count, char **arguments) {
-    if (count < 6 || parse_descriptor(arguments[2], &job->module) != 0 ||
-        parse_descriptor(arguments[3], &job->report) != 0 ||
-        parse_descriptor(arguments[4], &job->directory) != 0)
+    if (count < 7 || parse_descriptor(arguments[3], &job->module) != 0 ||
+        parse_descriptor(arguments[4], &job->report) != 0 ||
+        parse_descriptor(arguments[5], &job->directory) != 0)
         return -1;
-    job->library = arguments[1];
-    job->options.level = arguments[5][0];
-    for (int index = 6; index < count; index++)
+    job->engine = arguments[1];
+    job->library = arguments[2];
+    job->options.level = arguments[6][0];
+    for (int index = 7; index < count; index++)
         if (parse_word(job, arguments[index]) != 0)
             return -1;
     return 0;
@@ -350,7 +353,7 @@ static int start_checker(struct job *job, struct engine *engine, struct engine_e
 static struct engine *prepare(struct job *job, struct engine_error *error) {
     static const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
-    struct engine *engine = engine_open(job->library, NULL, error);
+    struct engine *engine = engine_open(job->engine, job->library, NULL, error);
     if (!engine || enter_directory(job, error) != 0 ||
         (job->sandbox && enter_sandbox(job, error) != 0))
         return NULL;
@@ -377,7 +380,8 @@ static int check_exceptions(const struct job *job, const struct engine *engine,
     if (asked && status == 0)
         return 0;
     snprintf(error->message, sizeof error->message,
-             "exception handling can't be compiled by libwasmedge %s", engine_version(engine));
+             "exception handling can't be compiled by lib%s %s", engine_name(engine),
+             engine_version(engine));
     return -1;
 }
 

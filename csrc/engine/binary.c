@@ -1,6 +1,6 @@
 /* The outer structure of a module: header and sections (WebAssembly core specification, 5.5).
  * Everything is checked against the end of the file before it is used. */
-#include "internal.h"
+#include "binary.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -196,8 +196,8 @@ static const struct {
     {"<", 1, "HTML or XML: a page in place of a download?"},
 };
 
-/* Refuses what is not a core module with a sentence that says what it is. */
-static int check_header(const struct binary *binary, struct engine_error *error) {
+/* Refuses what is no WebAssembly with a sentence that says what it is. */
+static int check_header(struct binary *binary, struct engine_error *error) {
     if (!binary->bytes)
         return engine_fail(error, "the file is empty, not a WebAssembly module");
     for (size_t i = 0; i < sizeof MISTAKEN / sizeof MISTAKEN[0]; i++)
@@ -210,10 +210,9 @@ static int check_header(const struct binary *binary, struct engine_error *error)
         return engine_fail(error, "the module is truncated: %" PRIu32 " bytes", binary->length);
     unsigned version = binary->bytes[4] | (unsigned)binary->bytes[5] << 8;
     unsigned layer = binary->bytes[6] | (unsigned)binary->bytes[7] << 8;
+    binary->is_component = layer == 1;
     if (layer == 1)
-        return engine_fail(error, "this is a WebAssembly component, which libwasmedge can't run: "
-                                  "build a core module for WASI preview 1 (for Rust: --target "
-                                  "wasm32-wasip1)");
+        return 0;
     if (layer != 0 || version != 1)
         return engine_fail(error, "unknown version of WebAssembly: %u, layer %u", version, layer);
     return 0;
@@ -234,7 +233,7 @@ static int read_all(struct binary *binary, int fd, struct engine_error *error) {
     return 0;
 }
 
-int binary_read(struct binary *binary, int fd, struct engine_error *error) {
+int binary_read_any(struct binary *binary, int fd, struct engine_error *error) {
     *binary = (struct binary){0};
     struct stat status;
     if (fstat(fd, &status) != 0)
@@ -254,10 +253,21 @@ int binary_read(struct binary *binary, int fd, struct engine_error *error) {
         binary->bytes = bytes;
     }
     if (read_all(binary, fd, error) == 0 && check_header(binary, error) == 0 &&
-        inspect_sections(binary, error) == 0)
+        (binary->is_component || inspect_sections(binary, error) == 0))
         return 0;
     binary_free(binary);
     return -1;
+}
+
+int binary_read(struct binary *binary, int fd, struct engine_error *error) {
+    if (binary_read_any(binary, fd, error) != 0)
+        return -1;
+    if (!binary->is_component)
+        return 0;
+    binary_free(binary);
+    return engine_fail(error, "this is a WebAssembly component, which libwasmedge can't run: "
+                              "wasmtime can (docs/components.md), or build a core module for WASI "
+                              "preview 1 (for Rust: --target wasm32-wasip1)");
 }
 
 void binary_free(struct binary *binary) {

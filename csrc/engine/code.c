@@ -1,6 +1,6 @@
 /* What is read of the code section: the instructions for exceptions, the local variables. */
 #define _GNU_SOURCE
-#include "internal.h"
+#include "binary.h"
 
 /* One that fails ends the reading: then so much of the code is not known. */
 static bool skip_numbers(struct reader *reader, unsigned count) {

@@ -1,5 +1,6 @@
-/* The one layer over libwasmedge: open the library, load a module, run it as a WASI program,
- * compile it ahead of time. Linked into crunw-init and into the Python module crunw._engine.
+/* The one layer over the engines: open an engine's library, load a module, run it as a WASI
+ * program, compile it ahead of time. Linked into crunw-init and into the Python module
+ * crunw._engine. The folders wasmedge and wasmtime implement it, engine.c finds out which.
  *
  * Functions that can fail return NULL or -1 with `error` filled in: one line that says what is
  * wrong and, where the library knows it, at which byte of the module.
@@ -26,13 +27,17 @@ struct engine_error {
 struct engine;
 struct engine_module;
 
-/* Opens libwasmedge, a path or a soname. `stub` is the path of the LLVM stub built with crunw, or
- * NULL for the real LLVM (compiling needs it). A stub that does not fit the installed library is
- * left aside. Versions before 0.14 are refused. */
-struct engine *engine_open(const char *library, const char *stub, struct engine_error *error);
+/* Opens the library of the engine `name`, "wasmedge" or "wasmtime", a path or a soname. `stub` is
+ * the path of the LLVM stub built with crunw, or NULL for the real LLVM (compiling needs it), of
+ * WasmEdge alone. A stub that does not fit the installed library is left aside. Versions that crunw
+ * is not made for are refused. */
+struct engine *engine_open(const char *name, const char *library, const char *stub,
+                           struct engine_error *error);
+/* "wasmedge" */
+const char *engine_name(const struct engine *engine);
 /* "0.14.1"; owned by the library. */
 const char *engine_version(const struct engine *engine);
-/* Whether libwasmedge runs on the stub, that is without LLVM. */
+/* Whether the library runs on the stub, that is without LLVM. */
 bool engine_uses_stub(const struct engine *engine);
 /* Names what the library's interpreter executes wrongly of exception handling, as "catch_all,
  * catch_all_ref", at most `size` - 1 bytes; "": nothing. */

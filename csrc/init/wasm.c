@@ -1,4 +1,4 @@
-/* The engine's steps: libwasmedge and what this node has compiled are opened on the host's files,
+/* The engine's steps: its library and what this node has compiled are opened on the host's files,
  * the module is loaded and run in the sealed container, by this process. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,15 +16,17 @@
 #include "preopen.h"
 #include "sys.h"
 
-#define ENGINE_LIBRARY "libwasmedge.so.0" /* as crunw/paths.py names it */
-#define ARTEFACT "module.so"              /* as crunw/aot/ names it */
+/* The engine that is expected, as crunw/paths.py names it and its library. */
+#define ENGINE_NAME "wasmedge"
+#define ENGINE_LIBRARY "libwasmedge.so.0"
+#define ARTEFACT "module.so" /* as crunw/aot/ names it */
 
 /* The engine, its libraries opened below the read-only root where they are there. */
-static int open_engine(struct init *init, const char *library, const char *stub,
+static int open_engine(struct init *init, const char *name, const char *library, const char *stub,
                        struct engine_error *error) {
     if (library_root_enter(init) < 0)
         return -1;
-    init->engine = engine_open(library, stub, error);
+    init->engine = engine_open(name, library, stub, error);
     return library_root_leave(init);
 }
 
@@ -35,20 +37,24 @@ int engine_expect(struct init *init) {
     if (stub == NULL)
         return 0;
     init->library = ENGINE_LIBRARY;
-    return open_engine(init, init->library, access(stub, R_OK) == 0 ? stub : NULL, &ignored);
+    return open_engine(init, ENGINE_NAME, init->library, access(stub, R_OK) == 0 ? stub : NULL,
+                       &ignored);
 }
 
 int run_engine_open(struct init *init, struct step *step) {
+    const char *name = step_string(step);
     const char *library = step_string(step);
     const char *stub = step_string(step);
     struct engine_error error;
     if (init->engine && strcmp(init->library, library) == 0)
         return 0;
+    if (init->engine)
+        engine_close(init->engine); /* another one than was expected */
     init->library = library;
-    if (open_engine(init, library, *stub ? stub : NULL, &error) < 0)
+    if (open_engine(init, name, library, *stub ? stub : NULL, &error) < 0)
         return -1;
     if (!init->engine && init->library_root_fd >= 0) {
-        init->engine = engine_open(library, *stub ? stub : NULL, &error);
+        init->engine = engine_open(name, library, *stub ? stub : NULL, &error);
         if (init->engine)
             report_notice(
                 init, NOTICE_WARNING, library,

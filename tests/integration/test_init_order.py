@@ -47,7 +47,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> list[Step]
         Step("net_up", "lo"),
         Step("net_address", "lo", 2, 8, 0, 0, b""),
         Step("setsid"),
-        Step("engine_open", engine_library(), engine_stub()),
+        Step("engine_open", "wasmedge", engine_library(), engine_stub()),
         Step("engine_artefact", root),
         Step("engine_plugin", f"{root}/none.so"),
         Step("engine_counters", f"{root}/counters"),

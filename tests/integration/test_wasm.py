@@ -96,7 +96,7 @@ def test_start_section_runs_at_start_not_at_create(crunw, wasm_bundle, tmp_path)
     ("module", "words"),
     [
         ("truncated", ["truncated"]),
-        ("component", ["component", "wasm32-wasip1"]),
+        ("component", ["component", "wasi:cli/run"]),
         ("version2", ["version"]),
         ("imports", ["missing", "no_such_call"]),
         ("import_type", ["incompatible import type"]),

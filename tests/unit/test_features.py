@@ -23,7 +23,15 @@ def claims() -> tuple[set[str], list[bool]]:
 def test_all_that_is_installed():
     words, found = claims()
     assert found == [True, True, True]
-    assert {"+SYSTEMD", "+SECCOMP", "+CRIU", "+WASM:wasmedge", "+CAP", "+EBPF"} <= words
+    assert {
+        "+SYSTEMD",
+        "+SECCOMP",
+        "+CRIU",
+        "+WASM:wasmedge",
+        "+WASM:wasmtime",
+        "+CAP",
+        "+EBPF",
+    } <= words
 
 
 @pytest.mark.parametrize(
@@ -31,8 +39,12 @@ def test_all_that_is_installed():
     [
         (["jeepney"], [0], {"+SYSTEMD"}),
         (["crunw._seccomp"], [1], {"+SECCOMP"}),
-        (["crunw.engine"], [2], {"+WASM:wasmedge"}),
-        (["crunw._seccomp", "crunw.engine"], [1, 2], {"+SECCOMP", "+WASM:wasmedge"}),  # no cffi
+        (["crunw.engine"], [2], {"+WASM:wasmedge", "+WASM:wasmtime"}),
+        (
+            ["crunw._seccomp", "crunw.engine"],  # no cffi
+            [1, 2],
+            {"+SECCOMP", "+WASM:wasmedge", "+WASM:wasmtime"},
+        ),
     ],
 )
 def test_what_is_missing(monkeypatch, modules, lacks, words):

@@ -92,6 +92,7 @@ class Case:
             rootfs=path if path.startswith("/") else f"{BUNDLE}/{path}",
             workload=decide(spec.get("annotations", {}), process["args"][0], self.head),
         )
+        host.engine = "wasmedge"
         host.engine_library, host.engine_stub = "libwasmedge.so.0", "/host/stub.so"
         if host.workload.kind == "wasm":
             host.wasm = settings(spec)

@@ -42,7 +42,7 @@ def test_layout():
     payload = b"\x02\0\0\0" + b"\x01\0\0\0a\0" + b"\0\0\0\0\0" + b"\0\0\0\0"
     process = b"\x3c\0\0\0" + len(payload).to_bytes(4, "little") + payload
     body = umask + process
-    header = b"CRWP\x07\0\0\0\x02\0\0\0" + len(body).to_bytes(4, "little")
+    header = b"CRWP\x08\0\0\0\x02\0\0\0" + len(body).to_bytes(4, "little")
     assert plan == header + bytes(4) + body
 
 

@@ -18,7 +18,7 @@ from crunw.errors import CrunwError
 from crunw.plan.ops import MOUNT_COPY_LINK, MOUNT_SOURCE_LINK, MOUNT_TARGET_LINK
 
 PROJECT = Path(__file__).parents[2]
-WASM, ELF = b"\0asm", b"\x7fELF"
+WASM, ELF = b"\0asm\1\0\0\0", b"\x7fELF\0\0\0\0"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crunw.errors import SpecError
-from crunw.workload import HANDLER, VARIANT, decide
+from crunw.workload import HANDLER, VARIANT, WASMEDGE, WASMTIME, choose_engine, decide
 
 WASM, ELF, SCRIPT, OTHER, NONE = b"\0asm", b"\x7fELF", b"#!/b", b"(mod", b""
 CRI = {"io.kubernetes.cri.container-type": "container"}
@@ -17,7 +17,7 @@ CRI_O = {"io.kubernetes.cri-o.ContainerType": "container"}
     "asked",
     [
         {},
-        *({HANDLER: handler} for handler in ("wasm", "wasmedge", "wasm-smart", "wasmedge-smart")),
+        *({HANDLER: handler} for handler in ("wasm", "wasmtime", "wasmedge-smart")),
         *({VARIANT: variant} for variant in ("compat", "compat-smart", "something")),
     ],
 )
@@ -78,3 +78,20 @@ def test_unknown_handler() -> None:
 def test_reason(annotations: dict[str, str], path: str, head: bytes, reason: str) -> None:
     workload = decide(annotations, path, head)
     assert (workload.path, workload.reason) == (path, reason)
+
+
+@pytest.mark.parametrize(
+    ("head", "annotations", "asked", "engine"),
+    [
+        (b"\0asm\1\0\0\0", {}, "", WASMEDGE),
+        (b"\0asm\x0d\0\1\0", {}, "", WASMTIME),
+        (b"\0asm\1\0\0\0", {HANDLER: "wasmtime"}, "", WASMTIME),
+        (b"\0asm\1\0\0\0", {HANDLER: "wasmtime"}, WASMEDGE, WASMEDGE),
+        (b"\0asm\x0d\0\1\0", {HANDLER: "wasmedge"}, "", WASMTIME),
+        (b"\0asm\x0d\0\1\0", {}, WASMEDGE, WASMEDGE),
+        (WASM, {}, "", WASMEDGE),  # truncated
+    ],
+)
+def test_engine(head: bytes, annotations: dict[str, str], asked: str, engine: str) -> None:
+    workload = decide(annotations, "/a", head)
+    assert choose_engine(workload, annotations, asked)[0] == engine

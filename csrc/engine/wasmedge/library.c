@@ -5,22 +5,8 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int engine_fail(struct engine_error *error, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(error->message, sizeof(error->message), format, arguments);
-    va_end(arguments);
-    /* Names in a module may hold anything; an error is one line. */
-    for (char *at = error->message; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 127)
-            *at = '?';
-    return -1;
-}
 
 /* The object's first dynamic string with this tag, or the one that equals `wanted`; else NULL. */
 static const char *dynamic_string(void *handle, ElfW(Sxword) tag, const char *wanted) {
@@ -89,14 +75,15 @@ static int resolve_symbols(struct engine *engine, struct engine_error *error) {
     return 0;
 }
 
-struct engine *engine_open(const char *library, const char *stub, struct engine_error *error) {
+struct engine *wasmedge_open(const char *library, const char *stub, struct engine_error *error) {
     struct engine *engine = calloc(1, sizeof(*engine));
     if (!engine) {
         engine_fail(error, "out of memory");
         return NULL;
     }
+    engine->operations = &wasmedge_operations;
     if (open_library(engine, library, stub, error) != 0 || resolve_symbols(engine, error) != 0) {
-        engine_close(engine);
+        wasmedge_close(engine);
         return NULL;
     }
     /* It would write to the program's standard output. */
@@ -104,11 +91,11 @@ struct engine *engine_open(const char *library, const char *stub, struct engine_
     return engine;
 }
 
-const char *engine_version(const struct engine *engine) { return engine->wasmedge.VersionGet(); }
+const char *wasmedge_version(const struct engine *engine) { return engine->wasmedge.VersionGet(); }
 
-bool engine_uses_stub(const struct engine *engine) { return engine->uses_stub; }
+bool wasmedge_uses_stub(const struct engine *engine) { return engine->uses_stub; }
 
-void engine_close(struct engine *engine) {
+void wasmedge_close(struct engine *engine) {
     if (engine->library)
         dlclose(engine->library);
     if (engine->stub)
@@ -116,3 +103,30 @@ void engine_close(struct engine *engine) {
     free(engine->plugins);
     free(engine);
 }
+
+const struct engine_operations wasmedge_operations = {
+    .name = "wasmedge",
+    .open = wasmedge_open,
+    .version = wasmedge_version,
+    .uses_stub = wasmedge_uses_stub,
+    .wrong_exceptions = wasmedge_wrong_exceptions,
+    .load_plugin = wasmedge_load_plugin,
+    .close = wasmedge_close,
+    .load = wasmedge_load,
+    .load_compiled = wasmedge_load_compiled,
+    .module_close = wasmedge_module_close,
+    .module_kind = wasmedge_module_kind,
+    .module_has_native_code = wasmedge_module_has_native_code,
+    .module_imports = wasmedge_module_imports,
+    .module_exports = wasmedge_module_exports,
+    .check = wasmedge_check,
+    .prepare = wasmedge_prepare,
+    .module_doubt = wasmedge_module_doubt,
+    .module_descriptor = wasmedge_module_descriptor,
+    .run = wasmedge_run,
+    .module_statistics = wasmedge_module_statistics,
+    .check_runnable = wasmedge_check_runnable,
+    .compiles_exceptions = wasmedge_compiles_exceptions,
+    .compile = wasmedge_compile,
+    .check_compiled = wasmedge_check_compiled,
+};

@@ -41,7 +41,7 @@ static bool numbers_are_known(const struct engine *engine) {
 WasmEdge_ConfigureContext *configure_create(const struct engine *engine, enum execution execution,
                                             uint32_t max_memory_pages, bool statistics,
                                             uint32_t without, struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &engine->wasmedge;
     if (without && !numbers_are_known(engine)) {
         engine_fail(error,
                     "libwasmedge is another version than the %s that crunw was built with: "

@@ -21,7 +21,7 @@ struct parse {
 static void parse(void *argument) {
     struct parse *parse = argument;
     struct engine_module *module = parse->module;
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     WasmEdge_LoaderContext *loader = wasmedge->LoaderCreate(module->configure);
     WasmEdge_ValidatorContext *validator = wasmedge->ValidatorCreate(module->configure);
 
@@ -61,7 +61,7 @@ static void fail_parse(struct parse *failed, struct engine_error *error) {
 }
 
 static int create_statistics(struct engine_module *module, struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     uint64_t *costs = calloc(COST_TABLE_LENGTH, sizeof(*costs));
     module->statistics = wasmedge->StatisticsCreate();
     if (!costs || !module->statistics) {
@@ -76,7 +76,7 @@ static int create_statistics(struct engine_module *module, struct engine_error *
 }
 
 bool find_function(const struct engine_module *module, const char *name, bool *takes_nothing) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     uint32_t count = wasmedge->ASTModuleListExportsLength(module->ast);
     const WasmEdge_ExportTypeContext **exports = calloc(count + 1u, sizeof(*exports));
     bool found = false;
@@ -137,11 +137,12 @@ static struct engine_module *create(struct engine *engine, struct parse *attempt
         engine_fail(error, "out of memory");
         return NULL;
     }
+    module->operations = engine->operations;
     module->engine = engine;
     attempt->module = module;
     if (load(attempt, options, error) == 0)
         return module;
-    engine_module_close(module);
+    wasmedge_module_close(module);
     return NULL;
 }
 
@@ -176,20 +177,20 @@ static int set_outline(struct engine_module *module, const struct engine_options
     return 0;
 }
 
-struct engine_module *engine_load_compiled(struct engine *engine, const char *path,
-                                           const struct engine_options *options,
-                                           struct engine_error *error) {
+struct engine_module *wasmedge_load_compiled(struct engine *engine, const char *path,
+                                             const struct engine_options *options,
+                                             struct engine_error *error) {
     struct parse attempt = {.compiled = path};
     struct engine_module *module = create(engine, &attempt, options, error);
     if (!module || set_outline(module, options, compiled_outline(path), error) == 0)
         return module;
-    engine_module_close(module);
+    wasmedge_module_close(module);
     return NULL;
 }
 
-struct engine_module *engine_load(struct engine *engine, int fd,
-                                  const struct engine_options *options,
-                                  struct engine_error *error) {
+struct engine_module *wasmedge_load(struct engine *engine, int fd,
+                                    const struct engine_options *options,
+                                    struct engine_error *error) {
     struct binary binary;
     if (binary_read(&binary, fd, error) != 0)
         return NULL;
@@ -201,12 +202,12 @@ struct engine_module *engine_load(struct engine *engine, int fd,
     module->has_native = binary.has_native;
     if (set_outline(module, options, binary.outline, error) == 0)
         return module;
-    engine_module_close(module);
+    wasmedge_module_close(module);
     return NULL;
 }
 
-void engine_module_close(struct engine_module *module) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+void wasmedge_module_close(struct engine_module *module) {
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     wasmedge->ModuleInstanceDelete(module->instance);
     wasmedge->StoreDelete(module->store);
     delete_plugin_modules(module);
@@ -218,9 +219,9 @@ void engine_module_close(struct engine_module *module) {
     free(module);
 }
 
-enum engine_kind engine_module_kind(const struct engine_module *module) { return module->kind; }
+enum engine_kind wasmedge_module_kind(const struct engine_module *module) { return module->kind; }
 
-bool engine_module_has_native_code(const struct engine_module *module) {
+bool wasmedge_module_has_native_code(const struct engine_module *module) {
     return module->has_native;
 }
 
@@ -240,9 +241,9 @@ static const char *type_name(enum WasmEdge_ExternalType type) {
     return "unknown";
 }
 
-size_t engine_module_imports(const struct engine_module *module, struct engine_external *list,
-                             size_t size) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+size_t wasmedge_module_imports(const struct engine_module *module, struct engine_external *list,
+                               size_t size) {
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     uint32_t count = wasmedge->ASTModuleListImportsLength(module->ast);
     const WasmEdge_ImportTypeContext **imports = calloc(count + 1u, sizeof(*imports));
     if (!imports)
@@ -259,9 +260,9 @@ size_t engine_module_imports(const struct engine_module *module, struct engine_e
     return count;
 }
 
-size_t engine_module_exports(const struct engine_module *module, struct engine_external *list,
-                             size_t size) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+size_t wasmedge_module_exports(const struct engine_module *module, struct engine_external *list,
+                               size_t size) {
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     uint32_t count = wasmedge->ASTModuleListExportsLength(module->ast);
     const WasmEdge_ExportTypeContext **exports = calloc(count + 1u, sizeof(*exports));
     if (!exports)

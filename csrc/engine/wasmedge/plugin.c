@@ -7,7 +7,7 @@
 /* The name of the one plugin that there is now beside `known` ones; a NULL buffer: there is none.
  * The library lists them in the order in which they were loaded. */
 static WasmEdge_String newest(const struct engine *engine, uint32_t known) {
-    const struct engine_symbols *wasmedge = &engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &engine->wasmedge;
     WasmEdge_String found = {0};
     uint32_t count = wasmedge->PluginListPluginsLength();
     WasmEdge_String *names = calloc(count + 1u, sizeof(*names));
@@ -27,8 +27,8 @@ static int fail_plugin(const char *path, struct engine_error *error) {
     return engine_fail(error, "%s: not a plugin for this version of libwasmedge", path);
 }
 
-int engine_load_plugin(struct engine *engine, const char *path, struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &engine->wasmedge;
+int wasmedge_load_plugin(struct engine *engine, const char *path, struct engine_error *error) {
+    const struct wasmedge_symbols *wasmedge = &engine->wasmedge;
     const WasmEdge_PluginContext **grown =
         realloc(engine->plugins, (engine->plugin_count + 1) * sizeof(*grown));
     if (!grown)
@@ -46,7 +46,7 @@ int engine_load_plugin(struct engine *engine, const char *path, struct engine_er
 
 static int register_module(struct engine_module *module, const WasmEdge_PluginContext *plugin,
                            WasmEdge_String name, struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     WasmEdge_ModuleInstanceContext *created = wasmedge->PluginCreateModule(plugin, name);
     if (!created)
         return engine_fail(error, "the plugin does not create its module %.*s", (int)name.Length,
@@ -62,7 +62,7 @@ static int register_module(struct engine_module *module, const WasmEdge_PluginCo
 
 static int create_modules(struct engine_module *module, const WasmEdge_PluginContext *plugin,
                           struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     uint32_t count = wasmedge->PluginListModuleLength(plugin);
     WasmEdge_String *names = calloc(count + 1u, sizeof(*names));
     WasmEdge_ModuleInstanceContext **grown =

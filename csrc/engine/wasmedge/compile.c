@@ -12,7 +12,7 @@ static const char levels[] = {
 
 static int configure(const struct engine *engine, WasmEdge_ConfigureContext *context,
                      const struct engine_compile_options *options, struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &engine->wasmedge;
     const char *level = memchr(levels, options->level, sizeof(levels));
     if (!level)
         return engine_fail(error, "unknown optimization level %c", options->level);
@@ -28,7 +28,7 @@ static int configure(const struct engine *engine, WasmEdge_ConfigureContext *con
 
 static int compile(const struct engine *engine, const struct binary *binary, const char *output,
                    const struct engine_compile_options *options, struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &engine->wasmedge;
     WasmEdge_ConfigureContext *context =
         configure_create(engine, INTERPRETED, 0, options->statistics, options->without, error);
     if (!context)
@@ -47,8 +47,8 @@ static int compile(const struct engine *engine, const struct binary *binary, con
     return outcome;
 }
 
-int engine_compile(struct engine *engine, int fd, const char *output,
-                   const struct engine_compile_options *options, struct engine_error *error) {
+int wasmedge_compile(struct engine *engine, int fd, const char *output,
+                     const struct engine_compile_options *options, struct engine_error *error) {
     struct binary binary;
     if (binary_read(&binary, fd, error) != 0)
         return -1;
@@ -67,12 +67,13 @@ struct trial {
 
 static void load_trial(void *argument) {
     struct trial *trial = argument;
-    trial->module = engine_load_compiled(trial->engine, trial->path, trial->options, &trial->error);
+    trial->module =
+        wasmedge_load_compiled(trial->engine, trial->path, trial->options, &trial->error);
 }
 
-int engine_check_compiled(struct engine *engine, const char *path,
-                          const struct engine_compile_options *options,
-                          struct engine_error *error) {
+int wasmedge_check_compiled(struct engine *engine, const char *path,
+                            const struct engine_compile_options *options,
+                            struct engine_error *error) {
     const struct engine_options plain = {.statistics = options->statistics,
                                          .without = options->without};
     struct trial trial = {.engine = engine, .path = path, .options = &plain};
@@ -81,7 +82,7 @@ int engine_check_compiled(struct engine *engine, const char *path,
     capture_log(engine, load_trial, &trial, log, sizeof log);
     if (!trial.module)
         return engine_fail(error, "the compiled code can't be loaded: %s", trial.error.message);
-    engine_module_close(trial.module);
+    wasmedge_module_close(trial.module);
     const char *reason = strstr(log, "AOT section");
     if (!reason || !strstr(reason, "nterpreter mode"))
         return 0;

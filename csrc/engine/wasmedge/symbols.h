@@ -76,7 +76,7 @@
     X(ResultOK)                                                                                    \
     X(ResultGetMessage)
 
-struct engine_symbols {
+struct wasmedge_symbols {
 #define ENGINE_POINTER(name) __typeof__(WasmEdge_##name) *name;
     ENGINE_SYMBOLS(ENGINE_POINTER)
 #undef ENGINE_POINTER

@@ -29,7 +29,7 @@ static const struct {
 
 static bool execute(const struct engine *engine, WasmEdge_ConfigureContext *configure,
                     const WasmEdge_ASTModuleContext *ast) {
-    const struct engine_symbols *wasmedge = &engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &engine->wasmedge;
     WasmEdge_ExecutorContext *executor = wasmedge->ExecutorCreate(configure, NULL);
     WasmEdge_StoreContext *store = wasmedge->StoreCreate();
     WasmEdge_ModuleInstanceContext *instance = NULL;
@@ -42,7 +42,7 @@ static bool execute(const struct engine *engine, WasmEdge_ConfigureContext *conf
 
 /* Whether the interpreter runs a probe to its end. */
 static bool is_right(const struct engine *engine, unsigned exception) {
-    const struct engine_symbols *wasmedge = &engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &engine->wasmedge;
     struct engine_error ignored;
     WasmEdge_ConfigureContext *configure =
         configure_create(engine, INTERPRETED, 0, false, 0, &ignored);
@@ -81,34 +81,25 @@ static bool compiles(struct engine *engine, unsigned exception, const char *outp
         return false;
     bool done = write(fd, PROBES[exception].bytes, PROBES[exception].length) ==
                     (ssize_t)PROBES[exception].length &&
-                engine_compile(engine, fd, output, options, &ignored) == 0;
+                wasmedge_compile(engine, fd, output, options, &ignored) == 0;
     close(fd);
     struct engine_module *module =
-        done ? engine_load_compiled(engine, output, &plain, &ignored) : NULL;
+        done ? wasmedge_load_compiled(engine, output, &plain, &ignored) : NULL;
     if (!module)
         return false;
     done = execute(engine, module->configure, module->ast);
-    engine_module_close(module);
+    wasmedge_module_close(module);
     return done;
 }
 
-bool engine_compiles_exceptions(struct engine *engine, uint32_t used, const char *output,
-                                const struct engine_compile_options *options) {
+bool wasmedge_compiles_exceptions(struct engine *engine, uint32_t used, const char *output,
+                                  const struct engine_compile_options *options) {
     for (unsigned exception = 0; exception < PROBE_COUNT; exception++)
         if (used >> exception & 1 && !compiles(engine, exception, output, options))
             return false;
     return true;
 }
 
-uint32_t engine_used_exceptions(int fd) {
-    struct binary binary;
-    struct engine_error ignored;
-    if (binary_read(&binary, fd, &ignored) != 0)
-        return 0;
-    binary_free(&binary);
-    return binary.outline.exceptions;
-}
-
-void engine_wrong_exceptions(const struct engine *engine, char *text, size_t size) {
+void wasmedge_wrong_exceptions(const struct engine *engine, char *text, size_t size) {
     exceptions_wrong(engine, (1U << PROBE_COUNT) - 1, text, size);
 }

@@ -2,8 +2,6 @@
 /* A validated module as a WASI program: arguments, environment, directories, exit status. */
 #include "internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,37 +13,6 @@
 
 #define FIRST_PREOPEN 3
 #define MAX_ATTEMPTS 64
-
-static uint32_t list_length(const char *const *list) {
-    uint32_t length = 0;
-    while (list[length])
-        length++;
-    return length;
-}
-
-/* The library leaves out, silently, a preopen that it can't open. */
-static int check_preopen(const char *preopen, struct engine_error *error) {
-    const char *colon = strchr(preopen, ':');
-    if (!colon || colon == preopen || colon[1] == '\0')
-        return engine_fail(error, "preopen %s: not guest:host[:readonly]", preopen);
-    size_t length = strcspn(colon + 1, ":");
-    const char *mode = colon + 1 + length;
-    if (*mode && strcmp(mode, ":readonly") != 0)
-        return engine_fail(error, "preopen %s: %s is not readonly", preopen, mode + 1);
-    char *host = strndup(colon + 1, length);
-    if (!host)
-        return engine_fail(error, "out of memory");
-    int fd;
-    do
-        fd = open(host, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    while (fd < 0 && errno == EINTR);
-    int number = errno;
-    free(host);
-    if (fd < 0)
-        return engine_fail(error, "preopen %s: %s", preopen, strerror(number));
-    close(fd);
-    return 0;
-}
 
 static int preopen_descriptor(const struct engine *engine,
                               const WasmEdge_ModuleInstanceContext *wasi, uint32_t index) {
@@ -73,7 +40,7 @@ static bool in_order(const struct engine *engine, const WasmEdge_ModuleInstanceC
  * has holes of their size, and an attempt that is kept fills holes. */
 static int create_wasi(struct engine_module *module, const struct engine_program *program,
                        struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     WasmEdge_ModuleInstanceContext *attempts[MAX_ATTEMPTS];
     uint32_t preopens = list_length(program->preopens);
     size_t count = 0;
@@ -94,7 +61,7 @@ static int create_wasi(struct engine_module *module, const struct engine_program
 /* Functions are all that WASI and plugins provide. */
 static bool has(const struct engine_module *module, const WasmEdge_ModuleInstanceContext *provider,
                 const struct engine_external *import) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     WasmEdge_String owner = wasmedge->ModuleInstanceGetModuleName(provider);
     WasmEdge_String name = {.Length = (uint32_t)import->name_length, .Buf = import->name};
     return import->module_length == owner.Length &&
@@ -146,11 +113,11 @@ static const char *explain_import(const struct engine_external *import) {
 
 /* Names what is missing, as far as the message reaches; the library would say "unknown import". */
 static int check_imports(const struct engine_module *module, struct engine_error *error) {
-    size_t count = engine_module_imports(module, NULL, 0);
+    size_t count = wasmedge_module_imports(module, NULL, 0);
     struct engine_external *imports = calloc(count + 1, sizeof(*imports));
     if (!imports)
         return engine_fail(error, "out of memory");
-    engine_module_imports(module, imports, count);
+    wasmedge_module_imports(module, imports, count);
     char missing[300] = "";
     const char *hint = NULL;
     size_t length = 0;
@@ -192,7 +159,7 @@ static int check_function(struct engine_module *module, const char *function,
 
 /* The parsed form is as large as the module several times over, and not needed any more. */
 static int instantiate(struct engine_module *module, struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     WasmEdge_Result result = wasmedge->ExecutorInstantiate(module->executor, &module->instance,
                                                            module->store, module->ast);
     wasmedge->ASTModuleDelete(module->ast);
@@ -209,7 +176,7 @@ static int check_exceptions(struct engine_module *module, struct engine_error *e
     exceptions_wrong(module->engine, module->exceptions, wrong, sizeof wrong);
     if (!*wrong)
         return 0;
-    const char *version = engine_version(module->engine);
+    const char *version = wasmedge_version(module->engine);
     if (!module->insist)
         return engine_fail(error,
                            "the module uses exception handling (%s), which libwasmedge %s "
@@ -224,17 +191,14 @@ static int check_exceptions(struct engine_module *module, struct engine_error *e
     return 0;
 }
 
-const char *engine_module_doubt(const struct engine_module *module) {
+const char *wasmedge_module_doubt(const struct engine_module *module) {
     return module->doubt.message;
 }
 
-int engine_check(struct engine_module *module, const struct engine_program *program,
-                 struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
-    for (const char *const *preopen = program->preopens; *preopen; preopen++)
-        if (check_preopen(*preopen, error) != 0)
-            return -1;
-    if (create_wasi(module, program, error) != 0)
+int wasmedge_check(struct engine_module *module, const struct engine_program *program,
+                   struct engine_error *error) {
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
+    if (check_preopens(program->preopens, error) != 0 || create_wasi(module, program, error) != 0)
         return -1;
     module->executor = wasmedge->ExecutorCreate(module->configure, module->statistics);
     module->store = wasmedge->StoreCreate();
@@ -255,37 +219,37 @@ int engine_check(struct engine_module *module, const struct engine_program *prog
     return check_exceptions(module, error);
 }
 
-int engine_prepare(struct engine_module *module, const struct engine_program *program,
-                   struct engine_error *error) {
-    if (engine_check(module, program, error) != 0)
+int wasmedge_prepare(struct engine_module *module, const struct engine_program *program,
+                     struct engine_error *error) {
+    if (wasmedge_check(module, program, error) != 0)
         return -1;
     return module->has_start ? 0 : instantiate(module, error);
 }
 
-int engine_check_runnable(struct engine *engine, int fd,
-                          const struct engine_compile_options *options, bool any_import,
-                          struct engine_error *error) {
+int wasmedge_check_runnable(struct engine *engine, int fd,
+                            const struct engine_compile_options *options, bool any_import,
+                            struct engine_error *error) {
     static const char *const none[] = {NULL};
     const struct engine_options plain = {.without = options->without};
     const struct engine_program program = {.argv = none, .envp = none, .preopens = none};
-    struct engine_module *module = engine_load(engine, fd, &plain, error);
+    struct engine_module *module = wasmedge_load(engine, fd, &plain, error);
     if (!module)
         return -1;
     int outcome = 0;
     if (!any_import && (create_wasi(module, &program, error) != 0 || check_imports(module, error)))
         outcome = -1;
-    engine_module_close(module);
+    wasmedge_module_close(module);
     return outcome;
 }
 
-int engine_module_descriptor(const struct engine_module *module, uint32_t index) {
+int wasmedge_module_descriptor(const struct engine_module *module, uint32_t index) {
     return preopen_descriptor(module->engine, module->wasi, index);
 }
 
 /* A call without arguments. Results are not looked at: _start has none, and of another function
  * they are nobody's exit status. */
 static WasmEdge_Result invoke(struct engine_module *module, const char *name) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     WasmEdge_String string = {.Length = (uint32_t)strlen(name), .Buf = name};
     return wasmedge->ExecutorInvoke(module->executor,
                                     wasmedge->ModuleInstanceFindFunction(module->instance, string),
@@ -296,7 +260,7 @@ static WasmEdge_Result invoke(struct engine_module *module, const char *name) {
  * the library does not tell: but that nearly all is used is worth a word. */
 static int fail_trap(const struct engine_module *module, WasmEdge_Result result,
                      struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     const char *message = wasmedge->ResultGetMessage(result);
     const WasmEdge_String name = {.Buf = "memory", .Length = 6};
     const WasmEdge_MemoryInstanceContext *memory =
@@ -312,8 +276,8 @@ static int fail_trap(const struct engine_module *module, WasmEdge_Result result,
                        message, pages, limit);
 }
 
-int engine_run(struct engine_module *module, uint32_t *status, struct engine_error *error) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+int wasmedge_run(struct engine_module *module, uint32_t *status, struct engine_error *error) {
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     if (!module->instance && instantiate(module, error) != 0)
         return -1;
     WasmEdge_Result result = {0};
@@ -330,8 +294,8 @@ int engine_run(struct engine_module *module, uint32_t *status, struct engine_err
     return 0;
 }
 
-struct engine_statistics engine_module_statistics(const struct engine_module *module) {
-    const struct engine_symbols *wasmedge = &module->engine->wasmedge;
+struct engine_statistics wasmedge_module_statistics(const struct engine_module *module) {
+    const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;
     return (struct engine_statistics){
         .instructions = wasmedge->StatisticsGetInstrCount(module->statistics),
         .cost = wasmedge->StatisticsGetTotalCost(module->statistics),

@@ -1,0 +1,264 @@
+"""Components of WASI 0.2 and other programs that wasmtime executes, through the real program."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from container_harness import skip_without_root, wait_for
+
+ENGINE = "run.oci.wasm.engine"
+MIB = 1 << 20
+
+
+@pytest.fixture
+def component(wasm_bundle):
+    """Make a bundle of the test program: ``component(*args, **changes)``."""
+    return lambda *args, **changes: wasm_bundle("component_program", *args, **changes)
+
+
+def without_wasmtime():
+    """What goes before a command to run it without the Python package."""
+    skip_without_root("to mount")
+    script = (
+        'for d in /usr/local/lib/python3*/dist-packages/wasmtime; do mount -t tmpfs no "$d"; done'
+    )
+    return ["unshare", "--mount", "sh", "-c", f'{script}; exec "$0" "$@"']
+
+
+# --- What it is given -----------------------------------------------------------------------------
+
+
+def test_hello(crunw, component):
+    assert crunw.run(component()).ok() == "Hello from a component\n"
+
+
+def test_arguments_and_environment(crunw, component):
+    made = component("args", "one", "two words")
+    assert crunw.run(made).ok() == '["/component_program.wasm", "args", "one", "two words"]\n'
+    assert crunw.run(component("env", "NAME", process__env=["NAME=a=b"])).ok() == "a=b\n"
+
+
+def test_standard_input(crunw, component):
+    made = component("stdin")
+    assert crunw("run", "--bundle", made.path, made.id, stdin="some text").ok() == "some text"
+
+
+def test_files(crunw, component):
+    made = component("write", "/new", process__cwd="/")
+    assert crunw.run(made).ok() == "true\n"
+    assert (made.rootfs / "new").read_text() == "written"
+    made.process["args"][1:] = ["read", "/new"]
+    assert crunw.run(made.write()).ok() == "written"
+    made.process["args"][1:] = ["list", "/"]
+    assert '"new"' in crunw.run(made.write()).ok()
+
+
+def test_working_directory(crunw, component):
+    made = component("read", "file", process__cwd="/app")
+    (made.rootfs / "app").mkdir()
+    (made.rootfs / "app" / "file").write_text("in /app")
+    assert crunw.run(made).ok() == "in /app"
+
+
+def test_read_only_preopen(crunw, component):
+    made = component("write", "/given/new")
+    (made.rootfs / "directory").mkdir(mode=0o777)
+    made.config["annotations"]["run.oci.wasm.preopens"] = "/given:/directory:ro"
+    assert crunw.run(made.write()).ok() == "false\n"
+    made.config["annotations"]["run.oci.wasm.preopens"] = "/given:/directory"
+    assert crunw.run(made.write()).ok() == "true\n"
+
+
+# --- How it ends ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("wanted", "status"), [(0, 0), (1, 1), (7, 1)])
+def test_exit_status(crunw, component, wanted, status):
+    """WASI 0.2 knows success and failure; what is between is made a failure by its adapter."""
+    result = crunw.run(component("exit", str(wanted)))
+    assert (result.status, result.err) == (status, "")
+
+
+def test_trap(crunw, component):
+    result = crunw.run(component("panic"))
+    assert result.status == 134
+    assert "on purpose" in result.err
+    assert result.err.splitlines()[-1] == "crunw: trap: wasm `unreachable` instruction executed"
+
+
+@pytest.mark.parametrize("verb", ["sleep", "loop"])
+@pytest.mark.parametrize("name", ["TERM", "INT"])
+def test_signals_end_it_at_once(crunw, component, verb, name):
+    made = component(verb)
+    number = signal.Signals[f"SIG{name}"].value
+    with crunw.spawn("run", "--bundle", made.path, made.id) as process:
+        crunw.wait_status(made, "running")
+        begun = time.monotonic()
+        crunw("kill", made.id, name).ok()
+        assert process.wait(10) == 128 + number
+        assert time.monotonic() - begun < 2
+
+
+# --- What can't be run ----------------------------------------------------------------------------
+
+
+def test_without_wasmtime(crunw, component):
+    error = crunw.run(component(), prefix=without_wasmtime()).error()
+    assert error == (
+        "process.args[0]: wasmtime runs this (it is a component), and is not on this node (install "
+        "it, docs/components.md, or name its library in /etc/crunw/crunw.toml: engine.wasmtime)"
+    )
+    plain = component()
+    plain.config["annotations"][ENGINE] = "wasmedge"
+    assert "libwasmedge can't run" in crunw.run(plain.write()).error()
+
+
+def test_no_program(crunw, wasm_bundle):
+    error = crunw.run(wasm_bundle("component")).error()
+    assert error == (
+        "load /component.wasm: the component exports no wasi:cli/run: it is no program"
+    )
+
+
+def test_damaged(crunw, component):
+    made = component()
+    program = made.rootfs / "component_program.wasm"
+    content = program.read_bytes()
+    program.unlink()
+    program.write_bytes(content[:10000])
+    assert "load /component_program.wasm: the component is not valid: " in crunw.run(made).error()
+
+
+def test_function_of_a_component(crunw, component):
+    made = component(annotations={"run.oci.wasm.function": "run"})
+    assert "this is a component" in crunw.run(made).error()
+
+
+# --- Limits and walls -----------------------------------------------------------------------------
+
+
+def test_instruction_limit(crunw, component):
+    result = crunw.run(component("loop", annotations={"run.oci.wasm.instruction-limit": "9000000"}))
+    assert result.status == 134
+    assert result.err == "crunw: trap: the limit of 9000000 instructions is reached\n"
+
+
+def test_time_limit(crunw, component):
+    result = crunw.run(component("loop", annotations={"run.oci.wasm.time-limit": "500ms"}))
+    assert (result.status, result.err) == (142, "crunw: the time limit of 0.5 s is reached\n")
+
+
+def test_memory_limit(crunw, component):
+    made = component("grow", annotations={"run.oci.wasm.memory-pages": "512"})
+    grown = int(crunw.run(made).ok().split()[0])
+    assert 24 < grown < 32
+
+
+def test_limited_addresses(crunw, component):
+    limit = {"type": "RLIMIT_AS", "soft": 1024 * MIB, "hard": 1024 * MIB}
+    made = component(process__rlimits=[limit])
+    assert crunw.run(made).ok() == "Hello from a component\n"
+
+
+def test_fence_capabilities_and_descriptors(crunw, component):
+    made = crunw.start(component("sleep"))
+    pid = crunw.state(made)["pid"]
+    status = Path(f"/proc/{pid}/status").read_text()
+    assert "\nSeccomp:\t2\n" in status
+    assert "\nNoNewPrivs:\t1\n" in status
+    wait_for(lambda: len(os.listdir(f"/proc/{pid}/fd")) > 4)
+    opened = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    kinds = {name for name in opened if not name.startswith(("/dev/null", "pipe:", "/tmp", "/"))}
+    assert kinds <= {"anon_inode:[eventpoll]", "anon_inode:[eventfd]"}
+
+
+def test_procfs_is_read_only(crunw, component):
+    assert crunw.run(component("write", "/proc/self/comm")).ok() == "false\n"
+
+
+def test_ordinary_user(crunw, component):
+    user = {"uid": 1000, "gid": 1000}
+    made = component("write", "/new", process__user=user)
+    assert crunw.run(made).ok() == "false\n"
+
+
+def test_counters(crunw, component):
+    made = component("sleep", annotations={"run.oci.wasm.statistics": "true"})
+    crunw.start(made)
+
+    def counted():
+        event = json.loads(crunw("events", "--stats", made.id).ok())
+        return event["data"]["wasm"]
+
+    wait_for(lambda: counted()["instructions"] > 1000)
+    assert counted()["engine"] == "wasmtime"
+
+
+def test_exec(crunw, component):
+    made = crunw.start(component("sleep"))
+    words = ("exec", made.id, "/component_program.wasm")
+    assert crunw(*words, "hello").ok() == "Hello from a component\n"
+    assert crunw(*words, "exit", "1").status == 1
+
+
+# --- Which engine ---------------------------------------------------------------------------------
+
+
+def test_the_plan_says_which(crunw, component, wasm_bundle):
+    def engine(made):
+        words = ("plan", "--format", "json", "--bundle", made.path)
+        return json.loads(crunw(*words).ok())["workload"]["engine"]
+
+    assert engine(component()) == "wasmtime"
+    assert engine(wasm_bundle("hello")) == "wasmedge"
+    assert engine(wasm_bundle("hello", annotations={ENGINE: "wasmtime"})) == "wasmtime"
+    asked = {"run.oci.handler": "wasmtime"}
+    assert engine(wasm_bundle("hello", annotations=asked)) == "wasmtime"
+    error = crunw.run(wasm_bundle("hello", annotations={ENGINE: "wasmer"})).error()
+    assert error == f"annotations.{ENGINE}: 'wasmer' is not one of wasmedge, wasmtime"
+
+
+@pytest.mark.parametrize(
+    ("module", "status"),
+    [
+        ("return", 0),
+        ("exit3", 3),
+        ("trap", 134),
+        ("exceptions", 0),
+        ("exceptions_catch_all", 56),
+        ("exceptions_catch_all_ref", 56),
+        ("start_section", 0),
+        ("gc", 0),
+        ("tail_call", 0),
+        ("simd", 0),
+    ],
+)
+def test_core_modules(crunw, wasm_bundle, module, status):
+    result = crunw.run(wasm_bundle(module, annotations={ENGINE: "wasmtime"}))
+    assert result.status == status, result
+
+
+def test_what_is_missing_is_named(crunw, wasm_bundle):
+    asked = {ENGINE: "wasmtime", "run.oci.wasm.function": "run"}
+    error = crunw.run(wasm_bundle("hello", annotations=asked)).error()
+    assert error == "load /hello.wasm: the module exports no function run"
+    error = crunw.run(wasm_bundle("imports", annotations={ENGINE: "wasmtime"})).error()
+    assert "the module imports what crunw does not provide: function env.missing, " in error
+
+
+def test_features_inspect_and_doctor(crunw, modules):
+    version = json.loads(crunw("features").ok())["annotations"]["io.crunw.wasmtime.version"]
+    assert version.startswith("50.")
+    assert "+WASM:wasmtime" in crunw("--version").ok()
+    found = json.loads(crunw("inspect", "--json", modules / "component_program.wasm").ok())
+    assert (found["kind"], found["obstacle"]) == ("component", "")
+    assert any(item["name"].startswith("wasi:cli/run@0.2.") for item in found["exports"])
+    hidden = crunw(
+        "inspect", "--json", modules / "component_program.wasm", prefix=without_wasmtime()
+    )
+    assert "is not on this node" in json.loads(hidden.ok())["obstacle"]
