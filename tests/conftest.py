@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from module_harness import provide_modules
 
+LONGEST = 900  # s, for one test with its fixtures
 MUST_WORK = os.environ.get("CRUNW_MUST_WORK") == "1"
 ALLOWED_SKIPS = tomllib.loads(Path(__file__).with_name("allowed-skips.toml").read_text())
 
@@ -83,6 +84,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the expected plans again")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """A test that hangs fails, instead of keeping all others from being run."""
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(LONGEST)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+
+
+def give_up(*_: object) -> None:
+    pytest.fail(f"it takes longer than {LONGEST} s")
 
 
 @pytest.hookimpl(wrapper=True)

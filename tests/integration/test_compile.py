@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from aot_harness import read
 from container_harness import Runtime, wait_for
 
 
@@ -125,12 +126,21 @@ def test_interrupted(crunw: Runtime, work: Path, number: int) -> None:
         assert left(work) == set()
 
 
+def compiler_of(pid: int) -> int:
+    """The child that has become the compiler; 0: there is none yet."""
+    for child in children_of(pid):
+        if b"crunw-compiler" in read(f"/proc/{child}/cmdline"):
+            return child
+    return 0
+
+
 def test_progress_on_a_terminal(crunw: Runtime, work: Path) -> None:
     """Of what takes longer than a second: the compiler is stopped until there is some."""
     master, slave = pty.openpty()
     process = crunw.spawn("compile", work / "wasi_example_main.wasm", stderr=slave)
     os.close(slave)
-    (compiler,) = wait_for(lambda: children_of(process.pid), "the compiler's process")
+    # Until it executes its program, its parent waits in vfork(2) for that.
+    compiler = wait_for(lambda: compiler_of(process.pid), "the compiler's process")
     os.kill(compiler, signal.SIGSTOP)
     shown = os.read(master, 4096)
     os.kill(compiler, signal.SIGCONT)
