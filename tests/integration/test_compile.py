@@ -13,7 +13,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from aot_harness import read
 from container_harness import Runtime, wait_for
 
 
@@ -129,7 +128,7 @@ def test_interrupted(crunw: Runtime, work: Path, number: int) -> None:
 def compiler_of(pid: int) -> int:
     """The child that has become the compiler; 0: there is none yet."""
     for child in children_of(pid):
-        if b"crunw-compiler" in read(f"/proc/{child}/cmdline"):
+        if "crunw-compiler" in read(f"/proc/{child}/cmdline"):
             return child
     return 0
 
