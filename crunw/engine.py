@@ -26,6 +26,7 @@ KINDS = {
     lib.ENGINE_LIBRARY: "library",
 }
 TRAP_STATUS: int = lib.ENGINE_TRAP_STATUS
+_ALL = 0xFFFFFFFF
 
 
 def _proposals() -> tuple[str, ...]:
@@ -111,8 +112,15 @@ class Engine:
     @property
     def wrong_exceptions(self) -> str:
         """What the interpreter executes wrongly of exception handling: ``catch_all, …``; ``""``."""
+        return self._wrong_exceptions(_ALL)
+
+    def wrong_exceptions_of(self, module: int) -> str:
+        """:attr:`wrong_exceptions`, of those that an open module uses."""
+        return self._wrong_exceptions(lib.engine_used_exceptions(module))
+
+    def _wrong_exceptions(self, used: int) -> str:
         text = ffi.new("char[]", 160)
-        lib.engine_wrong_exceptions(self._engine, text, 160)
+        lib.engine_wrong_exceptions(self._engine, used, text, 160)
         return _text(text)
 
     @property

@@ -12,6 +12,7 @@ from crunw.aot import config, digest, estimate, events, failures, lookup, places
 from crunw.aot.compiler import OUTPUT, Compilation
 from crunw.aot.options import BEST, FAST, Options
 from crunw.errors import CompileError, CrunwError, KernelError
+from crunw.workload import WASMEDGE, WASMTIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,26 +26,32 @@ class Order(NamedTuple):
     """What is to be compiled.
 
     ``name`` is the module's file name, for people; ``origin`` its image, where that is known.
-    ``statistics``: with counters. ``plugins``: plugins may provide what it imports.
+    ``statistics``: with counters. ``plugins``: plugins may provide what it imports. ``engine``:
+    that executes it.
     """
 
     name: str
     origin: str = ""
     statistics: bool = False
     plugins: bool = False
+    engine: str = WASMEDGE
 
     def options(self, level: str) -> Options:
         """How it is compiled at a level."""
         options = Options(level=level, statistics=self.statistics)
         options.any_import = self.plugins
+        options.engine = self.engine
         return options
 
 
-def first_levels(code: int, budget: float) -> tuple[str, ...]:
+def first_levels(code: int, budget: float, engine: str = WASMEDGE) -> tuple[str, ...]:
     """The levels to try, in their order, for a module of which code is wanted within ``budget`` s.
 
-    ``code``: the size of its code section. Empty: there will be none in time.
+    ``code``: the size of its code section. Empty: there will be none in time. wasmtime's best takes
+    little longer than its fastest.
     """
+    if engine == WASMTIME:
+        return BEST[:1]
     if estimate.seconds(code, BEST[0]) <= budget:
         return (*BEST, FAST)
     return (FAST, *BEST) if estimate.seconds(code, FAST) <= budget else ()
@@ -95,7 +102,7 @@ def build(module: int, order: Order, levels: Sequence[str], *, again: bool = Fal
     if too_large := estimate.is_beyond(module, config.load().max_module):
         raise CompileError(f"{order.name}: {too_large}")
     sha256 = digest.of_file(module)
-    tiers = lookup.Tiers(sha256, statistics=order.statistics)
+    tiers = lookup.Tiers(sha256, statistics=order.statistics, engine=order.engine)
     with _lock(tiers.name):
         if tiers.find() and (tiers.level in BEST or FAST in levels):
             return tiers
@@ -134,8 +141,8 @@ def _build_level(key: str, module: int, sha256: str, order: Order, level: str) -
             seconds = compilation.seconds()
             size = _check_size(order.name, f"{directory}/{OUTPUT}")
             described = store.Meta(
-                sha256, status.st_size, "", 0, platform.current(), options.text(), order.name,
-                time.time(), seconds, estimate.code_size(module),
+                sha256, status.st_size, "", 0, platform.current(order.engine), options.text(),
+                order.name, time.time(), seconds, estimate.code_size(module, order.engine),
             )  # fmt: skip
             store.prune(config.load().max_size - size - store.queue_size())
             store.add(key, f"{directory}/{OUTPUT}", described)

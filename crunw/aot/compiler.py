@@ -6,9 +6,9 @@ import _signal
 import posix
 import time
 
+from crunw.aot.engines import library_of
 from crunw.errors import CompileError, CrunwError, KernelError
-from crunw.paths import compiler_path, engine_library
-from crunw.workload import WASMEDGE
+from crunw.paths import compiler_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,13 @@ class Compilation:
         self.report, report = posix.pipe()
         self._said = posix.memfd_create("compiler", posix.MFD_CLOEXEC)
         numbers = [module, report, place]
-        argv = ["crunw-compiler", WASMEDGE, engine_library(), *map(str, numbers), options.level]
+        argv = [
+            "crunw-compiler",
+            options.engine,
+            library_of(options.engine),
+            *map(str, numbers),
+            options.level,
+        ]
         argv += [*(["native"] if options.native else []), *options.words()]
         argv += ["sandbox"] if sandbox else []
         argv += ["any-import"] if options.any_import else []

@@ -8,7 +8,8 @@ import sys
 from crunw.aot.config import FILE, load
 from crunw.errors import CrunwError
 from crunw.files import exists
-from crunw.paths import package_dir
+from crunw.paths import engine_library, package_dir
+from crunw.workload import WASMTIME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ def wasmtime_library() -> str:
     if configured and not exists(configured):
         raise CrunwError(f"{FILE}: engine.wasmtime: no file {configured}")
     return configured or next(filter(exists, _places()), "")
+
+
+def library_of(engine: str) -> str:
+    """The library of the engine of that name. Raises :class:`CrunwError` where it is not here."""
+    library = wasmtime_library() if engine == WASMTIME else engine_library()
+    if not library:
+        raise CrunwError(f"wasmtime is not on this node ({ADVICE})")
+    return library
 
 
 def _places() -> Iterator[str]:

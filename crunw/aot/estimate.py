@@ -5,9 +5,10 @@ from __future__ import annotations
 import posix
 
 from crunw.aot.options import FAST
+from crunw.workload import WASMEDGE, WASMTIME
 
 MAX_MODULE = (1 << 32) - 1  # bytes: what the engine can load
-_CODE = 10  # the section's number (WebAssembly core specification, 5.5.2)
+_CODE, _TAG = 10, 13  # the sections' numbers (WebAssembly core specification, 5.5.2)
 _HEADER = 8
 _MANY = 10_000  # sections; who has more of them is up to something
 _PART = 11  # a section's number and length
@@ -16,8 +17,21 @@ _RATES = {False: 60e-6, True: 4e-6}  # s a byte, where nothing has been learnt; 
 _ALIKE = 4  # modules that are larger or smaller by this factor teach nothing
 
 
-def code_size(module: int) -> int:
-    """Bytes of the code section of an open module; of what is damaged, the size of the file."""
+def code_size(module: int, engine: str = WASMEDGE) -> int:
+    """Bytes of the code section of an open module; of what is damaged, and of what wasmtime is to
+    compile, a component perhaps, the size of the file.
+    """
+    size = posix.fstat(module).st_size
+    return size if engine != WASMEDGE else min(_section(module, _CODE, size), size)
+
+
+def has_tags(module: int) -> bool:
+    """Whether an open core module has a tag section: without one it throws no exceptions."""
+    return _section(module, _TAG, 0) > 0
+
+
+def _section(module: int, wanted: int, damaged: int) -> int:
+    """The length of a section that is not behind the code; 0: there is none."""
     size = posix.fstat(module).st_size
     at = _HEADER
     for _ in range(_MANY):
@@ -26,11 +40,11 @@ def code_size(module: int) -> int:
         part = posix.pread(module, _PART, at)
         length, used = _number(part[1:])
         if not used:
-            return size
-        if part[0] == _CODE:
-            return min(length, size)
+            return damaged
+        if part[0] in (wanted, _CODE):
+            return length if part[0] == wanted else 0
         at += 1 + used + length
-    return size
+    return damaged
 
 
 def _number(data: bytes) -> tuple[int, int]:
@@ -52,6 +66,7 @@ def seconds(code: int, level: str) -> float:
         (entry.meta.seconds - _START[fast]) / entry.meta.code
         for entry in store.entries()
         if entry.meta.options.startswith(f"native-O{level}")
+        and not entry.meta.platform.startswith(WASMTIME)
         and code < entry.meta.code * _ALIKE
         and entry.meta.code < code * _ALIKE
     ]

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from crunw import paths
 from crunw.aot.engines import ADVICE, wasmtime_library
+from crunw.aot.estimate import has_tags
+from crunw.aot.exceptions import better_by_wasmtime
 from crunw.engine import PROPOSALS, Engine
 from crunw.errors import CrunwError, KernelError
-from crunw.workload import WASMTIME
+from crunw.workload import WASMEDGE, WASMTIME
 
 if TYPE_CHECKING:
     from typing import Any, NoReturn
@@ -103,11 +105,22 @@ def _examine(path: str) -> dict[str, Any]:
         document["proposals"] = proposals(engine, path)
         document["sections"] = sections(data)
         document["obstacle"] = engine.obstacle(path)
+    if document["obstacle"] and _is_for_wasmtime(path):
+        document["engine"] = WASMTIME
+        with Engine(wasmtime_library(), name=WASMTIME) as engine:
+            document["obstacle"] = engine.obstacle(path)
     return document
+
+
+def _is_for_wasmtime(path: str) -> bool:
+    """Whether a core module is one that the other engine would execute wrongly."""
+    with open(path, "rb") as file:
+        return has_tags(file.fileno()) and bool(better_by_wasmtime(file.fileno()))
 
 
 def _examine_component(path: str, data: bytes) -> dict[str, Any]:
     document = _document(path, data, "component")
+    document["engine"] = WASMTIME
     library = wasmtime_library()
     if not library:
         document["obstacle"] = _NO_WASMTIME
@@ -125,6 +138,7 @@ def _document(path: str, data: bytes, kind: str) -> dict[str, Any]:
         "path": os.fspath(path),
         "size": len(data),
         "kind": kind,
+        "engine": WASMEDGE,
         "aot": False,
         "proposals": [],
         "imports": [],

@@ -9,6 +9,7 @@ from crunw import directories
 from crunw.aot import digest, failures, places, platform
 from crunw.aot.options import BEST, FAST, Options
 from crunw.files import exists
+from crunw.workload import WASMEDGE
 
 _STAMP = 3600.0  # s: how exact the time of the last use is
 
@@ -30,12 +31,12 @@ class Tiers:
 
     __slots__ = ("_keys", "level")
 
-    def __init__(self, module: str, *, statistics: bool) -> None:
-        """``module``: its SHA-256; ``statistics``: with counters.
+    def __init__(self, module: str, *, statistics: bool, engine: str = WASMEDGE) -> None:
+        """``module``: its SHA-256; ``statistics``: with counters; ``engine``: that executes it.
 
         ``level`` is that of the best entry that can be used, ``""``: there is none.
         """
-        name = platform.current()
+        name = platform.current(engine)
         self._keys = {
             level: _key(module, name, Options(level=level, statistics=statistics))
             for level in (*BEST, FAST)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from crunw.workload import WASMEDGE
+
 LEVELS = "0123sz"
 
 # The cache's tiers. The first is ready soon; the second, made afterwards, replaces it for later
@@ -19,6 +21,7 @@ class Options:
 
     __slots__ = (
         "any_import",
+        "engine",
         "generic",
         "interruptible",
         "level",
@@ -33,6 +36,7 @@ class Options:
         self.native = native
         self.level = level
         self.any_import = False  # compile it whatever it imports; changes nothing in the code
+        self.engine = WASMEDGE
         self.generic = False
         self.interruptible = False
         self.statistics = statistics

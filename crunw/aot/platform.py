@@ -7,6 +7,7 @@ import posix
 from crunw import paths
 from crunw.aot import digest, places
 from crunw.errors import CrunwError
+from crunw.workload import WASMEDGE
 
 _FORMAT = 2  # of an entry; another one makes all older entries unknown
 _CPU_LINES = (
@@ -24,17 +25,17 @@ _CPU_LINES = (
 )
 
 
-def current() -> str:
-    """The name of this platform. Raises :class:`CrunwError` without a usable libwasmedge.
+def current(engine: str = WASMEDGE) -> str:
+    """The name of this platform. Raises :class:`CrunwError` where the engine can't be used.
 
     Finding it out opens the library and takes some 50 ms: once a boot, and after an upgrade.
     """
-    path, _, rest = places.read(places.note("platform", "current")).partition("\n")
+    path, _, rest = places.read(places.note("platform", engine)).partition("\n")
     identity, _, name = rest.partition("\n")
     if name and identity == _identity(path):
         return name
-    path, name = _find_out()
-    places.write_note("platform", "current", f"{path}\n{_identity(path)}\n{name}")
+    path, name = _find_out(engine)
+    places.write_note("platform", engine, f"{path}\n{_identity(path)}\n{name}")
     return name
 
 
@@ -45,22 +46,23 @@ def _identity(path: str) -> str:
         return "missing"
 
 
-def _find_out() -> tuple[str, str]:
+def _find_out(engine: str) -> tuple[str, str]:
     """The library's path, and the platform's name."""
+    from crunw.aot.engines import library_of
     from crunw.engine import Engine
 
-    with Engine(stub=paths.engine_stub() or None) as engine:
-        version = engine.version
-        path = _mapped("libwasmedge")
+    with Engine(library_of(engine), paths.engine_stub() or None, name=engine) as opened:
+        version = opened.version
+        path = _mapped(library_of(engine).rpartition("/")[2].partition(".so")[0])
     descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
     try:
         content = digest.of_file(descriptor)
     finally:
         posix.close(descriptor)
-    facts = f"{_FORMAT}\n{version}\n{content}\n{posix.uname().machine}\n{_processor()}"
+    facts = f"{_FORMAT}\n{engine} {version}\n{content}\n{posix.uname().machine}\n{_processor()}"
     state = digest.sha256(len(facts))
     state.update(facts.encode())
-    return path, f"{version}-{state.hexdigest()[:16]}"
+    return path, f"{engine}-{version}-{state.hexdigest()[:16]}"
 
 
 def _mapped(library: str) -> str:

@@ -151,9 +151,10 @@ def _compile(item: Item, module: int) -> bool:
     if item.better:
         build(module, item.order, BEST)
         return True
-    tiers = lookup.Tiers(digest.of_file(module), statistics=item.order.statistics)
+    order = item.order
+    tiers = lookup.Tiers(digest.of_file(module), statistics=order.statistics, engine=order.engine)
     if not tiers.find():
-        code = estimate.code_size(module)
-        levels = first_levels(code, _AT_ONCE) or (FAST, *BEST)
+        code = estimate.code_size(module, order.engine)
+        levels = first_levels(code, _AT_ONCE, order.engine) or (FAST, *BEST)
         tiers = build(module, item.order, levels)
     return tiers.is_final()

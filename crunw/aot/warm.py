@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 
 from crunw.aot import config, estimate
 from crunw.aot.build import Order, build, private_copy
+from crunw.aot.engines import wasmtime_library
+from crunw.aot.estimate import has_tags
+from crunw.aot.exceptions import better_by_wasmtime
 from crunw.aot.options import BEST, FAST
 from crunw.errors import CrunwError, KernelError
+from crunw.workload import WASMEDGE, WASMTIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-_MAGIC = b"\0asm\1\0\0\0"
+_CORE, _COMPONENT = b"\0asm\1\0\0\0", b"\0asm\x0d\0\1\0"
 
 
 def warm(name: str) -> list[str]:
@@ -42,10 +46,18 @@ def _build(path: str) -> None:
     try:
         if too_large := estimate.is_beyond(module, config.load().max_module):
             raise CrunwError(f"{path}: {too_large}")
+        order = Order(os.path.basename(path), engine=_engine(module))
         with private_copy(module) as copy:
-            build(copy, Order(os.path.basename(path)), (*BEST, FAST), again=True)
+            build(copy, order, (*BEST, FAST), again=True)
     finally:
         os.close(module)
+
+
+def _engine(module: int) -> str:
+    """What executes an open module, unless a container asks for another one."""
+    is_component = os.pread(module, len(_COMPONENT), 0) == _COMPONENT
+    wants = is_component or (has_tags(module) and better_by_wasmtime(module))
+    return WASMTIME if wants else WASMEDGE
 
 
 def _build_all(directory: str) -> list[str]:
@@ -58,22 +70,25 @@ def _build_all(directory: str) -> list[str]:
 
 
 def modules(directory: str) -> Iterator[str]:
-    """The regular files below ``directory``, on its file system, that start as core modules do."""
+    """The regular files below ``directory``, on its file system, that start as core modules do, and
+    where there is wasmtime as components do.
+    """
     device = os.stat(directory).st_dev
+    wanted = (_CORE, _COMPONENT) if wasmtime_library() else (_CORE,)
     for path, names, files in os.walk(directory):
         names[:] = [name for name in names if os.lstat(f"{path}/{name}").st_dev == device]
         for file in map(f"{path}/{{}}".format, sorted(files)):
-            if _is_module(file):
+            if _starts_with(file, wanted):
                 yield file
 
 
-def _is_module(path: str) -> bool:
+def _starts_with(path: str, wanted: Collection[bytes]) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        return os.pread(descriptor, len(_MAGIC), 0) == _MAGIC
+        return os.pread(descriptor, len(_CORE), 0) in wanted
     except OSError:
         return False
     finally:

@@ -12,6 +12,7 @@ from crunw.aot.files import human
 from crunw.cli.options import Option, Parsed
 from crunw.cli.table import table
 from crunw.errors import CrunwError, UsageError
+from crunw.workload import WASMEDGE, WASMTIME
 
 if TYPE_CHECKING:
     from typing import Any
@@ -221,7 +222,8 @@ def _order(words: list[str]) -> Any:
     from crunw.aot.build import Order
 
     name, image, *flags = words
-    return Order(name, image, "statistics" in flags, "plugins" in flags)
+    engine = WASMTIME if WASMTIME in flags else WASMEDGE
+    return Order(name, image, "statistics" in flags, "plugins" in flags, engine)
 
 
 def _build(words: list[str]) -> int:

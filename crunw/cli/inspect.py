@@ -41,6 +41,7 @@ def _text(document: dict[str, Any]) -> str:
         ("module", document["path"]),
         ("size", human(document["size"])),
         ("kind", document["kind"]),
+        ("engine", document["engine"]),
         ("runs here", f"no: {obstacle}" if (obstacle := document["obstacle"]) else "yes"),
         ("compiled", "yes: native code that crunw does not run" if document["aot"] else "no"),
         ("proposals", ", ".join(document["proposals"]) or "none"),

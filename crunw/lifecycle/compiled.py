@@ -11,13 +11,13 @@ from crunw.aot.digest import of_module
 from crunw.aot.estimate import MAX_MODULE, is_beyond
 from crunw.aot.options import BEST, FAST
 from crunw.errors import CrunwError, SpecError
-from crunw.workload import WASMTIME
+from crunw.workload import WASMEDGE, WASMTIME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from crunw.effects.rootfs import Root
+    from crunw.effects.store import Record
     from crunw.plan.host import Host
 
 NOT_YET = "not compiled yet"
@@ -26,22 +26,35 @@ _IMAGES = ("io.kubernetes.cri-o.ImageName", "io.kubernetes.cri.image-name")
 _ALWAYS_BUDGET = 30.0  # s: for `always` the better tier is waited for where it takes no longer
 _SETTLED = 1.0  # s: a file that changes again so soon may have the same times
 _FOREVER = float(1 << 31)
-_ADVICE = " (the module is interpreted)"  # at the end of crunw-init's notice (csrc/init/wasm.c)
+# What is done without code, as at the end of crunw-init's notice (csrc/init/wasm.c).
+_INSTEAD = {WASMEDGE: " (the module is interpreted)", WASMTIME: " (it is compiled at each start)"}
 
 
 class Compiled:
     """What the cache has for one start, and what is left to do after it.
 
-    ``reason`` says why the module is interpreted; ``""``: it is not, or the program is native.
+    ``reason`` says why the module is interpreted, or by wasmtime compiled as it starts; ``""``: it
+    is not, or the program is native.
     ``tier`` is the level of optimisation of the code in use.
     """
 
-    __slots__ = ("_file", "_module", "_order", "_policy", "_tiers", "_worse", "reason", "tier")
+    __slots__ = (
+        "_engine",
+        "_file",
+        "_module",
+        "_order",
+        "_policy",
+        "_tiers",
+        "_worse",
+        "reason",
+        "tier",
+    )
 
     def __init__(self) -> None:
         """Nothing: a native program."""
         self.reason = ""
         self.tier = ""
+        self._engine = ""
         self._file = ""
         self._module = -1
         self._order: list[str] = []
@@ -52,7 +65,6 @@ class Compiled:
     def find(
         self,
         host: Host,
-        root: Root,
         annotations: Mapping[str, str],
         trusted: str,
         *,
@@ -66,12 +78,12 @@ class Compiled:
         that is none, or that can't be kept, and for a module that no engine could load.
         """
         self._policy = config.policy(annotations)
-        if not host.workload.path or host.engine == WASMTIME:  # which compiles it as it starts
+        self._engine = host.engine
+        if not host.workload.path:
             return
         self._file = host.workload.path.rpartition("/")[2]
-        try:
-            self._module = root.open_file(host.workload.path)
-        except (CrunwError, OSError):
+        self._module = host.module
+        if self._module < 0:
             self.reason = "the module can't be read"  # crunw-init says why
             return
         _check_size(host.workload.path, self._module)
@@ -80,7 +92,7 @@ class Compiled:
             return
         self._order = _order(host, self._file, annotations)
         try:
-            self._look_up(trusted, statistics=host.wasm.counted())
+            self._look_up(trusted, host)
         except (CrunwError, OSError) as error:
             self._give_up(str(error))
             return
@@ -88,12 +100,14 @@ class Compiled:
             self._wait(self._tiers, annotations, may_wait=may_wait)
         self._settle(host)
 
-    def _look_up(self, trusted: str, *, statistics: bool) -> None:
+    def _look_up(self, trusted: str, host: Host) -> None:
         limit = config.load().max_module
         if too_large := is_beyond(self._module, limit):
             self._give_up(too_large)
             return
-        tiers = lookup.Tiers(of_module(self._module, trusted), statistics=statistics)
+        tiers = lookup.Tiers(
+            of_module(self._module, trusted), statistics=host.wasm.counted(), engine=host.engine
+        )
         if tiers.find():
             self._tiers = tiers
             return
@@ -125,7 +139,7 @@ class Compiled:
         from crunw.aot.build import first_levels
         from crunw.aot.estimate import code_size
 
-        levels = first_levels(code_size(self._module), budget)
+        levels = first_levels(code_size(self._module, self._engine), budget, self._engine)
         if self._policy == "always":
             levels = levels or (FAST, *BEST)
         if not levels:
@@ -192,12 +206,12 @@ class Compiled:
         ``interpreted``: why the code could not be used, which has been told; ``""``: it could.
         """
         if self._worse:
-            notices.degraded("compiled code", f"{self.reason} (the module is interpreted)")
+            notices.degraded("compiled code", f"{self.reason}{_INSTEAD[self._engine]}")
         if interpreted:
             if self._tiers:
                 lookup.doubt(self._tiers.key(self.tier))
             self.tier = ""
-            self._give_up(f"unusable code: {interpreted.removesuffix(_ADVICE)}")
+            self._give_up(f"unusable code: {interpreted.removesuffix(_INSTEAD[self._engine])}")
 
     def lasting(self) -> tuple[int, ...]:
         """What tells that the module's file is the same and unchanged (as
@@ -213,9 +227,14 @@ class Compiled:
         times = (status.st_mtime_ns, status.st_ctime_ns)
         return (status.st_dev, status.st_ino, status.st_size, *times)
 
-    def keys(self) -> list[str]:
-        """Of the entries that the cache may get for this module: one is what a later start uses."""
-        return self._tiers.keys() if self._tiers else []
+    def execution(self) -> Record:
+        """How the module is executed, for the record: ``wasm``, and the entries that it may get."""
+        by = {} if self._engine == WASMEDGE else {"engine": self._engine}
+        if self.tier:
+            return {"wasm": {"execution": "compiled", **by}}
+        how = "interpreted" if self._engine == WASMEDGE else "compiled at start"
+        keys = self._tiers.keys() if self._tiers else []
+        return {"wasm": {"execution": how, "reason": self.reason, **by}, "codeKeys": keys}
 
     def close(self) -> None:
         """Let go of the module's file, with which its file system can't be unmounted."""
@@ -233,5 +252,9 @@ def _check_size(path: str, module: int) -> None:
 def _order(host: Host, name: str, annotations: Mapping[str, str]) -> list[str]:
     """What the compiler is told about the module, as :class:`crunw.aot.build.Order` has it."""
     image = next((annotations[key] for key in _IMAGES if key in annotations), "")
-    words = ["statistics"] if host.wasm.counted() else []
-    return [name, image, *words, *(["plugins"] if host.wasm.plugins else [])]
+    asked = {
+        "statistics": host.wasm.counted(),
+        "plugins": host.wasm.plugins,
+        WASMTIME: host.engine == WASMTIME,
+    }
+    return [name, image, *(word for word, is_asked in asked.items() if is_asked)]

@@ -12,11 +12,10 @@ from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.descriptors import connect_console, connect_listener, notify_socket, tell_state
 from crunw.lifecycle.facts import complete_host, find_compiled, find_host
 from crunw.lifecycle.making import Making
-from crunw.lifecycle.records import execution, first_record
+from crunw.lifecycle.records import first_record
 from crunw.paths import init_path
 from crunw.plan.create import create_plan, first_steps, later_steps
 from crunw.spec.load import load
-from crunw.workload import WASMEDGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Creation(Making):
             init = self._start(console_fd)
             self.compiled.check(init.interpreted)
             if init.interpreted:  # though there is code
-                self.record |= execution(self.compiled.reason, self.compiled.keys(), WASMEDGE)
+                self.record |= self.compiled.execution()
                 self.stage_record()
             self.publish(init.pid)
             init.commit()
@@ -83,7 +82,7 @@ class Creation(Making):
         host.start = self.container.directory
         self._make_cgroup(init, host, split=not inherited)
         complete_host(host, self.spec)
-        self.compiled = find_compiled(host, self.spec, self.request.bundle)
+        self.compiled = find_compiled(host, self.spec)
         self.make_rdt()
         tell_state(host, self.spec, self.container, self.record)
         make = create_plan if inherited else later_steps
@@ -92,8 +91,7 @@ class Creation(Making):
         self.copy_config()
         self.compiled.compile_later()  # overlaps with crunw-init executing the plan
         if host.workload.kind == "wasm":
-            reason = "" if host.artefact else self.compiled.reason
-            self.record |= execution(reason, self.compiled.keys(), host.engine)
+            self.record |= self.compiled.execution()
         init.run(self.map_ids, self.stage, self.at_barrier)
         notices.stage("crunw-init")
         if listener_fd >= 0:

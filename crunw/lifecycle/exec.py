@@ -222,7 +222,7 @@ def _gather_host(
         host.wasm.function, host.wasm.statistics = "", False
         # Only the policy `always` waits for code: a probe has little time. No inode is trusted: the
         # container may have mounted this.
-        compiled.find(host, root, spec.get("annotations", {}), "", may_wait=False)
+        compiled.find(host, spec.get("annotations", {}), "", may_wait=False)
     seccomp_filter(host, spec)
     return host
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crunw import notices
+from crunw.aot.estimate import has_tags
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container
-from crunw.errors import SpecError
+from crunw.errors import CrunwError, SpecError
 from crunw.files import environment, is_directory
 from crunw.lifecycle.compiled import Compiled
 from crunw.paths import cache_dir, engine_library, engine_stub, is_ordinary_user
@@ -14,7 +15,7 @@ from crunw.plan.host import Host
 from crunw.plan.mounts import LINK_OPTIONS, clean, overlay_layers
 from crunw.plan.wasm import settings
 from crunw.spec.queries import allows, is_bind
-from crunw.workload import WASMEDGE, choose_engine, decide
+from crunw.workload import WASMEDGE, WASMTIME, choose_engine, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,12 +64,11 @@ def complete_host(host: Host, spec: Spec) -> None:
         host.net_devices = {d.get("name") or name: addresses(name) for name, d in devices.items()}
 
 
-def find_compiled(host: Host, spec: Spec, bundle: str) -> Compiled:
+def find_compiled(host: Host, spec: Spec) -> Compiled:
     """For a Wasm workload: its compiled code, as the policy for the container says."""
     compiled = Compiled()
     if host.workload.kind == "wasm":
-        root = Root(host.rootfs, _binds(spec, bundle))
-        compiled.find(host, root, spec.get("annotations", {}), host.rootfs)
+        compiled.find(host, spec.get("annotations", {}), host.rootfs)
         notices.stage("compiled code")
     return compiled
 
@@ -85,6 +85,11 @@ def use_engine(host: Host, root: Root, cwd: str, spec: Spec) -> None:
         from crunw.lifecycle.plugins import find_plugins
 
         host.wasm.plugin_directory = find_plugins(host.wasm.plugins)
+    if host.workload.path:
+        try:
+            host.module = root.open_file(host.workload.path)
+        except (CrunwError, OSError):
+            pass  # crunw-init says why
     _find_engine(host, spec)
     if cwd != "/":
         host.root_entries = root.directories()
@@ -94,6 +99,11 @@ def _find_engine(host: Host, spec: Spec) -> None:
     """The engine that the module is for; wasmtime is looked for only where it is wanted."""
     annotations = spec.get("annotations", {})
     host.engine, why = choose_engine(host.workload, annotations, host.wasm.engine)
+    if host.engine == WASMEDGE and not (host.wasm.engine or host.wasm.insist or host.wasm.plugins):
+        wrong = _executed_wrongly(host.module)
+        if wrong:
+            host.engine, why = WASMTIME, f"libwasmedge executes its exceptions wrongly: {wrong}"
+    host.engine_reason = why
     if host.engine == WASMEDGE:
         host.engine_library = engine_library()
         host.engine_stub = engine_stub()
@@ -104,6 +114,15 @@ def _find_engine(host: Host, spec: Spec) -> None:
     if not host.engine_library:
         missing = f"wasmtime runs this ({why}), and is not on this node ({ADVICE})"
         raise SpecError("process.args[0]", missing)
+
+
+def _executed_wrongly(module: int) -> str:
+    """What WasmEdge would execute wrongly of a module, and wasmtime would not; ``""``: nothing."""
+    if module < 0 or not has_tags(module):
+        return ""
+    from crunw.aot.exceptions import better_by_wasmtime
+
+    return better_by_wasmtime(module)
 
 
 def seccomp_filter(host: Host, spec: Spec) -> None:

@@ -34,8 +34,8 @@ def states(root: str) -> list[Record]:
 
 
 def is_ready(record: Record) -> bool:
-    """Whether the module is interpreted, but its code has been compiled since: a start uses it."""
-    if record.get("wasm", {}).get("execution") != "interpreted":
+    """Whether the module has no code, but it has been compiled since: a start uses it."""
+    if "reason" not in record.get("wasm", {}):
         return False
     from crunw.aot import lookup
 

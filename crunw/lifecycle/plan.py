@@ -29,6 +29,7 @@ def plan_document(request: Request) -> dict[str, Any]:
             "path": workload.path,
             "reason": workload.reason,
             "engine": host.engine,
+            "engineReason": host.engine_reason,
         },
         "cgroup": {
             "path": cgroup.path if cgroup else "",
@@ -44,7 +45,9 @@ def plan_document(request: Request) -> dict[str, Any]:
 def plan_text(document: dict[str, Any]) -> str:
     """Return the document for people."""
     workload, cgroup = document["workload"], document["cgroup"]
-    by = f", executed by {workload['engine']}" if workload["engine"] else ""
+    by = ""
+    if workload["engine"]:
+        by = f"\nengine    {workload['engine']}: {workload['engineReason']}"
     text = [
         f"workload  {workload['kind']}: {workload['reason']}{by}",
         f"cgroup    {cgroup['path'] or 'none'}",

@@ -9,7 +9,6 @@ from crunw.effects import fast
 from crunw.lifecycle.facts import rootfs_of
 from crunw.lifecycle.state import state_around
 from crunw.spec.queries import namespaces
-from crunw.workload import WASMEDGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,17 +39,6 @@ def first_record(spec: Spec, request: Request, cgroup: Cgroup | None, notify: st
             if spec_hooks.get(name)
         },
     }
-
-
-def execution(reason: str, keys: list[str], engine: str) -> Record:
-    """How a module is executed, for the record. ``reason``: why it is interpreted; ``""``: not.
-
-    ``keys``: of the entries of the cache that its code may get.
-    """
-    by = {} if engine == WASMEDGE else {"engine": engine}
-    if not reason:
-        return {"wasm": {"execution": "compiled", **by}}
-    return {"wasm": {"execution": "interpreted", "reason": reason, **by}, "codeKeys": keys}
 
 
 def fast_record(container: Container, record: Record, cgroup: Cgroup | None) -> str:

@@ -38,11 +38,13 @@ class Host:
         "device_program",
         "engine",
         "engine_library",
+        "engine_reason",
         "engine_stub",
         "id",
         "keep_groups",
         "listen_fds",
         "listen_names",
+        "module",
         "net_devices",
         "notify",
         "no_new_keyring",
@@ -93,8 +95,10 @@ class Host:
         self.rootless = False  # paths.is_ordinary_user()
         self.no_new_keyring = False
         self.engine = ""  # "wasmedge", "wasmtime"
+        self.engine_reason = ""
         self.engine_library = ""
         self.engine_stub = ""
+        self.module = -1  # of a Wasm workload: its file
         self.artefact = ""  # directory of the module's compiled code in the AOT cache
         self.wasm: Settings  # of a Wasm workload alone
         self.root_entries: list[str] = []  # directories in "/" of the rootfs (Wasm, other cwd)

@@ -45,10 +45,10 @@ bool engine_uses_stub(const struct engine *engine) {
     return of(engine)->uses_stub && of(engine)->uses_stub(engine);
 }
 
-void engine_wrong_exceptions(const struct engine *engine, char *text, size_t size) {
+void engine_wrong_exceptions(const struct engine *engine, uint32_t used, char *text, size_t size) {
     text[0] = '\0';
     if (of(engine)->wrong_exceptions)
-        of(engine)->wrong_exceptions(engine, text, size);
+        of(engine)->wrong_exceptions(engine, used, text, size);
 }
 
 int engine_load_plugin(struct engine *engine, const char *path, struct engine_error *error) {

@@ -39,9 +39,9 @@ const char *engine_name(const struct engine *engine);
 const char *engine_version(const struct engine *engine);
 /* Whether the library runs on the stub, that is without LLVM. */
 bool engine_uses_stub(const struct engine *engine);
-/* Names what the library's interpreter executes wrongly of exception handling, as "catch_all,
- * catch_all_ref", at most `size` - 1 bytes; "": nothing. */
-void engine_wrong_exceptions(const struct engine *engine, char *text, size_t size);
+/* Names what the library's interpreter executes wrongly of the exceptions `used`, a set (~0: all),
+ * as "catch_all, catch_all_ref", at most `size` - 1 bytes; "": nothing. */
+void engine_wrong_exceptions(const struct engine *engine, uint32_t used, char *text, size_t size);
 /* Loads the plugin of WasmEdge at `path`, native code of the host's: its modules can be imported by
  * all that is prepared from now on. */
 int engine_load_plugin(struct engine *engine, const char *path, struct engine_error *error);

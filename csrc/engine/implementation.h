@@ -12,8 +12,9 @@ struct engine_operations {
     const char *name;
     struct engine *(*open)(const char *library, const char *stub, struct engine_error *error);
     const char *(*version)(const struct engine *engine);
-    bool (*uses_stub)(const struct engine *engine);                                 /* or NULL */
-    void (*wrong_exceptions)(const struct engine *engine, char *text, size_t size); /* or NULL */
+    bool (*uses_stub)(const struct engine *engine); /* or NULL */
+    void (*wrong_exceptions)(const struct engine *engine, uint32_t used, char *text,
+                             size_t size); /* or NULL */
     int (*load_plugin)(struct engine *engine, const char *path,
                        struct engine_error *); /* or NULL */
     void (*close)(struct engine *engine);

@@ -180,8 +180,10 @@ static int load(struct init *init, const char *path, strings preopens, const cha
     if (!init->module || engine_prepare(init->module, &program, &error) != 0)
         return error_set(&init->error, "load", path, ENOEXEC, "%s", error.message);
     if (interpreted && init->artefact)
-        report_notice(init, NOTICE_INTERPRETED, "compiled code", "%s (the module is interpreted)",
-                      unusable.message);
+        report_notice(init, NOTICE_INTERPRETED, "compiled code", "%s (%s)", unusable.message,
+                      strcmp(engine_name(init->engine), ENGINE_NAME) == 0
+                          ? "the module is interpreted"
+                          : "it is compiled at each start");
     if (*engine_module_doubt(init->module))
         report_notice(init, NOTICE_WARNING, path, "%s", engine_module_doubt(init->module));
     return preopens_replace(init);

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from aot_harness import settle
 from container_harness import skip_without_root, wait_for
 
 ENGINE = "run.oci.wasm.engine"
@@ -204,6 +205,67 @@ def test_exec(crunw, component):
     words = ("exec", made.id, "/component_program.wasm")
     assert crunw(*words, "hello").ok() == "Hello from a component\n"
     assert crunw(*words, "exit", "1").status == 1
+
+
+# --- Compiled code --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def compiled(component, cache):
+    """A bundle of it whose first start waits for code."""
+    return lambda *args: component(*args, annotations={"run.oci.wasm.aot": "always"})
+
+
+def code(crunw, made):
+    """The artefact that a running container's process has mapped."""
+    maps = Path(f"/proc/{crunw.state(made)['pid']}/maps").read_text().splitlines()
+    return {line.split()[-1] for line in maps if line.endswith("/module.so")}
+
+
+def test_from_the_cache(crunw, compiled):
+    made = crunw.start(compiled("sleep"))
+    wait_for(lambda: crunw.state(made)["status"] == "running")
+    assert crunw.state(made)["wasm"] == {"execution": "compiled", "engine": "wasmtime"}
+    assert code(crunw, made)
+    [entry] = json.loads(crunw("cache", "ls", "--json").ok())
+    assert entry["platform"].startswith("wasmtime-50.")
+
+
+def test_compiled_in_the_background(crunw, component, cache):
+    made = component()
+    made.config["annotations"]["run.oci.wasm.aot"] = "auto"
+    assert crunw.run(made.write()).ok() == "Hello from a component\n"
+    settle()
+    made.process["args"][1:] = ["sleep"]
+    crunw.start(made.write())
+    assert crunw.state(made)["wasm"]["execution"] == "compiled"
+
+
+def test_without_code(crunw, component):
+    made = crunw.start(component("sleep"))
+    told = crunw.state(made)["wasm"]
+    assert (told["execution"], told["reason"]) == ("compiled at start", "the policy is off")
+
+
+def test_damaged_code_is_not_run(crunw, compiled, cache):
+    assert crunw.run(compiled()).ok() == "Hello from a component\n"
+    [artefact] = cache.glob("**/module.so")
+    os.chmod(artefact, 0o600)
+    artefact.write_bytes(artefact.read_bytes()[:-1000] + bytes(1000))
+    assert crunw.run(compiled()).ok() == "Hello from a component\n"
+
+
+def test_addresses_that_do_not_suffice_for_code(crunw, compiled):
+    made = compiled()
+    limit = {"type": "RLIMIT_AS", "soft": 1024 * MIB, "hard": 1024 * MIB}
+    made.config["annotations"]["run.oci.wasm.aot"] = "auto"
+    crunw("run", "--bundle", made.write().path, made.id).ok()
+    settle()
+    made.change(process__rlimits=[limit])
+    [notice] = crunw.run(made).notices()
+    assert notice == (
+        "compiled code: it wants more addresses than RLIMIT_AS leaves (it is compiled at each start)"
+    )
 
 
 # --- Which engine ---------------------------------------------------------------------------------

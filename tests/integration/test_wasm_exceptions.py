@@ -1,4 +1,6 @@
-"""Exceptions that the installed libwasmedge executes wrongly: refused, or run with a notice."""
+"""Exceptions that the installed libwasmedge executes wrongly: run by wasmtime, refused, or run with a
+notice.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import pytest
 
 from crunw.engine import Engine
 
+WASMEDGE = {"run.oci.wasm.engine": "wasmedge"}
 INSIST = {"run.oci.wasm.insist": "exceptions"}
 CASES = {
     "exceptions_catch_all": "catch_all",
@@ -29,8 +32,31 @@ def is_wrong(engine, handler):
 
 
 @pytest.mark.parametrize(("module", "handler"), CASES.items())
-def test_refused_at_create(crunw, wasm_bundle, engine, module, handler):
+def test_by_wasmtime(crunw, wasm_bundle, engine, module, handler):
+    """The old form is what wasmtime does not execute: it is refused."""
     container = wasm_bundle(module)
+    result = crunw.run(container)
+    if is_wrong(engine, handler) and "legacy" in module:
+        assert "executes wrongly" in result.error()
+        return
+    assert (result.status, result.err) == (56, "")
+    plan = json.loads(crunw("plan", "--format", "json", "--bundle", container.path).ok())
+    if is_wrong(engine, handler):
+        assert plan["workload"]["engine"] == "wasmtime"
+        assert plan["workload"]["engineReason"].endswith(f"exceptions wrongly: {handler}")
+
+
+def test_by_wasmtime_in_exec(crunw, wasm_bundle, modules):
+    container = wasm_bundle("sleep")
+    name = "exceptions_catch_all.wasm"
+    (container.rootfs / name).write_bytes((modules / name).read_bytes())
+    crunw.start(container)
+    assert crunw("exec", container.id, f"/{name}").status == 56
+
+
+@pytest.mark.parametrize(("module", "handler"), CASES.items())
+def test_refused_at_create(crunw, wasm_bundle, engine, module, handler):
+    container = wasm_bundle(module, annotations=WASMEDGE)
     if not is_wrong(engine, handler):
         assert crunw.run(container).status == 56
         return
@@ -69,7 +95,7 @@ def test_exec(crunw, wasm_bundle, modules, engine):
     [module, handler] = next(iter(CASES.items()))
     if not is_wrong(engine, handler):
         return
-    for asked, words in (({}, "executes wrongly"), (INSIST, "is executed wrongly")):
+    for asked, words in ((WASMEDGE, "executes wrongly"), (INSIST, "is executed wrongly")):
         container = wasm_bundle("sleep", annotations=asked)
         source = modules / f"{module}.wasm"
         (container.rootfs / source.name).write_bytes(source.read_bytes())

@@ -100,6 +100,7 @@ bool wasmedge_compiles_exceptions(struct engine *engine, uint32_t used, const ch
     return true;
 }
 
-void wasmedge_wrong_exceptions(const struct engine *engine, char *text, size_t size) {
-    exceptions_wrong(engine, (1U << PROBE_COUNT) - 1, text, size);
+void wasmedge_wrong_exceptions(const struct engine *engine, uint32_t used, char *text,
+                               size_t size) {
+    exceptions_wrong(engine, used, text, size);
 }

@@ -43,7 +43,7 @@ struct engine_module {
 struct engine *wasmedge_open(const char *library, const char *stub, struct engine_error *error);
 const char *wasmedge_version(const struct engine *engine);
 bool wasmedge_uses_stub(const struct engine *engine);
-void wasmedge_wrong_exceptions(const struct engine *engine, char *text, size_t size);
+void wasmedge_wrong_exceptions(const struct engine *engine, uint32_t used, char *text, size_t size);
 int wasmedge_load_plugin(struct engine *engine, const char *path, struct engine_error *error);
 void wasmedge_close(struct engine *engine);
 struct engine_module *wasmedge_load(struct engine *engine, int fd,

@@ -93,7 +93,7 @@ int wasmtime_check_compiled(struct engine *engine, const char *path,
                             const struct engine_compile_options *options,
                             struct engine_error *error) {
     const struct engine_options plain = {.statistics = options->statistics};
-    struct engine_module *module = wasmtime_load_compiled(engine, path, &plain, error);
+    struct engine_module *module = load_code(engine, path, &plain, error);
     if (!module)
         return -1;
     wasmtime_module_close(module);

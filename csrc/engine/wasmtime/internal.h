@@ -51,7 +51,7 @@ void shorten(const struct wasm_bytes *text, char *line, size_t size);
 /* load.c: what a module is compiled with. */
 struct profile {
     bool metered;
-    bool cached; /* the code is a file's: pages of memories can be, too */
+    bool cached; /* the code is a file's, the same for all processes */
     uint8_t level;
 };
 struct wasm_engine *compiler_create(const struct engine *engine, struct profile profile);
@@ -60,6 +60,10 @@ int module_compile(struct engine_module *module, const struct binary *binary,
                    struct engine_error *error);
 struct engine_module *module_create(struct engine *engine, struct profile profile,
                                     struct engine_error *error);
+
+/* What was compiled, to look at: to run, it wants addresses. */
+struct engine_module *load_code(struct engine *engine, const char *path,
+                                const struct engine_options *options, struct engine_error *error);
 
 /* program.c: the name of an export of a component that begins so, at most `size` - 1 bytes. */
 bool find_interface(const struct engine_module *module, const char *start, char *name, size_t size);

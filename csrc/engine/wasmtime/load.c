@@ -24,15 +24,15 @@ struct wasm_engine *compiler_create(const struct engine *engine, struct profile 
     wasmtime->wasmtime_config_cranelift_opt_level_set(config, profile.level);
     wasmtime->wasmtime_config_parallel_compilation_set(config, false);
     wasmtime->wasmtime_config_native_unwind_info_set(config, false);
-    /* Without a file it would make one of memory, which the fence forbids. */
-    wasmtime->wasmtime_config_memory_init_cow_set(config, profile.cached);
+    /* It would keep a file open for the first pages of memories, or make one of memory. */
+    wasmtime->wasmtime_config_memory_init_cow_set(config, false);
     wasmtime->wasmtime_config_wasm_exceptions_set(config, true);
     wasmtime->wasmtime_config_wasm_function_references_set(config, true);
     wasmtime->wasmtime_config_wasm_gc_set(config, true);
     wasmtime->wasmtime_config_wasm_memory64_set(config, true);
     wasmtime->wasmtime_config_wasm_multi_memory_set(config, true);
     wasmtime->wasmtime_config_wasm_tail_call_set(config, true);
-    if (!has_addresses()) {
+    if (!profile.cached && !has_addresses()) {
         wasmtime->wasmtime_config_memory_reservation_set(config, 0);
         wasmtime->wasmtime_config_memory_reservation_for_growth_set(config, 0);
         wasmtime->wasmtime_config_memory_guard_size_set(config, SMALL_GUARD);
@@ -136,9 +136,8 @@ struct engine_module *wasmtime_load(struct engine *engine, int fd,
     return module;
 }
 
-struct engine_module *wasmtime_load_compiled(struct engine *engine, const char *path,
-                                             const struct engine_options *options,
-                                             struct engine_error *error) {
+struct engine_module *load_code(struct engine *engine, const char *path,
+                                const struct engine_options *options, struct engine_error *error) {
     const struct wasmtime_symbols *wasmtime = &engine->wasmtime;
     struct engine_module *module = module_create(engine, profile_of(options, true), error);
     if (!module)
@@ -156,6 +155,15 @@ struct engine_module *wasmtime_load_compiled(struct engine *engine, const char *
     }
     fail_with(engine, "the code can't be loaded", failure, error);
     wasmtime_module_close(module);
+    return NULL;
+}
+
+struct engine_module *wasmtime_load_compiled(struct engine *engine, const char *path,
+                                             const struct engine_options *options,
+                                             struct engine_error *error) {
+    if (has_addresses())
+        return load_code(engine, path, options, error);
+    engine_fail(error, "it wants more addresses than RLIMIT_AS leaves");
     return NULL;
 }
 
