@@ -19,7 +19,7 @@ from benchmarks.measure import Result, say
 from benchmarks.runtimes import Runtime, become_subreaper
 
 PROJECT = Path(__file__).resolve().parent.parent
-GROUPS = ("start", "exec", "memory", "cache", "cpu", "compiler", "growth", "pods")
+GROUPS = ("start", "account", "exec", "memory", "cache", "cpu", "compiler", "growth", "pods")
 
 
 def main() -> int:
