@@ -76,7 +76,7 @@ def run_poststop(container: Container, record: Record) -> None:
 def end_process(pid: int, started: int, group: Cgroup | None) -> None:
     """SIGKILL, then wait until the process is gone. Raises :class:`CrunwError` after 10 s.
 
-    ``group`` is thawed: what is frozen on cgroup v1 does not end.
+    ``group`` is thawed (what is frozen on cgroup v1 does not end) and gets processor time.
     """
     from select import select
 
@@ -84,8 +84,10 @@ def end_process(pid: int, started: int, group: Cgroup | None) -> None:
     if descriptor < 0:
         return
     processes.send_signal(pid, started, 9)
-    if group and group.frozen():
-        group.thaw()
+    if group:
+        group.hasten()
+        if group.frozen():
+            group.thaw()
     ended, _, _ = select([descriptor], [], [], _KILL_TIMEOUT)
     posix.close(descriptor)
     if not ended:

@@ -10,16 +10,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from container_harness import (
+    OPTIONS,
     Bundle,
     Runtime,
     join_user_namespace,
     skip_without_root,
     wait_for,
 )
+
+from crunw.effects.cgroups.layout import detect
 
 SLEEP = ("sleep", "1000")
 
@@ -119,6 +123,36 @@ def is_running(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@pytest.fixture
+def busy_neighbours() -> Iterator[str]:
+    """The path of a cgroup beside which twenty processes want all of the processor."""
+    skip_without_root("to make cgroups")
+    [top] = [top for key, top in detect().tops.items() if "cpu" in key.split(",")] or [""]
+    if not top or "--cgroup-manager=systemd" in OPTIONS:
+        pytest.skip("the cgroups here are systemd's, or without the controller of v1")
+    parent = Path(top, f"crunw-test-{os.getpid()}")
+    parent.mkdir()
+    shell = f"echo 0 >{parent}/tasks; while :; do :; done"
+    busy = [subprocess.Popen(["/bin/sh", "-c", shell]) for _ in range(20)]
+    yield f"/{parent.name}/container"
+    for process in busy:
+        process.kill()
+        process.wait()
+    for hierarchy in Path("/sys/fs/cgroup").glob(f"*/{parent.name}"):
+        subprocess.run(["find", hierarchy, "-depth", "-type", "d", "-delete"], check=True)
+
+
+@pytest.mark.parametrize("cpu", [{"shares": 2}, {"idle": 1}])
+def test_delete_force_beside_busy_neighbours(crunw, bundle, busy_neighbours, cpu):
+    """What has been killed is given the processor time that it takes to end."""
+    script = "for i in $(seq 20); do sleep 1000 & done; touch /begun; wait"
+    made = bundle("sh", "-c", script, linux__cgroupsPath=busy_neighbours)
+    crunw.start(made)
+    wait_for((made.rootfs / "begun").exists)
+    crunw("update", "--resources", "-", made.id, stdin=json.dumps({"cpu": cpu})).ok()
+    crunw("delete", "--force", made.id).ok()
 
 
 # --- run ------------------------------------------------------------------------------------------

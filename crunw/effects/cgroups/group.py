@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 _UNIFIED = ""  # as layout.UNIFIED, which the verbs that only read a record need not import
 _SIGKILL = 9
+# No limit of processor time, and the share of who has none; cpu.idle first: shares depend on it.
+_PROCESSOR = (
+    ("cpu.idle", "0"),
+    ("cpu.shares", "1024"),
+    ("cpu.cfs_quota_us", "-1"),
+    ("cpu.weight", "100"),
+    ("cpu.max", "max"),
+)
 
 
 class Cgroup:
@@ -200,6 +208,7 @@ class Cgroup:
                 raise
 
     def _kill(self) -> None:
+        self.hasten()  # to be frozen takes processor time, too
         freezer = self.directory("freezer")
         if self.unified and exists(f"{self.unified}/cgroup.kill"):
             put(f"{self.unified}/cgroup.kill", "1")
@@ -210,6 +219,15 @@ class Cgroup:
                 _kill(pid, _SIGKILL)
         if freezer != self.unified and is_directory(freezer):
             self.thaw()  # what is frozen on v1 does not end
+
+    def hasten(self) -> None:
+        """Lift the limits of processor time: what has been killed needs some to end.
+
+        With a share of 2 beside busy neighbours that would take minutes. What can't be lifted is
+        left: the wait for the end that follows says what comes of it.
+        """
+        if directory := self.directory("cpu"):
+            _lift_limits(directory)
 
     def signal(self, number: int) -> None:
         """Send a signal to every process in the cgroup and below it."""
@@ -344,6 +362,17 @@ def _has_gone(directory: str, error: KernelError | OSError) -> bool:
     return error.errno == errno.ENODEV or (
         error.errno == errno.ENOENT and not is_directory(directory)
     )
+
+
+def _lift_limits(directory: str) -> None:
+    """Of processor time, in a cgroup and below it."""
+    for file, value in _PROCESSOR:
+        try:
+            put(f"{directory}/{file}", value)
+        except OSError:  # of the other version, gone, without the controller
+            continue
+    for child in _children(directory):
+        _lift_limits(child)
 
 
 def _kill(pid: int, number: int) -> None:
