@@ -108,8 +108,12 @@ def _values(request: Request, record: Record, spec: Spec, streams: list[str]) ->
     group = cgroup_of(record)
     if not group:
         values["manage_cgroups_mode"] = CGROUP_MODES["ignore"]
-    elif group.directory("freezer"):
-        values["freeze_cgroup"] = group.directory("freezer")
+    else:
+        # In any other hierarchy the process is in a cgroup of the host's: CRIU would write down all
+        # that are below it, and make them again.
+        values["cgroup_dump_controller"] = list(group.record()["directories"])
+        if group.directory("freezer"):
+            values["freeze_cgroup"] = group.directory("freezer")
     if request.parent_path:
         values["parent_img"] = request.parent_path
     if request.parent_path or request.pre_dump:

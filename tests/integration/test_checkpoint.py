@@ -289,6 +289,26 @@ def test_a_paused_container(crunw: Runtime, bundle, images: Path) -> None:
     wait_counted(made, counted(made) + 1)
 
 
+def test_cgroups_of_others(crunw: Runtime, bundle, images: Path, tmp_path: Path) -> None:
+    """What is in a hierarchy that the container has no cgroup in is none of its business."""
+    place = tmp_path / "cgroup2"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "cgroup2", "cgroup2", place], check=True)
+    unified = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    subprocess.run(["umount", "--lazy", place], check=True)  # a node with v1 alone
+    name = f"another-{os.getpid()}"
+    os.mkdir(name, dir_fd=unified)
+    made = crunw.start(bundle("sh", "-c", COUNT))
+    wait_counted(made)
+    checkpoint(crunw, made, images)
+    os.rmdir(name, dir_fd=unified)
+    restore(crunw, made, images)
+    assert name not in os.listdir(unified)
+    crunw("delete", "--force", made.id).ok()
+    assert made.id not in os.listdir(unified)
+    os.close(unified)
+
+
 def test_hooks_of_a_restore(crunw: Runtime, bundle, images: Path, tmp_path: Path) -> None:
     def hook(name: str) -> list[dict]:
         script = f"cat >{tmp_path}/{name}"

@@ -40,6 +40,7 @@ _OPTIONS = {
     "external": 37,
     "empty_ns": 38,
     "join_ns": 39,
+    "cgroup_dump_controller": 43,
     "freeze_cgroup": 44,
     "orphan_pts_master": 50,
     "config_file": 51,
