@@ -45,6 +45,14 @@ def absolute(path: str) -> str:
     return "/" + "/".join(parts)
 
 
+def lines(text: str) -> list[str]:
+    """The lines of what the kernel or a program writes: a newline ends one, nothing else.
+
+    For ``str.splitlines`` ten other characters do, too, which names may hold.
+    """
+    return text.removesuffix("\n").split("\n") if text else []
+
+
 def environment(name: str) -> str:
     """The environment variable, ``""`` when it is not set."""
     return posix.environ.get(name.encode(), b"").decode("utf-8", "surrogateescape")

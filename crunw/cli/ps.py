@@ -7,6 +7,7 @@ import sys
 from crunw.cli.options import Option, Parsed
 from crunw.effects.store import default_root
 from crunw.errors import CrunwError, UsageError
+from crunw.files import lines
 from crunw.lifecycle.listing import pids
 
 USAGE = "[OPTION…] ID [PS-OPTION…]"
@@ -43,10 +44,10 @@ def _rows(pids: list[int], options: list[str]) -> str:
         ) from None
     except subprocess.CalledProcessError as error:
         raise CrunwError(f"ps {' '.join(options)}: {error.stderr.strip()}") from None
-    header, *lines = done.stdout.splitlines()
+    header, *rows = lines(done.stdout)
     if "PID" not in header.split():
         raise CrunwError(f"ps {' '.join(options)}: the output has no PID column")
     column = header.split().index("PID")
     wanted = {str(pid) for pid in pids}
-    kept = [line for line in lines if line.split()[column] in wanted]
+    kept = [line for line in rows if line.split()[column] in wanted]
     return "\n".join([header, *kept]) + "\n"

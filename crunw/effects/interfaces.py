@@ -6,6 +6,7 @@ import posix
 from errno import ENOENT, ESRCH
 
 from crunw import notices
+from crunw.files import lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ def interfaces(pid: int) -> list[dict[str, Any]]:
         if posix.readlink(f"/proc/{pid}/ns/net") == posix.readlink("/proc/self/ns/net"):
             return []
         with open(f"/proc/{pid}/net/dev", encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read().splitlines()[2:]
+            found = lines(file.read())[2:]
     except OSError as error:
         if error.errno not in (ENOENT, ESRCH):  # it is gone
             notices.degraded(f"/proc/{pid}/net/dev", f"not counted: {error.strerror}")
         return []
-    return [_interface(line) for line in lines]
+    return [_interface(line) for line in found]
 
 
 def _interface(line: str) -> dict[str, Any]:

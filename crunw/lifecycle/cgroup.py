@@ -8,7 +8,7 @@ from crunw.effects.cgroups.files import read
 from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.layout import UNIFIED, Layout, detect, group_path
 from crunw.errors import KernelError, SpecError, StateError
-from crunw.files import is_directory
+from crunw.files import is_directory, lines
 from crunw.paths import is_rootless
 from crunw.plan import device_rules, devices_bpf
 from crunw.plan.host import CgroupMount, Host
@@ -101,7 +101,7 @@ def stay(host: Host, layout: Layout) -> None:
     host.cgroup_join = []
     host.cgroup_unified = ""
     host.device_program = b""
-    own = dict(line.split(":", 2)[1:] for line in read("/proc/self/cgroup").splitlines())
+    own = dict(line.split(":", 2)[1:] for line in lines(read("/proc/self/cgroup")))
     host.cgroup_mounts = [
         mount
         for key, top in layout.tops.items()

@@ -168,7 +168,7 @@ def _stream(pid: int, number: int) -> str:
         with open(f"/proc/{pid}/fdinfo/{number}", "rb", buffering=0) as file:
             mount = file.readall().partition(b"mnt_id:")[2].split()[0]
         with open(f"/proc/{pid}/mountinfo", "rb", buffering=0) as file:
-            own = {line.split(b" ", 1)[0] for line in file.readall().splitlines()}
+            own = {line.split(b" ", 1)[0] for line in file.readall().split(b"\n")}
     except FileNotFoundError:  # closed
         return ""
     return path if mount in own else f"file[{int(mount):x}:{inode:x}]"

@@ -8,11 +8,13 @@
 
 #include "sys.h"
 
+static bool is_octal(char digit) { return digit >= '0' && digit <= '7'; }
+
 /* Undo \040 and the like, in place. */
 static void unescape(char *text) {
     char *out = text;
     for (const char *in = text; *in != '\0'; out++) {
-        if (in[0] == '\\' && in[1] != '\0' && in[2] != '\0' && in[3] != '\0') {
+        if (in[0] == '\\' && is_octal(in[1]) && is_octal(in[2]) && is_octal(in[3])) {
             *out = (char)((in[1] - '0') << 6 | (in[2] - '0') << 3 | (in[3] - '0'));
             in += 4;
         } else {

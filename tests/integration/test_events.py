@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from typing import Any
 
 import pytest
-from container_harness import Bundle, Runtime, wait_for
+from container_harness import Bundle, Runtime, skip_without_root, wait_for
 
 from crunw.effects.cgroups.layout import UNIFIED, detect
 
@@ -130,6 +131,17 @@ def test_network(crunw, bundle):
     kinds = [n for n in host.config["linux"]["namespaces"] if n["type"] != "network"]
     host.change(linux__namespaces=kinds)
     assert stats(crunw, crunw.start(host))["network_interfaces"] == []
+
+
+def test_an_interface_of_any_name(crunw, bundle):
+    """Root of the network namespace gives the names: a line ends with a newline, nothing else."""
+    skip_without_root("to enter the namespace")
+    container = crunw.start(bundle("sleep", "1000"))
+    enter = ["nsenter", f"--net=/proc/{crunw.state(container)['pid']}/ns/net", "ip", "link", "set"]
+    for change in (["down"], ["name", "a\x1cb"]):
+        subprocess.run([*enter, "lo", *change], check=True)
+    (found,) = stats(crunw, container)["network_interfaces"]
+    assert found["Name"] == "a\x1cb"
 
 
 def test_statistics_until_the_end(crunw, bundle):

@@ -21,7 +21,7 @@ def read(path: str) -> str:
         text = b""
         while chunk := posix.read(fd, 65536):
             text += chunk
-        return text.decode()
+        return text.decode("utf-8", "surrogateescape")
     except OSError as error:
         if error.errno != errno.ENODEV:
             raise

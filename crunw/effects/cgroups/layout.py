@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crunw.errors import SpecError
+from crunw.files import lines
 
 UNIFIED = ""  # key of the cgroup v2 hierarchy
 
@@ -64,13 +65,13 @@ class Layout:
 
 def detect() -> Layout:
     """Read ``/proc/self/mountinfo`` (proc(5)). The first mount of a hierarchy counts."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        return Layout(_tops(file.read()))
+    with open("/proc/self/mountinfo", "rb", buffering=0) as file:
+        return Layout(_tops(file.readall().decode("utf-8", "surrogateescape")))
 
 
 def _tops(mountinfo: str) -> dict[str, str]:
     tops: dict[str, str] = {}
-    for line in mountinfo.splitlines():
+    for line in lines(mountinfo):
         mount, found, filesystem = line.partition(" - cgroup")
         if not found:
             continue

@@ -12,6 +12,7 @@ from crunw.effects.cgroups.dbus import UNIT_EXISTS, Systemd, SystemdError
 from crunw.effects.cgroups.files import read
 from crunw.effects.cgroups.group import Cgroup
 from crunw.errors import SpecError
+from crunw.files import lines
 from crunw.plan.scope import device_properties, scope_properties
 from crunw.plan.scope_annotations import annotated_properties
 
@@ -122,7 +123,7 @@ class Scope(Cgroup):
 
     def _is_open(self) -> bool:
         """Whether this process may move others from its own cgroup (v2) to this one."""
-        (own,) = (line[3:] for line in read("/proc/self/cgroup").splitlines() if line[:3] == "0::")
+        (own,) = (line[3:] for line in lines(read("/proc/self/cgroup")) if line[:3] == "0::")
         common = ""
         for here, there in zip(own.split("/")[1:], self.path.split("/")[1:], strict=False):
             if here != there:

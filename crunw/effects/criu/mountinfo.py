@@ -11,9 +11,13 @@ def mounts(process: int | str) -> dict[str, tuple[bytes, bytes]]:
     Of mounts on one another the last. ``process``: a pid, or ``self``.
     """
     with open(f"/proc/{process}/mountinfo", "rb", buffering=0) as file:
-        lines = file.readall().splitlines()
+        return parsed(file.readall())
+
+
+def parsed(text: bytes) -> dict[str, tuple[bytes, bytes]]:
+    """:func:`mounts` of the file's text."""
     found = {}
-    for line in lines:
+    for line in text.split(b"\n")[:-1]:
         _, _, device, root, point, *_ = line.split(b" ")
         for escape, character in _ESCAPES:
             point = point.replace(escape, character)

@@ -51,6 +51,7 @@ _OPTIONS = {
 }
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _U64 = (1 << 64) - 1
+_CUT_OFF = "the message is cut off"
 
 
 class Answer:
@@ -122,6 +123,8 @@ def _fields(data: bytes) -> dict[int, int | bytes]:
             size = 8 if kind == _FIXED64 else 4
         else:
             raise ValueError(f"unknown wire type {kind}")
+        if at + size > len(data):
+            raise ValueError(_CUT_OFF)
         found[key >> 3] = data[at : at + size]
         at += size
     return found
@@ -131,7 +134,7 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         if at >= len(data):
-            raise ValueError("the message is cut off")
+            raise ValueError(_CUT_OFF)
         byte = data[at]
         value |= (byte & 0x7F) << shift
         shift += 7
