@@ -24,20 +24,20 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fuzz.mutate import Mutator  # noqa: E402
+from fuzz.mutate import Mutator
 
-from crunw.effects.cgroups.layout import _tops  # noqa: E402
-from crunw.effects.criu import mountinfo, wire  # noqa: E402
-from crunw.errors import CrunwError  # noqa: E402
-from crunw.lifecycle.cgroup import plan_cgroup  # noqa: E402
-from crunw.lifecycle.facts import gather_host  # noqa: E402
-from crunw.lifecycle.request import Request  # noqa: E402
-from crunw.plan.create import create_plan  # noqa: E402
-from crunw.plan.encode import encode  # noqa: E402
-from crunw.plan.exec import exec_plan  # noqa: E402
-from crunw.plan.render import documents, lines  # noqa: E402
-from crunw.plan.resources import writes  # noqa: E402
-from crunw.spec.load import load, load_process, load_resources  # noqa: E402
+from crunw.effects.cgroups.layout import _tops
+from crunw.effects.criu import mountinfo, wire
+from crunw.errors import CrunwError
+from crunw.lifecycle.cgroup import plan_cgroup
+from crunw.lifecycle.facts import gather_host
+from crunw.lifecycle.request import Request
+from crunw.plan.create import create_plan
+from crunw.plan.encode import encode
+from crunw.plan.exec import exec_plan
+from crunw.plan.render import documents, lines
+from crunw.plan.resources import writes
+from crunw.spec.load import load, load_process, load_resources
 
 DATA = Path(__file__).parents[1] / "data"
 PACKAGE = str(Path(sys.modules["crunw"].__file__ or "").parent)
