@@ -25,6 +25,20 @@ PATIENCE = 30  # s
 LONGEST = 120  # characters of an error
 FIRST = 100000  # the host's id of root in a user namespace
 
+# The parts of a module that imports proc_exit and exports _start; then what _start does.
+MODULE = (
+    b"\0asm\1\0\0\0\1\x08\2\x60\1\x7f\0\x60\0\0"
+    b"\2\x24\1\x16wasi_snapshot_preview1\x09proc_exit\0\0\3\2\1\1\7\x0a\1\6_start\0\1"
+)
+PROGRAMS = {
+    "exits.wasm": MODULE + b"\x0a\x08\1\6\0\x41\3\x10\0\x0b",
+    "traps.wasm": MODULE + b"\x0a\5\1\3\0\0\x0b",
+    "waits.wasm": MODULE + b"\x0a\x09\1\7\0\3\x40\x0c\0\x0b\x0b",
+    "empty.wasm": b"",
+    "text.wasm": b"<html>not found</html>\n",
+    "cut.wasm": MODULE[:40],
+}
+
 Config = dict[str, Any]
 Change = Callable[[Config], None]
 
@@ -96,6 +110,41 @@ def hook(config: Config) -> None:
     config["hooks"] = {"createRuntime": [{"path": "/bin/echo", "args": ["echo", "hook"]}]}
 
 
+def failing_hooks(config: Config) -> None:
+    """One of `create` succeeds, the next fails; one of `delete` leaves a trace."""
+    shell = {"path": "/bin/sh", "args": ["sh", "-c", "echo poststop >/tmp/compare-hooks"]}
+    hooks = [{"path": "/bin/true"}, {"path": "/bin/false"}]
+    Path("/tmp/compare-hooks").write_text("no hook\n")
+    config["hooks"] = {"createRuntime": hooks, "poststop": [shell]}
+
+
+def denied(name: str) -> Change:
+    """A profile that denies one system call."""
+
+    def change(config: Config) -> None:
+        rule = {"names": [name], "action": "SCMP_ACT_ERRNO"}
+        config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
+        config["process"]["noNewPrivileges"] = False
+
+    return change
+
+
+def capabilities(**sets: list[str]) -> Change:
+    return lambda config: config["process"]["capabilities"].update(sets)
+
+
+def module(name: str) -> Change:
+    def change(config: Config) -> None:
+        config["process"]["args"] = [f"/{name}"]
+        annotation("module.wasm.image/variant", "compat")(config)
+
+    return change
+
+
+def in_frozen(config: Config) -> None:
+    config["linux"]["cgroupsPath"] = "/compare-frozen/inner"
+
+
 def slow_hook(config: Config) -> None:
     config["hooks"] = {"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "3"]}]}
 
@@ -122,6 +171,31 @@ FLAGS = "grep ' /d ' /proc/self/mountinfo | cut -d' ' -f6"
 LINK = "ls -l {0} | cut -c1; readlink {0}; grep -c ' {0} ' /proc/self/mountinfo"
 DEVICE = "stat -c '%A %u:%g %t:%T' /dev/foo"
 IDMAP = "idmap=uids=0-100003-1;gids=0-100004-1"
+UPDATED = f"""
+{DETACHED}; rt update OPTION compare >/dev/null 2>&1; echo "status $?"
+"""
+FROZEN = """
+freezer=/sys/fs/cgroup/freezer/compare-frozen
+mkdir -p $freezer; echo FROZEN >$freezer/freezer.state
+timeout -s KILL 3 "$@" run --bundle . compare >/dev/null 2>said </dev/null
+echo "status $?: $(cat said)"
+echo THAWED >$freezer/freezer.state; sleep 1; rt delete --force compare >/dev/null 2>&1
+cat $freezer/inner/cgroup.procs 2>/dev/null | xargs -r kill -9; sleep 1
+find /sys/fs/cgroup -depth -path '*/compare-frozen*' -type d -delete
+"""
+TERMINATED = f"""
+{DETACHED}; rt kill compare TERM; sleep 2; rt state compare | grep -o '"status": *"[a-z]*"'
+"""
+ENDED = 'rt run --bundle . compare 2>&1 </dev/null; echo "status $?"'
+BLOCKED = """
+python3 -c 'import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGTERM])
+os.execvp(sys.argv[1], sys.argv[1:])' "$@" run --bundle . compare 2>&1 </dev/null; echo "status $?"
+"""
+STARTED = """
+rt run --bundle . compare >/dev/null 2>&1 </dev/null; echo "status $?, $(cat /tmp/compare-hooks)"
+rm -f /tmp/compare-hooks
+"""
 ROWS = [
     Row("a mount on /", "ls /marker", (second_root("/"),)),
     Row("a mount on /..", "ls /marker", (second_root("/.."),)),
@@ -252,6 +326,34 @@ ROWS = [
     Row("exec --ignore-paused", "sleep 60", calls=PAUSED.replace("OPTION", "--ignore-paused")),
     Row("exec --cgroup PATH", "sleep 60", calls=BELOW.replace("OPTION", "inner")),
     Row("exec --cgroup CONTROLLER:PATH", "sleep 60", calls=BELOW.replace("OPTION", "pids:inner")),
+    *[
+        Row(f"a profile that denies {name}", "echo it runs", (denied(name),))
+        for name in "faccessat2 newfstatat capget setgroups prctl close_range openat2".split()
+    ],
+    Row(
+        "an unknown capability",
+        "grep CapEff /proc/self/status",
+        (
+            capabilities(
+                bounding=["CAP_KILL", "CAP_NONE"], effective=["CAP_KILL"], permitted=["CAP_KILL"]
+            ),
+        ),
+    ),
+    Row(
+        "an ambient capability that is not inheritable",
+        "grep CapAmb /proc/self/status",
+        (capabilities(ambient=["CAP_KILL"], inheritable=[]),),
+    ),
+    *[
+        Row(f"a module: {name}", "", (module(name),), calls=ENDED)
+        for name in PROGRAMS
+        if name != "waits.wasm"
+    ],
+    Row("a module: TERM", "", (module("waits.wasm"),), calls=TERMINATED),
+    Row("a caller that blocks signals", "grep SigBlk /proc/self/status", calls=BLOCKED),
+    Row("update --cpu-burst 0", "sleep 60", calls=UPDATED.replace("OPTION", "--cpu-burst 0")),
+    Row("a frozen cgroup", "true", (in_frozen,), calls=FROZEN),
+    Row("poststop hooks when create fails", "true", (failing_hooks,), calls=STARTED),
     Row("run.oci.seccomp.receiver", "true", (annotation("run.oci.seccomp.receiver", "/run/none"),)),
 ]
 
@@ -266,6 +368,9 @@ def make_bundle(directory: Path, row: Row) -> None:
             (binaries / applet).symlink_to("busybox")
     (directory / "second/marker").write_text("marker\n")
     (directory / "second/link").symlink_to("marker")
+    for name, data in PROGRAMS.items():
+        (directory / "rootfs" / name).write_bytes(data)
+        (directory / "rootfs" / name).chmod(0o755)
     (directory / "rootfs/file").touch()
     (directory / "rootfs/marker").write_text("the container's\n")
     for name, target in (("root", "/"), ("bin", "bin"), ("file", "file")):

@@ -225,12 +225,14 @@ static int drop_bounding(struct engine_error *error) {
     return errno == EINVAL ? 0 : fail(error, "drop capabilities", strerror(errno));
 }
 
-/* End with whoever has started this; false: it has ended already. Changing the user would undo
- * it. */
-static bool follow_parent(int report) {
-    struct pollfd reader = {.fd = report};
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    return poll(&reader, 1, 0) == 0;
+/* End with whoever has started this, who may have ended already. Changing the user would undo it. */
+static int follow_parent(const struct job *job, struct engine_error *error) {
+    struct pollfd reader = {.fd = job->report};
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        return fail(error, "prctl", strerror(errno));
+    if (poll(&reader, 1, 0) != 0)
+        return fail(error, "crunw-compiler", "nobody waits for the result");
+    return 0;
 }
 
 /* The status of a child that has ended, as that of a process. */
@@ -257,7 +259,8 @@ static void end_as(pid_t child) {
  * does not compile itself. With it all others of the namespace end. `parent`: a pidfd, or -1. */
 static int begin_namespace(int parent, struct engine_error *error) {
     struct pollfd ended = {.fd = parent, .events = POLLIN};
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        return fail(error, "prctl", strerror(errno));
     if (poll(&ended, 1, 0) != 0)
         _exit(1);
     pid_t compiler = fork();
@@ -271,8 +274,8 @@ static int begin_namespace(int parent, struct engine_error *error) {
 /* Go on as the second process of the pid namespace that was made for children. This process and the
  * first one wait, and pass the status on. */
 static int enter_pid_namespace(const struct job *job, struct engine_error *error) {
-    if (!follow_parent(job->report))
-        return fail(error, "crunw-compiler", "nobody waits for the result");
+    if (follow_parent(job, error) != 0)
+        return -1;
     int own = (int)syscall(SYS_pidfd_open, getpid(), 0);
     pid_t first = fork();
     if (first < 0)
@@ -342,8 +345,7 @@ static int start_checker(struct job *job, struct engine *engine, struct engine_e
         return close(ends[0]);
     }
     close(ends[1]);
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (getppid() != parent || (job->sandbox && filter(job, error) != 0) ||
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent || (job->sandbox && filter(job, error) != 0) ||
         TEMP_FAILURE_RETRY(read(ends[0], &used, sizeof used)) != sizeof used)
         _exit(1);
     _exit(engine_compiles_exceptions(engine, used, OUTPUT, &job->options) ? 0 : 1);
@@ -355,12 +357,8 @@ static struct engine *prepare(struct job *job, struct engine_error *error) {
     setrlimit(RLIMIT_CORE, &none);
     struct engine *engine = engine_open(job->engine, job->library, NULL, error);
     if (!engine || enter_directory(job, error) != 0 ||
-        (job->sandbox && enter_sandbox(job, error) != 0))
+        (job->sandbox && enter_sandbox(job, error) != 0) || follow_parent(job, error) != 0)
         return NULL;
-    if (!follow_parent(job->report)) {
-        fail(error, "crunw-compiler", "nobody waits for the result");
-        return NULL;
-    }
     if (start_checker(job, engine, error) != 0 || (job->sandbox && filter(job, error) != 0))
         return NULL;
     return engine;

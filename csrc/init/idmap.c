@@ -26,7 +26,8 @@ static pid_t hold_namespace(struct error *error) {
         return error_errno(error, "clone3", "user namespace");
     if (child > 0)
         return (pid_t)child;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        _exit(EXIT_FAILURE);
     while (getppid() == parent)
         pause();
     _exit(EXIT_FAILURE);

@@ -52,8 +52,8 @@ static char *join_state(struct error *error, pid_t pid, strings pieces) {
 _Noreturn static void send_listener(int own, int receiver, const char *state, pid_t parent) {
     struct error error = {0};
     int listener = -1;
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* its end of `own` is open here too: there is no EOF */
-    if (getppid() != parent ||
+    /* Its end of `own` is open here too: there is no EOF. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent ||
         sys_read(&error, own, &listener, sizeof listener, LISTENER) != sizeof listener)
         _exit(EXIT_FAILURE);
     sys_send_descriptor(&error, receiver, listener, state, strlen(state), LISTENER);
