@@ -225,7 +225,7 @@ static int drop_bounding(struct engine_error *error) {
     return errno == EINVAL ? 0 : fail(error, "drop capabilities", strerror(errno));
 }
 
-/* End with whoever has started this, who may have ended already. Changing the user would undo it. */
+/* End with whoever has started this, if it is still there. Changing the user would undo it. */
 static int follow_parent(const struct job *job, struct engine_error *error) {
     struct pollfd reader = {.fd = job->report};
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
@@ -345,7 +345,8 @@ static int start_checker(struct job *job, struct engine *engine, struct engine_e
         return close(ends[0]);
     }
     close(ends[1]);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent || (job->sandbox && filter(job, error) != 0) ||
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent ||
+        (job->sandbox && filter(job, error) != 0) ||
         TEMP_FAILURE_RETRY(read(ends[0], &used, sizeof used)) != sizeof used)
         _exit(1);
     _exit(engine_compiles_exceptions(engine, used, OUTPUT, &job->options) ? 0 : 1);
