@@ -29,7 +29,8 @@ int preopen_split(const char *preopen, struct preopen *parts, struct engine_erro
     if (parts->guest && parts->host)
         return 0;
     preopen_free(parts);
-    return engine_fail(error, "out of memory");
+    engine_fail(error, "out of memory");
+    return -1; /* in a way that the analyzer sees: there are no parts */
 }
 
 void preopen_free(struct preopen *parts) {

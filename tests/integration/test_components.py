@@ -264,7 +264,8 @@ def test_addresses_that_do_not_suffice_for_code(crunw, compiled):
     made.change(process__rlimits=[limit])
     [notice] = crunw.run(made).notices()
     assert notice == (
-        "compiled code: it wants more addresses than RLIMIT_AS leaves (it is compiled at each start)"
+        "compiled code: it wants more addresses than RLIMIT_AS leaves"
+        " (it is compiled at each start)"
     )
 
 

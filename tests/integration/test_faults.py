@@ -289,7 +289,7 @@ def test_a_library_that_is_not_on_the_root_file_system(tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "crunw-test", tmp_path], check=True)
     try:
         copy = shutil.copy(library, tmp_path)
-        told = perform([Step("engine_open", str(copy), "")]).notices
+        told = perform([Step("engine_open", "wasmedge", str(copy), "")]).notices
     finally:
         subprocess.run(["umount", tmp_path], check=True)
     assert told == [

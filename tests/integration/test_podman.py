@@ -553,9 +553,14 @@ def test_annotations_of_the_engine(podman):
     assert result.err.endswith("crunw: the time limit of 0.3 s is reached\n")
 
 
-def test_memory_ends_inside_the_program(podman):
+def test_a_module_beyond_its_memory(podman):
+    """As a program it is ended by the kernel, unless it asks to be told."""
     skip_without_controllers(["--memory"])
-    out = podman.run("--memory", "16m", "localhost/modules", "/eater.wasm").ok()
+    image = ("--memory", "16m", "localhost/modules", "/eater.wasm")
+    podman("run", "--network", "none", "--name", "eaten", *image)
+    assert podman.inspect("eaten", "State.OOMKilled") == "true"
+    assert podman.inspect("eaten", "State.ExitCode") == "137"
+    out = podman.run("--annotation", "run.oci.wasm.memory-pages=limit", *image).ok()
     assert out == "11 MiB: Out of memory\n"
 
 

@@ -1,6 +1,4 @@
-"""Exceptions that the installed libwasmedge executes wrongly: run by wasmtime, refused, or run with a
-notice.
-"""
+"""Exceptions that libwasmedge executes wrongly: run by wasmtime, refused, or run with a notice."""
 
 from __future__ import annotations
 
