@@ -16,6 +16,7 @@ uint32_t list_length(const char *const *list) {
 }
 
 int preopen_split(const char *preopen, struct preopen *parts, struct engine_error *error) {
+    *parts = (struct preopen){0};
     const char *colon = strchr(preopen, ':');
     if (!colon || colon == preopen || colon[1] == '\0')
         return engine_fail(error, "preopen %s: not guest:host[:readonly]", preopen);
@@ -29,18 +30,19 @@ int preopen_split(const char *preopen, struct preopen *parts, struct engine_erro
     if (parts->guest && parts->host)
         return 0;
     preopen_free(parts);
-    engine_fail(error, "out of memory");
-    return -1; /* in a way that the analyzer sees: there are no parts */
+    return engine_fail(error, "out of memory");
 }
 
 void preopen_free(struct preopen *parts) {
     free(parts->guest);
     free(parts->host);
+    *parts = (struct preopen){0};
 }
 
 static int check_preopen(const char *preopen, struct engine_error *error) {
     struct preopen parts;
-    if (preopen_split(preopen, &parts, error) != 0)
+    /* The second is the analyzer's: it does not know that a failure is never 0. */
+    if (preopen_split(preopen, &parts, error) != 0 || parts.host == NULL)
         return -1;
     int fd;
     do
