@@ -553,9 +553,10 @@ def test_annotations_of_the_engine(podman):
     assert result.err.endswith("crunw: the time limit of 0.3 s is reached\n")
 
 
-def test_a_module_beyond_its_memory(podman):
+def test_a_module_beyond_its_memory(podman, monkeypatch, tmp_path):
     """As a program it is ended by the kernel, unless it asks to be told."""
     skip_without_controllers(["--memory"])
+    monkeypatch.chdir(tmp_path)  # where conmon leaves a file "oom"
     image = ("--memory", "16m", "localhost/modules", "/eater.wasm")
     podman("run", "--network", "none", "--name", "eaten", *image)
     assert podman.inspect("eaten", "State.OOMKilled") == "true"
