@@ -553,6 +553,13 @@ def test_annotations_of_the_engine(podman):
     assert result.err.endswith("crunw: the time limit of 0.3 s is reached\n")
 
 
+def test_a_component(podman):
+    """Of WASI 0.2, run by wasmtime; the image says nothing of that."""
+    image = "localhost/component-hello"
+    assert podman.run(image).ok() == "Hello world, from a component\n"
+    assert podman.run(image, "podman", "WASI").ok() == "Hello podman, WASI, from a component\n"
+
+
 def test_a_module_beyond_its_memory(podman, monkeypatch, tmp_path):
     """As a program it is ended by the kernel, unless it asks to be told."""
     skip_without_controllers(["--memory"])
