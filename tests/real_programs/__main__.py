@@ -82,10 +82,12 @@ def measure(entry: dict[str, Any], directory: Path, options: argparse.Namespace)
     runs: dict[str, Outcome] = {"interpreted": case.interpreted()}
     compiled: dict[str, Compiled] = {}
     tiers = {"tier 0": (FAST,), "tier 1": BEST}
+    if "engine" in entry:
+        tiers = {}
     if options.tier:
         tiers = {name: levels for name, levels in tiers.items() if name.endswith(options.tier)}
     if options.quick and case.size > QUICK:
-        del tiers["tier 1"]
+        tiers.pop("tier 1", None)
     if options.levels:
         tiers |= {f"-O{level}": (level,) for level in BEST}
     for name, wanted in tiers.items():
