@@ -81,16 +81,7 @@ def measure(entry: dict[str, Any], directory: Path, options: argparse.Namespace)
         wrong.append(f"{engine}: status {reference.status}: {reference.says}")
     runs: dict[str, Outcome] = {"interpreted": case.interpreted()}
     compiled: dict[str, Compiled] = {}
-    tiers = {"tier 0": (FAST,), "tier 1": BEST}
-    if "engine" in entry:
-        tiers = {}
-    if options.tier:
-        tiers = {name: levels for name, levels in tiers.items() if name.endswith(options.tier)}
-    if options.quick and case.size > QUICK:
-        tiers.pop("tier 1", None)
-    if options.levels:
-        tiers |= {f"-O{level}": (level,) for level in BEST}
-    for name, wanted in tiers.items():
+    for name, wanted in tiers(entry, case, options).items():
         compiled[name] = case.compile(wanted)
         if compiled[name].level:
             runs[name] = case.compiled()
@@ -111,6 +102,20 @@ def measure(entry: dict[str, Any], directory: Path, options: argparse.Namespace)
         "compiled": {name: asdict(one) for name, one in compiled.items()},
         "wrong": wrong,
     }
+
+
+def tiers(entry: dict[str, Any], case: Case, options: argparse.Namespace) -> dict[str, Any]:
+    """The levels that are tried for each tier."""
+    if "engine" in entry:
+        return {}
+    found: dict[str, Any] = {"tier 0": (FAST,), "tier 1": BEST}
+    if options.tier:
+        found = {name: levels for name, levels in found.items() if name.endswith(options.tier)}
+    if options.quick and case.size > QUICK:
+        found.pop("tier 1", None)
+    if options.levels:
+        found |= {f"-O{level}": (level,) for level in BEST}
+    return found
 
 
 def judge(entry: dict[str, Any], name: str, outcome: Outcome, reference: Outcome) -> str:
