@@ -5,26 +5,12 @@
 #include "filter.h"
 
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/prctl.h>
-#include <linux/seccomp.h>
-#include <sched.h>
-#include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define ARCHITECTURE AUDIT_ARCH_RISCV64
-#endif
+#include "../system_calls.h"
 
 #ifdef ARCHITECTURE
-/* Of these processors the low word of an argument is the first. */
-#define ARGUMENT(index) offsetof(struct seccomp_data, args[index])
 #define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
 #define UNLESS(value, skipped) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (skipped))
 #define RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
@@ -33,9 +19,6 @@
 #define ALLOW_WITH(call, index, value)                                                             \
     UNLESS(__NR_##call, 4), LOAD(ARGUMENT(index)), UNLESS(value, 1), RETURN(SECCOMP_RET_ALLOW),    \
         REFUSE(EPERM)
-#define NEW_NAMESPACES                                                                             \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
-     CLONE_NEWNET)
 
 int filter_system_calls(void) {
     const unsigned own = (unsigned)getpid();

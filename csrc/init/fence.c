@@ -8,26 +8,13 @@
  * searched for by halves. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/prctl.h>
-#include <linux/seccomp.h>
-#include <sched.h>
-#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../system_calls.h"
 #include "sys.h"
-
-#if defined(__x86_64__)
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define ARCHITECTURE AUDIT_ARCH_RISCV64
-#endif
 
 #ifdef ARCHITECTURE
 #define NEWEST __NR_mount_setattr /* of Linux 5.12, which crunw needs */
@@ -201,9 +188,6 @@ struct rule {
 };
 
 #define EXACTLY ~UINT32_C(0)
-#define NEW_NAMESPACES                                                                             \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
-     CLONE_NEWNET)
 
 /* Values of 0 for tgkill: the process itself. */
 static const struct rule rules[] = {
@@ -271,12 +255,11 @@ static void add_return(struct program *program, enum answer answer) {
     add(program, BPF_RET | BPF_K, actions[answer]);
 }
 
-/* Of these processors the low word of an argument is the first. */
 static void add_rules(struct program *program, size_t index) {
     const uint16_t number = rules[index].number;
     for (; index < RULES && rules[index].number == number; index++) {
         const struct rule *rule = &rules[index];
-        add_load(program, offsetof(struct seccomp_data, args[rule->argument]));
+        add_load(program, ARGUMENT(rule->argument));
         if (rule->mask != EXACTLY)
             add(program, BPF_ALU | BPF_AND | BPF_K, rule->mask);
         add_test(program, number == __NR_tgkill ? (uint32_t)getpid() : rule->value);
@@ -341,9 +324,8 @@ int run_wasm_fence(struct init *init, UNUSED struct step *step) {
     if (program.too_long)
         return error_set(&init->error, "seccomp", "run.oci.wasm.seccomp", E2BIG, "%s", "");
     const struct sock_fprog filter = {program.length, program.code};
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter) < 0)
-        return error_errno(&init->error, "seccomp", "run.oci.wasm.seccomp");
-    return 0;
+    return sys_seccomp(&init->error, &filter, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+                       "run.oci.wasm.seccomp");
 }
 #else
 int run_wasm_fence(struct init *init, UNUSED struct step *step) {

@@ -101,8 +101,7 @@ static int load(struct error *error, const uint8_t *code, size_t size, unsigned 
         .len = (unsigned short)count,
         .filter = (struct sock_filter *)code,
     };
-    int result = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
-    return result < 0 ? error_errno(error, "seccomp", "") : result;
+    return sys_seccomp(error, &program, flags, "");
 }
 
 static int load_and_tell(struct init *init, const uint8_t *code, size_t size, unsigned flags,

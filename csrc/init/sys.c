@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -260,4 +261,10 @@ int sys_setns(struct error *error, int descriptor, int types, const char *name) 
 
 int sys_unshare(struct error *error, int flags) {
     return check(TEMP_FAILURE_RETRY(unshare(flags)), error, "unshare", "");
+}
+
+int sys_seccomp(struct error *error, const struct sock_fprog *filter, unsigned flags,
+                const char *name) {
+    long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, filter);
+    return check((int)result, error, "seccomp", name);
 }

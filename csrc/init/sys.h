@@ -11,6 +11,7 @@
 #include "init.h"
 
 struct mount_attr;
+struct sock_fprog;
 
 /* Descriptors. `flags` without O_CLOEXEC: it is always added. */
 int sys_openat(struct error *error, int directory, const char *path, int flags, mode_t mode);
@@ -75,5 +76,8 @@ int sys_pivot_root(struct error *error, const char *new_root, const char *put_ol
 /* Processes. */
 int sys_setns(struct error *error, int descriptor, int types, const char *name);
 int sys_unshare(struct error *error, int flags);
+/* Load a filter for this process. With SECCOMP_FILTER_FLAG_NEW_LISTENER: the listener. */
+int sys_seccomp(struct error *error, const struct sock_fprog *filter, unsigned flags,
+                const char *name);
 
 #endif
