@@ -65,7 +65,12 @@ struct engine_module *module_create(struct engine *engine, struct profile profil
 struct engine_module *load_code(struct engine *engine, const char *path,
                                 const struct engine_options *options, struct engine_error *error);
 
-/* program.c: the name of an export of a component that begins so, at most `size` - 1 bytes. */
+/* program.c: an export of a core module; NULL: there is none of that name. */
+const struct wasm_exporttype *exported(const struct engine_module *module, const char *name);
+/* The type of that, where it is a function. */
+const struct wasm_functype *exported_function(const struct engine_module *module, const char *name);
+
+/* The name of an export of a component that begins so, at most `size` - 1 bytes. */
 bool find_interface(const struct engine_module *module, const char *start, char *name, size_t size);
 
 /* The operations, one for each of implementation.h. */

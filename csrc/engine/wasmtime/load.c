@@ -73,17 +73,6 @@ int module_compile(struct engine_module *module, const struct binary *binary,
     return fail_with(module->engine, what, failure, error);
 }
 
-static bool exports_function(const struct engine_module *module, const char *name) {
-    const struct wasmtime_symbols *wasmtime = &module->engine->wasmtime;
-    for (size_t index = 0; index < module->exports.size; index++) {
-        const struct wasm_bytes *found =
-            wasmtime->wasm_exporttype_name(module->exports.data[index]);
-        if (found->size == strlen(name) && memcmp(found->data, name, found->size) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void find_kind(struct engine_module *module) {
     char name[128];
     const struct wasmtime_symbols *wasmtime = &module->engine->wasmtime;
@@ -96,9 +85,9 @@ static void find_kind(struct engine_module *module) {
     }
     wasmtime->wasmtime_module_imports(module->core, &module->imports);
     wasmtime->wasmtime_module_exports(module->core, &module->exports);
-    if (exports_function(module, "_start"))
+    if (exported(module, "_start"))
         module->kind = ENGINE_COMMAND;
-    else if (exports_function(module, "_initialize"))
+    else if (exported(module, "_initialize"))
         module->kind = ENGINE_REACTOR;
 }
 

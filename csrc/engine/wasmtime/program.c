@@ -81,6 +81,25 @@ size_t wasmtime_module_exports(const struct engine_module *module, struct engine
     return module->exports.size;
 }
 
+const struct wasm_exporttype *exported(const struct engine_module *module, const char *name) {
+    for (size_t index = 0; index < module->exports.size; index++) {
+        const struct wasm_exporttype *export = module->exports.data[index];
+        const struct wasm_bytes *found = module->engine->wasmtime.wasm_exporttype_name(export);
+        if (found->size == strlen(name) && memcmp(found->data, name, found->size) == 0)
+            return export;
+    }
+    return NULL;
+}
+
+const struct wasm_functype *exported_function(const struct engine_module *module,
+                                              const char *name) {
+    const struct wasmtime_symbols *wasmtime = &module->engine->wasmtime;
+    const struct wasm_exporttype *export = exported(module, name);
+    if (!export)
+        return NULL;
+    return wasmtime->wasm_externtype_as_functype_const(wasmtime->wasm_exporttype_type(export));
+}
+
 bool find_interface(const struct engine_module *module, const char *start, char *name,
                     size_t size) {
     struct engine_external external;
@@ -174,20 +193,13 @@ static int check_core(struct engine_module *module, const char *function,
                            "the module exports no _start: it is a %s (name the function to call in "
                            "the annotation run.oci.wasm.function, or build a program)",
                            module->kind == ENGINE_REACTOR ? "reactor" : "library");
-    for (size_t index = 0; index < module->exports.size; index++) {
-        const struct wasm_exporttype *export = module->exports.data[index];
-        const struct wasm_bytes *name = wasmtime->wasm_exporttype_name(export);
-        const struct wasm_functype *type =
-            wasmtime->wasm_externtype_as_functype_const(wasmtime->wasm_exporttype_type(export));
-        if (!type || name->size != strlen(module->function) ||
-            memcmp(name->data, module->function, name->size) != 0)
-            continue;
-        return wasmtime->wasm_functype_params(type)->size == 0
-                   ? 0
-                   : engine_fail(error, "function %s can't be called without arguments",
-                                 module->function);
-    }
-    return engine_fail(error, "the module exports no function %s", module->function);
+    const struct wasm_functype *type = exported_function(module, module->function);
+    if (!type)
+        return engine_fail(error, "the module exports no function %s", module->function);
+    if (wasmtime->wasm_functype_params(type)->size > 0)
+        return engine_fail(error, "function %s can't be called without arguments",
+                           module->function);
+    return 0;
 }
 
 static int set_environment(const struct wasmtime_symbols *wasmtime, struct wasi_config *wasi,

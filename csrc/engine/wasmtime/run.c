@@ -52,16 +52,8 @@ static int end_trap(const struct engine_module *module, struct wasm_trap *trap,
 }
 
 static size_t result_count(const struct engine_module *module, const char *name) {
-    const struct wasmtime_symbols *wasmtime = &module->engine->wasmtime;
-    for (size_t index = 0; index < module->exports.size; index++) {
-        const struct wasm_exporttype *export = module->exports.data[index];
-        const struct wasm_bytes *found = wasmtime->wasm_exporttype_name(export);
-        const struct wasm_functype *type =
-            wasmtime->wasm_externtype_as_functype_const(wasmtime->wasm_exporttype_type(export));
-        if (type && found->size == strlen(name) && memcmp(found->data, name, found->size) == 0)
-            return wasmtime->wasm_functype_results(type)->size;
-    }
-    return 0;
+    const struct wasm_functype *type = exported_function(module, name);
+    return type ? module->engine->wasmtime.wasm_functype_results(type)->size : 0;
 }
 
 /* Calls a core function without arguments. `ended`: the program has asked for its end. */
