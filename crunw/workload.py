@@ -45,6 +45,11 @@ class Workload:
         self.reason = reason
 
 
+def is_component(head: bytes) -> bool:
+    """Whether a file that starts so is a component, no core module."""
+    return head.startswith(WASM_MAGIC) and head[6:8] == _COMPONENT
+
+
 def decide(annotations: Mapping[str, str], path: str, head: bytes) -> Workload:
     """Decide what runs.
 
@@ -54,7 +59,7 @@ def decide(annotations: Mapping[str, str], path: str, head: bytes) -> Workload:
     asked, why = _asked(annotations)
     if head.startswith(WASM_MAGIC):
         why = why or f"{path} starts with \\0asm"
-        return Workload("wasm", path, why, component=head[6:8] == _COMPONENT)
+        return Workload("wasm", path, why, component=is_component(head))
     native = _native_format(head)
     if asked == "always" and native and any(key in annotations for key in _CRI_TYPES):
         return Workload("native", path, f"{why} is the pod's, {path} is {native}")

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 
 from crunw import paths
 from crunw.aot.engines import ADVICE, wasmtime_library
-from crunw.aot.estimate import has_tags
 from crunw.aot.exceptions import better_by_wasmtime
 from crunw.engine import PROPOSALS, Engine
 from crunw.errors import CrunwError, KernelError
-from crunw.workload import WASMEDGE, WASMTIME
+from crunw.workload import WASM_MAGIC, WASMEDGE, WASMTIME, is_component
 
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-_MAGIC = b"\0asm"
-_CORE, _COMPONENT = b"\1\0\0\0", b"\1\0"
+_HEADER = len(WASM_MAGIC) + 4  # and version
 _NAMES = (
     "custom", "type", "import", "function", "table", "memory", "global", "export", "start",
     "element", "code", "data", "data count", "tag",
@@ -94,7 +92,7 @@ def _examine(path: str) -> dict[str, Any]:
             data = file.read()
     except OSError as error:
         raise KernelError("open", path, error) from None
-    if data[:4] == _MAGIC and data[6:8] == _COMPONENT:
+    if is_component(data):
         return _examine_component(path, data)
     with Engine(stub=paths.engine_stub() or None) as engine:
         found = engine.inspect(path)
@@ -115,7 +113,7 @@ def _examine(path: str) -> dict[str, Any]:
 def _is_for_wasmtime(path: str) -> bool:
     """Whether a core module is one that the other engine would execute wrongly."""
     with open(path, "rb") as file:
-        return has_tags(file.fileno()) and bool(better_by_wasmtime(file.fileno()))
+        return bool(better_by_wasmtime(file.fileno()))
 
 
 def _examine_component(path: str, data: bytes) -> dict[str, Any]:
@@ -177,7 +175,7 @@ def _used(engine: Engine, path: str, candidates: tuple[str, ...]) -> list[str]:
 def sections(data: bytes) -> list[dict[str, Any]]:
     """Name, offset of the content and size, in bytes, of each section of a valid module."""
     found = []
-    at = len(_MAGIC) + len(_CORE)
+    at = _HEADER
     while at < len(data):
         number = data[at]
         size, start = _leb128(data, at + 1)

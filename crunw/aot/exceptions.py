@@ -6,6 +6,7 @@ import posix
 
 from crunw.aot import places, platform
 from crunw.aot.engines import wasmtime_library
+from crunw.aot.estimate import has_tags
 from crunw.errors import CrunwError
 from crunw.paths import engine_stub
 
@@ -14,11 +15,11 @@ _OLD = "the old "  # what wasmtime does not execute at all begins so
 
 
 def better_by_wasmtime(module: int) -> str:
-    """What WasmEdge executes wrongly of the exceptions of an open module; ``""``: nothing, or
-    wasmtime can't help. Finding it out takes some 20 ms, once for a file.
+    """What WasmEdge executes wrongly of the exceptions of an open core module; ``""``: nothing, or
+    wasmtime can't help. Finding it out takes some 20 ms, once for a file with a tag section.
     """
     try:
-        if not wasmtime_library():
+        if not (has_tags(module) and wasmtime_library()):
             return ""
         name = f"{places.identity(posix.fstat(module))}-{platform.current()}"
         found = places.read(places.note("exceptions", name))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from crunw.aot import config, estimate
 from crunw.aot.build import Order, build, private_copy
 from crunw.aot.engines import wasmtime_library
-from crunw.aot.estimate import has_tags
 from crunw.aot.exceptions import better_by_wasmtime
 from crunw.aot.options import BEST, FAST
 from crunw.errors import CrunwError, KernelError
@@ -56,8 +55,7 @@ def _build(path: str) -> None:
 def _engine(module: int) -> str:
     """What executes an open module, unless a container asks for another one."""
     is_component = os.pread(module, len(_COMPONENT), 0) == _COMPONENT
-    wants = is_component or (has_tags(module) and better_by_wasmtime(module))
-    return WASMTIME if wants else WASMEDGE
+    return WASMTIME if is_component or better_by_wasmtime(module) else WASMEDGE
 
 
 def _build_all(directory: str) -> list[str]:

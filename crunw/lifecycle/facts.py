@@ -118,7 +118,7 @@ def _find_engine(host: Host, spec: Spec) -> None:
 
 def _executed_wrongly(module: int) -> str:
     """What WasmEdge would execute wrongly of a module, and wasmtime would not; ``""``: nothing."""
-    if module < 0 or not has_tags(module):
+    if module < 0 or not has_tags(module):  # hardly any has: the others are spared the import
         return ""
     from crunw.aot.exceptions import better_by_wasmtime
 

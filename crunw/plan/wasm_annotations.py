@@ -7,6 +7,7 @@ from __future__ import annotations
 from crunw.errors import SpecError
 from crunw.plan.mounts import clean
 from crunw.plan.wasm_settings import COMPILED, FAMILY, MOST_PAGES, Preopen
+from crunw.workload import WASMEDGE, WASMTIME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ def _number(text: str, most: int, word: str = "") -> int:
     return int(text)
 
 
+def _choice(text: str, *known: str) -> str:
+    if text not in known:
+        raise ValueError(f"{text!r} is not one of {', '.join(known)}")
+    return text
+
+
 def _items(text: str) -> list[str]:
     """A list with commas between; each item once."""
     items = [item.strip() for item in text.split(",")]
@@ -85,15 +92,11 @@ def _time(found: Settings, text: str) -> None:
 
 
 def _statistics(found: Settings, text: str) -> None:
-    if text not in ("true", "false"):
-        raise ValueError(f"{text!r} is not one of true, false")
-    found.statistics = text == "true"
+    found.statistics = _choice(text, "true", "false") == "true"
 
 
 def _engine(found: Settings, text: str) -> None:
-    if text not in ("wasmedge", "wasmtime"):
-        raise ValueError(f"{text!r} is not one of wasmedge, wasmtime")
-    found.engine = text
+    found.engine = _choice(text, WASMEDGE, WASMTIME)
 
 
 def _function(found: Settings, text: str) -> None:
@@ -118,15 +121,11 @@ def _preopens(found: Settings, text: str) -> None:
 
 
 def _proc(found: Settings, text: str) -> None:
-    if text not in ("read-only", "writable"):
-        raise ValueError(f"{text!r} is not one of read-only, writable")
-    found.proc_writable = text == "writable"
+    found.proc_writable = _choice(text, "read-only", "writable") == "writable"
 
 
 def _seccomp(found: Settings, text: str) -> None:
-    if text not in ("on", "off"):
-        raise ValueError(f"{text!r} is not one of on, off")
-    found.seccomp = text
+    found.seccomp = _choice(text, "on", "off")
 
 
 def _insist(found: Settings, text: str) -> None:
