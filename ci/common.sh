@@ -21,6 +21,9 @@ enter_machine() {
         exec "$project/ci/machine" -- "$(realpath "$0")" "$@"
 }
 
+# debian_packages FILE: those of a list, of which other kinds of lines begin with KIND: .
+debian_packages() { sed 's/[[:space:]]*#.*//; /^$/d; /^[a-z]*:/d' "$1"; }
+
 # keep_go: where Go puts modules and what it has compiled, kept from one call of the machine to the next.
 keep_go() { export GOPATH=/var/cache/crunw-ci/go GOCACHE=/var/cache/crunw-ci/go-build; }
 

@@ -10,6 +10,7 @@ import os
 import pwd
 import re
 import select
+import signal
 import socket
 import subprocess
 import threading
@@ -226,6 +227,19 @@ def in_user_namespace(bundle: Bundle, *others: dict[str, Any]) -> Bundle:
         os.chown(path, MAPPED, MAPPED, follow_symlinks=False)
     bundle.path.chmod(0o700)
     return bundle.write()
+
+
+def assert_ended_at_once(crunw: Runtime, made: Bundle, name: str) -> str:
+    """A signal ends what `run` runs, which runs for long, with 128 + n; returns what it says."""
+    number = signal.Signals[f"SIG{name}"].value
+    with crunw.spawn("run", "--bundle", made.path, made.id) as process:
+        crunw.wait_status(made, "running")
+        begun = time.monotonic()
+        crunw("kill", made.id, name).ok()
+        assert process.wait(10) == 128 + number
+        assert time.monotonic() - begun < 2
+        assert process.stderr
+        return process.stderr.read()
 
 
 def has_capability(number: int) -> bool:

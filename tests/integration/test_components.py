@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import time
 from pathlib import Path
 
 import pytest
 from aot_harness import settle
-from container_harness import skip_without_root, wait_for
+from container_harness import assert_ended_at_once, skip_without_root, wait_for
 
 ENGINE = "run.oci.wasm.engine"
 MIB = 1 << 20
@@ -96,13 +94,7 @@ def test_trap(crunw, component):
 @pytest.mark.parametrize("name", ["TERM", "INT"])
 def test_signals_end_it_at_once(crunw, component, verb, name):
     made = component(verb)
-    number = signal.Signals[f"SIG{name}"].value
-    with crunw.spawn("run", "--bundle", made.path, made.id) as process:
-        crunw.wait_status(made, "running")
-        begun = time.monotonic()
-        crunw("kill", made.id, name).ok()
-        assert process.wait(10) == 128 + number
-        assert time.monotonic() - begun < 2
+    assert_ended_at_once(crunw, made, name)
 
 
 # --- What can't be run ----------------------------------------------------------------------------

@@ -11,7 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
-from container_harness import Bundle, Runtime, cgroup_directories, host_id
+from container_harness import (
+    Bundle,
+    Runtime,
+    assert_ended_at_once,
+    cgroup_directories,
+    host_id,
+)
 
 PROPOSALS = [
     "bulk_memory", "exceptions", "exceptions_legacy", "extended_const", "gc", "multi_memory",
@@ -63,14 +69,7 @@ def test_exit_status(crunw, wasm_bundle, module, status, reason):
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "QUIT", "KILL"])
 def test_signals_end_it_at_once(crunw, wasm_bundle, module, name):
     container = wasm_bundle(module)
-    number = signal.Signals[f"SIG{name}"].value
-    with crunw.spawn("run", "--bundle", container.path, container.id) as process:
-        crunw.wait_status(container, "running")
-        begun = time.monotonic()
-        crunw("kill", container.id, name).ok()
-        assert process.wait(10) == 128 + number
-        assert time.monotonic() - begun < 2
-        assert process.stderr.read() == ""
+    assert assert_ended_at_once(crunw, container, name) == ""
 
 
 @pytest.mark.parametrize("module", PROPOSALS)
