@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -87,6 +88,32 @@ def read(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError:
         return b""
+
+
+def mapped(pid: int) -> bytes:
+    """What a module's process has mapped, as proc(5) has it.
+
+    An ordinary user may look at it from when the module begins, which is soon after `start`.
+    """
+    return bytes(wait_for(lambda: read(f"/proc/{pid}/maps"), f"the mappings of {pid}"))
+
+
+def below(pid: int | str) -> list[str]:
+    return read(f"/proc/{pid}/task/{pid}/children").decode().split()
+
+
+def all_below(pid: int | str) -> list[str]:
+    return [each for child in below(pid) for each in (child, *all_below(child))]
+
+
+def end_background(pid: int) -> None:
+    """Kill a background compiler. What it has started ends with it, but on a busy machine later,
+    and holds its locks until then.
+    """
+    others = all_below(pid)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    wait_for(lambda: all(has_ended(int(each)) for each in others), "the end of the compiler")
 
 
 def settle() -> None:

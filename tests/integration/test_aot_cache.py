@@ -16,7 +16,9 @@ from aot_harness import (
     CACHE,
     NOTES,
     background,
+    below,
     entries,
+    mapped,
     mount,
     read,
     settle,
@@ -33,7 +35,7 @@ LANDLOCK_CREATE_RULESET, LANDLOCK_VERSION = 444, 1  # landlock_create_ruleset(2)
 def is_compiled(crunw: Runtime, bundle: Bundle) -> bool:
     """Whether a new container of the bundle runs compiled code. Ends it."""
     crunw.start(bundle)
-    maps = read(f"/proc/{crunw.state(bundle)['pid']}/maps")
+    maps = mapped(crunw.state(bundle)["pid"])
     crunw("delete", "--force", bundle.id).ok()
     return b"/module.so" in maps
 
@@ -86,7 +88,7 @@ def test_compiled_code_ends_at_once(crunw, wasm_bundle, cache, number: int) -> N
     bundle = with_policy(wasm_bundle("loop"), "always")
     process = crunw.spawn("run", "--bundle", bundle.path, bundle.id)
     crunw.wait_status(bundle, "running")
-    assert b"/module.so" in read(f"/proc/{crunw.state(bundle)['pid']}/maps")
+    assert b"/module.so" in mapped(crunw.state(bundle)["pid"])
     crunw("kill", bundle.id, str(int(number))).ok()
     assert process.wait(5) == 128 + number
 
@@ -156,10 +158,6 @@ def in_sandbox(pid: str) -> bool:
         # At the soft limit SIGXCPU says why it ends, the hard one's SIGKILL would not.
         assert (int(found[1]) < int(found[2])) == (name == "Max cpu time")
     return True
-
-
-def below(pid: int | str) -> list[str]:
-    return read(f"/proc/{pid}/task/{pid}/children").decode().split()
 
 
 def compilers_below(create: int) -> list[str]:
@@ -237,14 +235,14 @@ def test_shared_pages_and_no_way_to_write(crunw, wasm_bundle, cache) -> None:
     bundle = with_policy(wasm_bundle("sleep"), "always")
     crunw.start(bundle)
     pid = crunw.state(bundle)["pid"]
-    lines = read(f"/proc/{pid}/maps").splitlines()
+    lines = mapped(pid).splitlines()
     inode = (entries()[0] / "module.so").stat().st_ino
-    mapped = [line.split() for line in lines if b"/module.so" in line]
-    assert {int(fields[4]) for fields in mapped} == {inode}
-    assert any(fields[1] == b"r-xp" for fields in mapped)
+    code = [line.split() for line in lines if b"/module.so" in line]
+    assert {int(fields[4]) for fields in code} == {inode}
+    assert any(fields[1] == b"r-xp" for fields in code)
     links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
     assert not [link for link in links if "module.so" in link]
-    where = mapped[0][0].decode()
+    where = code[0][0].decode()
     refused = "Operation not permitted" if os.geteuid() else "Read-only file system"
     with pytest.raises(OSError, match=refused):
         os.close(os.open(f"/proc/{pid}/map_files/{where}", os.O_RDWR))
@@ -400,6 +398,7 @@ def test_read_only_cache(crunw, wasm_bundle, cache) -> None:
     skip_without_root("to mount")
     bundle = with_policy(wasm_bundle("sleep"), "always")
     assert is_compiled(crunw, bundle)
+    settle()  # a better tier may be made behind it
     subprocess.run(["mount", "-o", "remount,ro", CACHE], check=True)
     assert is_compiled(crunw, bundle)
 

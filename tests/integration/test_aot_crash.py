@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from aot_harness import CACHE, NOTES, background, entries, read, settle, with_policy
+from aot_harness import CACHE, NOTES, background, below, entries, settle, with_policy
 from container_harness import Bundle, Runtime
 
 STATUSES = range(1, 41)
@@ -95,9 +95,7 @@ def one_round(crunw: Runtime, bundles: list[Bundle], usual: float, number: int) 
 def kill_background(chance: random.Random) -> str:
     """The background compiler, or what compiles in its sandbox."""
     found = background()
-    found += [
-        int(pid) for each in found for pid in read(f"/proc/{each}/task/{each}/children").split()
-    ]
+    found += [int(pid) for each in found for pid in below(each)]
     if not found:
         return "no background"
     with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
-from aot_harness import background, entries, read, settle, with_policy, without_background
+from aot_harness import (
+    background,
+    below,
+    end_background,
+    entries,
+    read,
+    settle,
+    with_policy,
+    without_background,
+)
 from container_harness import Bundle, Runtime, wait_for
 
 from crunw.aot import failures, lookup
@@ -181,8 +189,7 @@ def test_a_killed_create_loses_nothing(crunw, wasm_bundle, cache: Path) -> None:
     process = crunw.spawn("create", "--bundle", bundle.path, bundle.id)
 
     def job() -> list[str]:
-        found = read(f"/proc/{process.pid}/task/{process.pid}/children").decode().split()
-        return [pid for pid in found if b"\0build\0" in read(f"/proc/{pid}/cmdline")]
+        return [pid for pid in below(process.pid) if b"\0build\0" in read(f"/proc/{pid}/cmdline")]
 
     (pid,) = wait_for(job, "the compiler")
     process.kill()
@@ -239,8 +246,7 @@ def test_a_queue_that_was_left_is_taken_up(crunw, wasm_bundle, cache: Path) -> N
     (pid,) = background()
     queue = cache / "queue"
     wait_for(lambda: queue.exists() and os.listdir(queue), "a waiting module")
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    end_background(pid)
     if not os.listdir(queue):
         return  # it was faster
     assert crunw.run(bundle).status == 3

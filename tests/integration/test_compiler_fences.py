@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from aot_harness import NOTES, background, entries, has_ended, read, settle, with_policy
+from aot_harness import NOTES, background, below, entries, has_ended, read, settle, with_policy
 from container_harness import Bundle, Runtime, skip_without_root, wait_for
 
 from crunw.effects.cgroups.group import Cgroup
@@ -22,10 +22,6 @@ LIMITS = {  # by controller: files of v1 and v2, and what they hold
     "pids": {"pids.max": 1024},
 }
 LITTLE = 12 << 20  # bytes: LLVM alone takes more
-
-
-def below(pid: int | str) -> list[str]:
-    return read(f"/proc/{pid}/task/{pid}/children").decode().split()
 
 
 def compiler(pid: int) -> list[str]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from aot_harness import settle
+from aot_harness import mapped, settle
 from container_harness import assert_ended_at_once, skip_without_root, wait_for
 
 ENGINE = "run.oci.wasm.engine"
@@ -210,7 +210,7 @@ def compiled(component, cache):
 
 def code(crunw, made):
     """The artefact that a running container's process has mapped."""
-    maps = Path(f"/proc/{crunw.state(made)['pid']}/maps").read_text().splitlines()
+    maps = mapped(crunw.state(made)["pid"]).decode().splitlines()
     return {line.split()[-1] for line in maps if line.endswith("/module.so")}
 
 

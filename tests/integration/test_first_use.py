@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aot_harness import background, read, with_policy
+from aot_harness import background, mapped, with_policy
 from container_harness import Bundle, Result, Runtime, skip_without_root, wait_for
 
 UMASKS = ("022", "027", "077")
@@ -48,7 +48,7 @@ class Node:
         self("create", "--bundle", bundle.path, bundle.id).ok()
         self("start", bundle.id).ok()
         pid = json.loads(self("state", bundle.id).ok())["pid"]
-        maps = read(f"/proc/{pid}/maps")
+        maps = mapped(pid)
         self("delete", "--force", bundle.id).ok()
         return b"/module.so" in maps
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aot_harness import entries, read, settle
+from aot_harness import entries, mapped, settle
 from container_harness import Bundle, Runtime, cgroup_directories, wait_for
 
 from crunw.paths import init_path
@@ -58,7 +58,7 @@ def only_counters(event: dict[str, Any]) -> dict[str, int]:
 
 
 def is_compiled(crunw: Runtime, container: Bundle) -> bool:
-    return b"/module.so" in read(f"/proc/{crunw.state(container)['pid']}/maps")
+    return b"/module.so" in mapped(crunw.state(container)["pid"])
 
 
 # --- Memory ---------------------------------------------------------------------------------------
