@@ -211,10 +211,21 @@ class Runtime:
         """End and remove what the test has left, with ``delete --force`` alone."""
         ids = self("list", "--quiet").ok().split()
         for container_id in ids:
-            self("delete", "--force", container_id).ok()
+            self._delete(container_id)
         for process in self._processes:
             process.kill()
             process.communicate()
+
+    def _delete(self, container_id: str) -> None:
+        """Reaps meanwhile, as engines do: a pid namespace does not end before its processes."""
+        with self.spawn("delete", "--force", container_id) as process:
+            ours = {spawned.pid for spawned in self._processes}
+            while process.poll() is None:
+                for pid in set(children()) - ours:
+                    with suppress(ChildProcessError):
+                        os.waitpid(pid, os.WNOHANG)
+                time.sleep(0.005)
+            Result(process.returncode, *process.communicate()).ok()
 
 
 def in_user_namespace(bundle: Bundle, *others: dict[str, Any]) -> Bundle:
@@ -324,6 +335,20 @@ def cgroup_directories() -> list[str]:
         for name in names
         if PREFIX in name
     ]
+
+
+def remove_cgroups(directories: list[str]) -> None:
+    """End what runs there, and remove them if that works: later tests are not to fail, too."""
+    for directory in reversed(directories):
+        with suppress(OSError):
+            for pid in Path(directory, "cgroup.procs").read_text().split():
+                os.kill(int(pid), signal.SIGKILL)
+    deadline = time.monotonic() + 2
+    while (left := cgroup_directories()) and time.monotonic() < deadline:
+        for directory in reversed(left):
+            with suppress(OSError):
+                os.rmdir(directory)
+        time.sleep(0.01)
 
 
 def of_this_machine(process: Path) -> bool:

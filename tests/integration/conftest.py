@@ -22,6 +22,7 @@ from container_harness import (
     mounts,
     own_and_subordinate_ids,
     reap_orphans,
+    remove_cgroups,
     skip_without_root,
 )
 
@@ -52,10 +53,13 @@ def leaks(tmp_path: Path) -> Iterator[None]:
     descriptors = os.listdir("/proc/self/fd")
     yield
     processes = reap_orphans()
+    cgroups = cgroup_directories()
+    remove_cgroups(cgroups)
+    reap_orphans()
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
     assert processes == []
     assert mounts(tmp_path) == []
-    assert cgroup_directories() == []
+    assert cgroups == []
     assert len(os.listdir("/proc/self/fd")) <= len(descriptors)
 
 

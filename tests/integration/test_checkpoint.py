@@ -218,7 +218,8 @@ def test_restored_into_another_pod(crunw: Runtime, bundle, images: Path) -> None
                 namespace["path"] = f"/proc/{pid}/ns/{kinds[namespace['type']]}"
         made.write()
 
-    pods = [crunw.start(bundle("sh", "-c", COUNT)) for _ in range(2)]
+    # They start no processes: a restored one has its old number, which must be free.
+    pods = [crunw.start(bundle("sleep", "1000")) for _ in range(2)]
     first, second = (crunw.state(pod)["pid"] for pod in pods)
     made = bundle("sh", "-c", COUNT)
     del made.config["hostname"]
