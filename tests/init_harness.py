@@ -16,17 +16,10 @@ from crunw.plan.ops import (
     REPORT_PID,
     REPORT_READY,
     REPORT_USERNS,
+    REPORTS,
 )
 
 PROGRAM = os.environ.get("CRUNW_INIT") or init_path()
-PAYLOADS = {
-    REPORT_PID: "u",
-    REPORT_USERNS: "",
-    REPORT_HOOKS: "",
-    REPORT_READY: "",
-    REPORT_ERROR: "sssus",
-    REPORT_NOTICE: "uss",
-}
 
 
 @dataclass
@@ -53,7 +46,7 @@ def parse(data: bytes) -> list[tuple[int, list]]:
     reports = []
     while data:
         kind, length = (int.from_bytes(data[at : at + 4], "little") for at in (0, 4))
-        reports.append((kind, decode_fields(PAYLOADS[kind], data[8 : 8 + length])))
+        reports.append((kind, decode_fields(REPORTS[kind], data[8 : 8 + length])))
         data = data[8 + length :]
     return reports
 

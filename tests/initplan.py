@@ -24,7 +24,7 @@ from crunw.plan.flags import (
     MS_REC,
     MS_SLAVE,
 )
-from crunw.plan.ops import REPORT_ERROR, REPORT_PID, REPORT_USERNS
+from crunw.plan.ops import REPORT_ERROR, REPORT_PID, REPORT_USERNS, REPORTS
 
 INIT = os.environ.get("CRUNW_INIT") or init_path()
 BUSYBOX = "/bin/busybox"
@@ -204,7 +204,7 @@ def _follow(parent: subprocess.Popen[bytes], report: int, answer: int, output: i
             elif kind == REPORT_USERNS:
                 _map_users(parent.pid, answer)
             elif kind == REPORT_ERROR:
-                error = Failure(*decode_fields("sssus", payload))  # type: ignore[arg-type]
+                error = Failure(*decode_fields(REPORTS[REPORT_ERROR], payload))  # type: ignore[arg-type]
     status = parent.wait(TIMEOUT)
     if child:
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -7,6 +7,13 @@ and is written before that; where it is missing, Python does the work. Where the
 
 from __future__ import annotations
 
+from crunw.effects.contract import (
+    FAST_MAGIC,
+    FAST_POSTSTART,
+    FAST_POSTSTOP,
+    FAST_SHARED_PIDS,
+    FAST_VERSION,
+)
 from crunw.spec.jsontext import dumps, loads
 
 TYPE_CHECKING = False
@@ -16,12 +23,7 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
-_MAGIC = b"CRWF"
-_VERSION = 2
 _STRINGS = 7
-_POSTSTART = 1
-_POSTSTOP = 2
-_SHARED_PIDS = 4
 
 
 def encode(
@@ -41,19 +43,19 @@ def encode(
     whether the cgroup is frozen and its content when it is not; ``directories``: the cgroup's, in
     the order of removal; ``record``: what the launcher does not read: for :func:`decode`.
     """
-    flags = _POSTSTART * ("poststart" in work) | _POSTSTOP * ("poststop" in work)
-    flags |= _SHARED_PIDS * ("sharedPids" in work)
+    flags = FAST_POSTSTART * ("poststart" in work) | FAST_POSTSTOP * ("poststop" in work)
+    flags |= FAST_SHARED_PIDS * ("sharedPids" in work)
     numbers = b"".join(number.to_bytes(8, "little") for number in (pid, started, flags))
     listed = "".join(f"{directory}\n" for directory in directories)
     texts = b"".join(_string(text) for text in (*state, *freezer, listed, dumps(record)))
-    data = _MAGIC + _VERSION.to_bytes(4, "little") + numbers + texts
+    data = FAST_MAGIC + FAST_VERSION.to_bytes(4, "little") + numbers + texts
     return data.decode("utf-8", "surrogateescape")
 
 
 def decode(data: bytes) -> Record | None:
     """Return the ``record`` of :func:`encode`, the last string of the file; None: it is damaged."""
-    head = len(_MAGIC) + 4
-    if data[:head] != _MAGIC + _VERSION.to_bytes(4, "little"):
+    head = len(FAST_MAGIC) + 4
+    if data[:head] != FAST_MAGIC + FAST_VERSION.to_bytes(4, "little"):
         return None
     at, text = head + 3 * 8, b""
     for _ in range(_STRINGS):

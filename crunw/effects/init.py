@@ -16,6 +16,7 @@ from crunw.plan.ops import (
     REPORT_PID,
     REPORT_READY,
     REPORT_USERNS,
+    REPORTS,
 )
 
 TYPE_CHECKING = False
@@ -26,14 +27,6 @@ if TYPE_CHECKING:
 _HEADER = 8
 # Where the command line of a process that runs a module is shown (csrc/init/title.c).
 _TITLE_ROOM = {"TITLE": " " * 1000}
-_PAYLOADS = {
-    REPORT_PID: "u",
-    REPORT_USERNS: "",
-    REPORT_HOOKS: "",
-    REPORT_READY: "",
-    REPORT_ERROR: "sssus",
-    REPORT_NOTICE: "uss",
-}
 
 
 class Init:
@@ -188,7 +181,7 @@ class Init:
         payload = _read_exactly(self._report, length)
         if kind == REPORT_ERROR:
             raise init_error(payload)
-        return kind, decode_fields(_PAYLOADS[kind], payload)
+        return kind, decode_fields(REPORTS[kind], payload)
 
     def _how_it_ended(self) -> str:
         """Tell how the process ended that owed a report: ``: killed by signal 9``."""
@@ -247,7 +240,7 @@ def follow_reports(data: bytes) -> None:
         if kind == REPORT_ERROR:
             raise init_error(payload)
         if kind == REPORT_NOTICE:
-            tell_notice(decode_fields(_PAYLOADS[kind], payload))
+            tell_notice(decode_fields(REPORTS[kind], payload))
 
 
 def tell_notice(fields: list[int | str]) -> None:
@@ -261,7 +254,7 @@ def tell_notice(fields: list[int | str]) -> None:
 
 def init_error(payload: bytes) -> InitError:
     """Make the exception of an error report."""
-    stage, operation, path, errno, message = decode_fields("sssus", payload)
+    stage, operation, path, errno, message = decode_fields(REPORTS[REPORT_ERROR], payload)
     where = f"{operation} {path}".rstrip()
     cause = message or (posix.strerror(int(errno)) if errno else "")
     parts = [str(part) for part in (where, cause) if part]

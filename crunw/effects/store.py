@@ -1,16 +1,4 @@
-"""The state directory: one directory a container, ``<root>/<id>/``.
-
-``state.json``  the record; replaced by rename, so a reader never sees half of one
-``fast``        what the launcher needs of the record
-``exec``        what it needs to run a further process, left by the first `exec`;
-``exec.process``  the same for `exec --process`
-``config.json`` the specification as it was at ``create``
-``notices``     what works worse than was asked for, a line each (:mod:`crunw.notices`)
-``counters``    what a module has used, while that is asked for (``struct plan_counters``)
-``lock``        flock(2)ed by whoever changes the container
-``start``       FIFO that the container's process waits on; removed by ``start``
-``started``     FIFO on which the process reports what went wrong at exec
-"""
+"""The state directory: one directory a container, ``<root>/<id>/``; files: ``csrc/contract.toml``."""
 
 from __future__ import annotations
 
@@ -19,6 +7,18 @@ import posix
 from fcntl import LOCK_EX, LOCK_NB, flock
 
 from crunw import directories, notices
+from crunw.effects.contract import (
+    STATE_CONFIG,
+    STATE_COUNTERS,
+    STATE_EXEC,
+    STATE_EXEC_PROCESS,
+    STATE_FAST,
+    STATE_LOCK,
+    STATE_NOTICES,
+    STATE_RECORD,
+    STATE_START,
+    STATE_STARTED,
+)
 from crunw.errors import KernelError, StateError
 from crunw.files import create_file, environment, exists, is_directory, parent
 from crunw.paths import is_rootless
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
 _ID_LENGTH = 1024
-_RECORD = "state.json"
-_FAST = "fast"
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "pid": int,
     "startTime": int,
@@ -108,7 +106,7 @@ class Container:
 
     def exec_recipe(self, *, by_file: bool) -> str:
         """Where what :mod:`crunw.plan.exec_recipe` makes is kept; ``by_file``: of --process."""
-        return f"{self.directory}/{'exec.process' if by_file else 'exec'}"
+        return f"{self.directory}/{STATE_EXEC_PROCESS if by_file else STATE_EXEC}"
 
     def exists(self) -> bool:
         """Whether there is a container of this id, be it half made."""
@@ -119,7 +117,7 @@ class Container:
 
         Raises :class:`StateError` when the container does not exist.
         """
-        path = f"{self.directory}/lock"
+        path = f"{self.directory}/{STATE_LOCK}"
         try:
             self._lock = posix.open(path, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
             flock(self._lock, LOCK_EX if wait else LOCK_EX | LOCK_NB)
@@ -158,16 +156,16 @@ class Container:
         Raises :class:`StateError` for one that is damaged.
         """
         try:
-            with open(f"{self.directory}/{_RECORD}", "rb") as file:
+            with open(f"{self.directory}/{STATE_RECORD}", "rb") as file:
                 text = file.read().decode("utf-8", "surrogateescape")
         except (FileNotFoundError, NotADirectoryError):
-            if exists(f"{self.directory}/{_FAST}"):  # which is written after the first record
+            if exists(f"{self.directory}/{STATE_FAST}"):  # which is written after the first record
                 raise self._damaged("it is missing") from None
             if is_directory(self.directory):
                 return {}
             raise self.missing() from None
         except OSError as error:
-            raise KernelError("read", f"{self.directory}/{_RECORD}", error) from error
+            raise KernelError("read", f"{self.directory}/{STATE_RECORD}", error) from error
         try:
             record = loads(text)
         except ValueError as error:
@@ -182,36 +180,36 @@ class Container:
     def fast_record(self) -> bytes:
         """Return the launcher's record (:mod:`crunw.effects.fast`); empty where there is none."""
         try:
-            with open(f"{self.directory}/{_FAST}", "rb", buffering=0) as file:
+            with open(f"{self.directory}/{STATE_FAST}", "rb", buffering=0) as file:
                 return file.readall()
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise KernelError("read", f"{self.directory}/{_FAST}", error) from error
+            raise KernelError("read", f"{self.directory}/{STATE_FAST}", error) from error
 
     def _damaged(self, problem: str) -> StateError:
-        path = f"{self.directory}/{_RECORD}"
+        path = f"{self.directory}/{STATE_RECORD}"
         return StateError(f"container {self.id}: {path} is damaged: {problem}")
 
     def write(self, record: Record) -> None:
         """Replace the record."""
-        write_file(f"{self.directory}/{_RECORD}", dumps(record))
+        write_file(f"{self.directory}/{STATE_RECORD}", dumps(record))
 
     def stage(self, record: Record, fast: str) -> None:
         """Have a record, and that of the launcher (:mod:`crunw.effects.fast`), on the disk, for
         :meth:`publish` to put in place.
         """
-        stage_file(f"{self.directory}/{_FAST}", fast)
-        stage_file(f"{self.directory}/{_RECORD}", dumps(record))
+        stage_file(f"{self.directory}/{STATE_FAST}", fast)
+        stage_file(f"{self.directory}/{STATE_RECORD}", dumps(record))
 
     def publish(self) -> None:
         """Replace both records by what :meth:`stage` has written."""
-        publish_file(f"{self.directory}/{_FAST}")
-        publish_file(f"{self.directory}/{_RECORD}")
+        publish_file(f"{self.directory}/{STATE_FAST}")
+        publish_file(f"{self.directory}/{STATE_RECORD}")
 
     def config(self) -> str:
         """Return the path of the copy of the specification."""
-        return f"{self.directory}/config.json"
+        return f"{self.directory}/{STATE_CONFIG}"
 
     def make_fifos(self) -> None:
         """Create ``start`` and ``started``."""
@@ -220,11 +218,11 @@ class Container:
 
     def counters(self) -> str:
         """Return the path of the module's counters."""
-        return f"{self.directory}/counters"
+        return f"{self.directory}/{STATE_COUNTERS}"
 
     def notices_file(self) -> str:
         """Return the path of the container's notices, for :func:`crunw.notices.keep_in`."""
-        return f"{self.directory}/notices"
+        return f"{self.directory}/{STATE_NOTICES}"
 
     def notices(self) -> list[str]:
         """What works worse than was asked for, the oldest first."""
@@ -235,11 +233,11 @@ class Container:
 
     def start_fifo(self) -> str:
         """The FIFO the container's process waits on. It exists until the container is started."""
-        return f"{self.directory}/start"
+        return f"{self.directory}/{STATE_START}"
 
     def started_fifo(self) -> str:
         """The FIFO that is at its end once the program has been executed."""
-        return f"{self.directory}/started"
+        return f"{self.directory}/{STATE_STARTED}"
 
     def remove(self) -> None:
         """Delete the directory. The lock goes last: who waits for it finds it gone."""
@@ -252,7 +250,7 @@ class Container:
     def _remove_once(self) -> bool:
         """False: somebody who was late has made the lock anew."""
         try:
-            for name in sorted(posix.listdir(self.directory), key="lock".__eq__):
+            for name in sorted(posix.listdir(self.directory), key=STATE_LOCK.__eq__):
                 _remove_entry(f"{self.directory}/{name}")
             posix.rmdir(self.directory)
         except FileNotFoundError:

@@ -8,15 +8,14 @@ module's, in the root directory: it names the module and its compiled code.
 from __future__ import annotations
 
 from crunw.plan.encode import field, record
-from crunw.plan.ops import VERSION
+from crunw.plan.ops import RECIPE_HOME, RECIPE_MAGIC, RECIPE_VERSION, VERSION
 from crunw.spec.jsontext import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.plan.encode import Step
 
-_HEAD = b"CRWX" + (2).to_bytes(4, "little") + VERSION.to_bytes(4, "little")
-_HOME = 1
+_HEAD = RECIPE_MAGIC + RECIPE_VERSION.to_bytes(4, "little") + VERSION.to_bytes(4, "little")
 NATIVE: tuple[int, ...] = (0, 0, 0, 0, 0)
 _CUT = ("ns_enter_pidfd", "cwd", "process")
 
@@ -53,7 +52,7 @@ def recipe(
     cwd = holes["cwd"].fields[0]
     environment = holes["process"].fields[1]
     fields = (
-        ("u", _HOME * any(step.op == "home" for step in steps)),
+        ("u", RECIPE_HOME * any(step.op == "home" for step in steps)),
         ("u", namespaces),
         ("u", len(steps)),
         *(("b", piece) for piece in pieces),

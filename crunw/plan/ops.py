@@ -1,12 +1,16 @@
-"""The plan's operations: number and signature of each, as in ``csrc/plan.h``."""
+"""The plan's operations, number and kinds of fields of each; what else ``csrc/plan.h`` has.
+
+Made by ci/contract of csrc/contract.toml.
+"""
 
 from __future__ import annotations
 
-VERSION = 8
 MAGIC = b"CRWP"
+VERSION = 8
 
 OPS: dict[str, tuple[int, str]] = {
     "debug": (77, ""),
+    "opener": (15, ""),
     "cgroup_join": (1, "s"),
     "cgroup_devices": (2, "sb"),
     "oom_score_adj": (3, "u"),
@@ -15,21 +19,25 @@ OPS: dict[str, tuple[int, str]] = {
     "ns_enter_pidfd": (5, "uu"),
     "ns_unshare": (6, "u"),
     "userns_map": (7, ""),
+    "root_joined": (19, "s"),
     "time_offsets": (8, "s"),
     "open_start": (18, "s"),
     "fork": (9, "u"),
     "loopback_up": (10, ""),
-    "setsid": (11, ""),
-    "engine_open": (12, "sss"),
-    "engine_artefact": (13, "s"),
-    "cgroup_into": (14, "s"),
-    "opener": (15, ""),
     "net_address": (16, "suuuub"),
     "net_up": (17, "s"),
-    "root_joined": (19, "s"),
+    "setsid": (11, ""),
+    "engine_open": (12, "sss"),
+    "engine_plugin": (74, "s"),
+    "engine_counters": (75, "s"),
+    "engine_artefact": (13, "s"),
+    "cgroup_into": (14, "s"),
     "root_propagation": (20, "u"),
     "rootfs": (21, "s"),
     "mount": (22, "sssusu"),
+    "bind_idmapped": (32, "ssusssuu"),
+    "unmount": (34, "s"),
+    "relabel": (33, "ss"),
     "mount_propagation": (23, "su"),
     "mount_setattr": (24, "suuu"),
     "mknod": (25, "suuuuu"),
@@ -37,9 +45,6 @@ OPS: dict[str, tuple[int, str]] = {
     "sysctl": (27, "ss"),
     "hostname": (28, "s"),
     "domainname": (29, "s"),
-    "bind_idmapped": (32, "ssusssuu"),
-    "relabel": (33, "ss"),
-    "unmount": (34, "s"),
     "hooks_barrier": (30, ""),
     "hook": (31, "sSSussu"),
     "pivot_root": (40, "u"),
@@ -50,6 +55,11 @@ OPS: dict[str, tuple[int, str]] = {
     "keyring": (50, "s"),
     "rlimit": (51, "uuu"),
     "personality": (52, "u"),
+    "scheduler": (65, "uuuuuuu"),
+    "io_priority": (66, "u"),
+    "cpu_affinity": (67, "b"),
+    "memory_policy": (68, "ub"),
+    "home": (69, "u"),
     "cwd": (53, "su"),
     "credentials": (54, "uuUuuuuuu"),
     "umask": (55, "u"),
@@ -62,11 +72,6 @@ OPS: dict[str, tuple[int, str]] = {
     "ready": (62, ""),
     "wait_start": (63, ""),
     "exec": (64, ""),
-    "scheduler": (65, "uuuuuuu"),
-    "io_priority": (66, "u"),
-    "cpu_affinity": (67, "b"),
-    "memory_policy": (68, "ub"),
-    "home": (69, "u"),
     "proc_readonly": (79, "u"),
     "wasm_open": (78, "s"),
     "wasm_load": (70, "sSs"),
@@ -75,20 +80,7 @@ OPS: dict[str, tuple[int, str]] = {
     "wasm_limits": (73, "uuuuu"),
     "wasm_insist": (80, ""),
     "wasm_fence": (81, ""),
-    "engine_plugin": (74, "s"),
-    "engine_counters": (75, "s"),
 }
-
-CREDENTIALS_KEEP = 1
-CREDENTIALS_EXECUTED = 2
-CREDENTIALS_NO_NEW_PRIVS = 4
-CREDENTIALS_KEEP_GROUPS = 8
-
-MOUNT_COPY_UP = 1
-MOUNT_OPTIONAL = 2
-MOUNT_SOURCE_LINK = 4
-MOUNT_TARGET_LINK = 8
-MOUNT_COPY_LINK = 16
 
 REPORT_PID = 1
 REPORT_USERNS = 2
@@ -97,6 +89,31 @@ REPORT_READY = 4
 REPORT_ERROR = 5
 REPORT_NOTICE = 6
 
+REPORTS: dict[int, str] = {
+    REPORT_PID: "u",
+    REPORT_USERNS: "",
+    REPORT_HOOKS: "",
+    REPORT_READY: "",
+    REPORT_ERROR: "sssus",
+    REPORT_NOTICE: "uss",
+}
+
 NOTICE_WARNING = 0
 NOTICE_DETAIL = 1
 NOTICE_INTERPRETED = 2
+
+MOUNT_COPY_UP = 1
+MOUNT_OPTIONAL = 2
+MOUNT_SOURCE_LINK = 4
+MOUNT_TARGET_LINK = 8
+MOUNT_COPY_LINK = 16
+
+CREDENTIALS_KEEP = 1
+CREDENTIALS_EXECUTED = 2
+CREDENTIALS_NO_NEW_PRIVS = 4
+CREDENTIALS_KEEP_GROUPS = 8
+
+RECIPE_HOME = 1
+
+RECIPE_MAGIC = b"CRWX"
+RECIPE_VERSION = 2

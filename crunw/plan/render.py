@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crunw.plan import flags
+from crunw.plan.op_fields import FIELDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,64 +12,6 @@ if TYPE_CHECKING:
 
     from crunw.plan.encode import Field, Step
 
-# Names of the operations' fields, in the order of their signatures (csrc/plan.h).
-_NAMES: dict[str, str] = {
-    "cgroup_join": "file",
-    "cgroup_into": "directory",
-    "cgroup_devices": "directory program",
-    "oom_score_adj": "value",
-    "rlimit_raise": "resource hard",
-    "ns_enter": "type path",
-    "net_address": "device family prefix flags scope attributes",
-    "net_up": "device",
-    "bind_idmapped": "source target flags userns uids gids recursive extra",
-    "relabel": "path label",
-    "scheduler": "policy flags nice priority runtime deadline period",
-    "io_priority": "value",
-    "cpu_affinity": "processors",
-    "memory_policy": "mode nodes",
-    "home": "uid",
-    "ns_enter_pidfd": "pidfd types",
-    "ns_unshare": "types",
-    "time_offsets": "offsets",
-    "fork": "types",
-    "engine_open": "engine library llvm_stub",
-    "engine_artefact": "directory",
-    "engine_plugin": "path",
-    "engine_counters": "path",
-    "root_propagation": "propagation",
-    "rootfs": "path",
-    "mount": "source target type flags data extra",
-    "mount_propagation": "target propagation",
-    "mount_setattr": "target set clear recursive",
-    "mknod": "path mode major minor uid gid",
-    "symlink": "points_to path",
-    "sysctl": "key value",
-    "hostname": "name",
-    "domainname": "name",
-    "hook": "path args env timeout state_before_pid state_after_pid program_env",
-    "pivot_root": "no_pivot",
-    "console": "socket columns rows bind",
-    "mask": "path",
-    "readonly": "path",
-    "keyring": "name",
-    "rlimit": "resource soft hard",
-    "personality": "domain",
-    "cwd": "path create",
-    "credentials": "uid gid groups bounding effective permitted inheritable ambient how",
-    "umask": "mask",
-    "seccomp": "program flags listener state",
-    "lsm_label": "module label now",
-    "close_from": "first",
-    "process": "args env",
-    "open_start": "directory",
-    "proc_readonly": "apart",
-    "wasm_open": "path",
-    "wasm_load": "path preopens function",
-    "preopen_readonly": "index path",
-    "wasm_insist": "",
-    "wasm_limits": "memory_pages initial_pages instructions count milliseconds",
-}
 _MOUNT_NAMES = {value: name[3:].lower() for name, value in vars(flags).items() if name[:3] == "MS_"}
 _CLONE_NAMES = {
     value: name[9:].lower() for name, value in vars(flags).items() if name[:6] == "CLONE_"
@@ -92,7 +35,7 @@ def lines(steps: list[dict[str, Any]]) -> list[str]:
 
 
 def _document(step: Step) -> dict[str, Any]:
-    names = _NAMES.get(step.op, "").split()
+    names = FIELDS.get(step.op, "").split()
     fields = zip(names, step.fields, strict=True)
     return {"op": step.op, **{name: _readable(step.op, name, value) for name, value in fields}}
 

@@ -215,7 +215,7 @@ int run_ready(struct init *init, UNUSED struct step *step) {
 
 /* Read-write: there is no waiting for the other side, and no end of file before it has written. */
 int run_open_start(struct init *init, struct step *step) {
-    static const char *const names[] = {"start", "started"};
+    static const char *const names[] = {STATE_START, STATE_STARTED};
     const char *path = step_string(step);
     int directory = sys_openat(&init->error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
     for (int i = 0; i < 2 && directory >= 0; i++) {

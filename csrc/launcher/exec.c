@@ -23,13 +23,9 @@
 #include "../plan.h"
 #include "launcher.h"
 
-#define MAGIC "CRWX"
-#define VERSION 2u
 #define MAX_BYTES (1 << 20)
 #define MAX_PROCESS_BYTES (256 << 10)
 #define DEFAULT_PATH "/bin:/usr/bin" /* execvp(3) */
-
-enum { FLAG_HOME = 1 }; /* the plan looks $HOME up, as the environment has none */
 
 /* The file "exec", or "exec.process" with what stands before and after the value of "args" in the
  * process file:
@@ -135,10 +131,10 @@ static bool parse_recipe(struct recipe *recipe, int directory, const char *name,
     uint32_t plan_version;
     uint32_t count;
     if (!read_whole(directory, name, MAX_BYTES, &reader) || !take(&reader, magic, sizeof magic) ||
-        memcmp(magic, MAGIC, sizeof magic) != 0 || !take_u32(&reader, &version) ||
-        version != VERSION || !take_u32(&reader, &plan_version) || plan_version != PLAN_VERSION ||
-        !take_u64(&reader, &recipe->flags) || !take_u64(&reader, &recipe->namespaces) ||
-        !take_u64(&reader, &recipe->records))
+        memcmp(magic, RECIPE_MAGIC, sizeof magic) != 0 || !take_u32(&reader, &version) ||
+        version != RECIPE_VERSION || !take_u32(&reader, &plan_version) ||
+        plan_version != PLAN_VERSION || !take_u64(&reader, &recipe->flags) ||
+        !take_u64(&reader, &recipe->namespaces) || !take_u64(&reader, &recipe->records))
         return false;
     for (int i = 0; i < PIECES; i++)
         if (!take_bytes(&reader, &recipe->pieces[i]))
@@ -527,7 +523,7 @@ bool verb_exec(struct exec *exec, const char *program, int *status) {
     if (pidfd >= 0 && process_alive(&record) && record_thawed(&record)) {
         bool plain = true;
         for (size_t i = 0; i < exec->variable_count; i++) {
-            plain = plain && ((recipe.flags & FLAG_HOME) == 0 ||
+            plain = plain && ((recipe.flags & RECIPE_HOME) == 0 ||
                               strncmp(exec->variables[i], "HOME=", 5) != 0);
             set_variable(&recipe, exec->variables[i]);
         }

@@ -112,7 +112,7 @@ bool hint_wasm(int argc, char **argv);
 struct record {
     uint64_t pid;
     uint64_t start_time;    /* proc(5), field 22 of /proc/PID/stat */
-    uint64_t hooks;         /* RECORD_* */
+    uint64_t hooks;         /* FAST_* */
     const char *before_pid; /* the state document, cut where pid and status go */
     const char *before_status;
     const char *after_status;
@@ -121,7 +121,6 @@ struct record {
     const char *directories; /* of the cgroup, each ended by a newline */
     char data[65536];
 };
-enum { RECORD_POSTSTART = 1, RECORD_POSTSTOP = 2, RECORD_SHARED_PIDS = 4 };
 
 bool record_read(struct record *record, int directory);
 

@@ -9,10 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../contract.h"
 #include "launcher.h"
-
-#define MAGIC "CRWF"
-#define VERSION 2u
 
 struct cursor {
     char *next;
@@ -68,10 +66,10 @@ bool record_read(struct record *record, int directory) {
     struct cursor cursor = {.next = record->data};
     char magic[4];
     uint32_t version;
-    if (!read_file(directory, "fast", record->data, sizeof record->data, &cursor.left))
+    if (!read_file(directory, STATE_FAST, record->data, sizeof record->data, &cursor.left))
         return false;
-    return take(&cursor, magic, sizeof magic) && memcmp(magic, MAGIC, sizeof magic) == 0 &&
-           take(&cursor, &version, sizeof version) && le32toh(version) == VERSION &&
+    return take(&cursor, magic, sizeof magic) && memcmp(magic, FAST_MAGIC, sizeof magic) == 0 &&
+           take(&cursor, &version, sizeof version) && le32toh(version) == FAST_VERSION &&
            take_u64(&cursor, &record->pid) && take_u64(&cursor, &record->start_time) &&
            take_u64(&cursor, &record->hooks) && take_string(&cursor, &record->before_pid) &&
            take_string(&cursor, &record->before_status) &&

@@ -18,8 +18,7 @@
 #include "launcher.h"
 
 /* Everything that a state directory holds; the lock goes last: who waits for it finds it gone. */
-static const char *const files[] = {"start", "started",      "config.json", "state.json", "fast",
-                                    "exec",  "exec.process", "counters",    "notices",    "lock"};
+static const char *const files[] = {STATE_FILES};
 
 static bool exists(int directory, const char *name) {
     return faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -28,7 +27,7 @@ static bool exists(int directory, const char *name) {
 /* Takes the lock until the end of this process, also by exec. */
 static bool lock(int directory) {
     struct stat status;
-    int file = openat(directory, "lock", O_RDWR | O_CLOEXEC);
+    int file = openat(directory, STATE_LOCK, O_RDWR | O_CLOEXEC);
     return file >= 0 && TEMP_FAILURE_RETRY(flock(file, LOCK_EX)) == 0 &&
            fstat(file, &status) == 0 && status.st_nlink > 0;
 }
@@ -49,7 +48,7 @@ bool record_thawed(const struct record *record) {
 static const char *current(const struct record *record, int directory) {
     if (!process_alive(record))
         return "stopped";
-    if (exists(directory, "start"))
+    if (exists(directory, STATE_START))
         return "created";
     return record_thawed(record) ? "running" : "paused";
 }
@@ -98,7 +97,7 @@ bool verb_kill(const struct command *command, int directory, int *status) {
     if (number == 0 || !record_read(&record, directory))
         return false;
     /* What is frozen on cgroup v1 does not end; without a pid namespace there are others to end. */
-    if (number == SIGKILL && (!record_thawed(&record) || (record.hooks & RECORD_SHARED_PIDS) != 0))
+    if (number == SIGKILL && (!record_thawed(&record) || (record.hooks & FAST_SHARED_PIDS) != 0))
         return false;
     int process = (int)syscall(SYS_pidfd_open, (pid_t)record.pid, 0);
     if (process < 0)
@@ -142,24 +141,23 @@ static bool keep_report(int started, int report) {
 /* Lets the process go on and hears what it reports; false: what has failed can't be reported. */
 static bool let_go(int go, int started, int report) {
     if (write(go, "g", 1) != 1)
-        return add_error(report, "write", "start");
+        return add_error(report, "write", STATE_START);
     close(go);
-    return keep_report(started, report) || add_error(report, "read", "started");
+    return keep_report(started, report) || add_error(report, "read", STATE_STARTED);
 }
 
 bool verb_start(const struct command *command, int directory, int *status, int *report) {
     static struct record record;
     (void)command;
     if (!lock(directory) || !record_read(&record, directory) ||
-        (record.hooks & RECORD_POSTSTART) != 0 ||
-        strcmp(current(&record, directory), "created") != 0)
+        (record.hooks & FAST_POSTSTART) != 0 || strcmp(current(&record, directory), "created") != 0)
         return false;
-    int started = openat(directory, "started", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    int go = openat(directory, "start", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    int started = openat(directory, STATE_STARTED, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int go = openat(directory, STATE_START, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     int kept = memfd_create("report", 0);
     /* The FIFO goes first: where it can't, the container would stay "created" though it runs. */
     if (started < 0 || go < 0 || kept < 0 || fcntl(started, F_SETFL, 0) < 0 ||
-        unlinkat(directory, "start", 0) < 0)
+        unlinkat(directory, STATE_START, 0) < 0)
         return false;
     /* From here on Python can't do it in this one's place, but tell what has failed. */
     signal(SIGPIPE, SIG_IGN);
@@ -169,7 +167,7 @@ bool verb_start(const struct command *command, int directory, int *status, int *
         *status = EXIT_FAILURE;
         return true;
     }
-    unlinkat(directory, "started", 0); /* `delete` removes it where this can't */
+    unlinkat(directory, STATE_STARTED, 0); /* `delete` removes it where this can't */
     if (reported > 0)
         *report = kept;
     *status = EXIT_SUCCESS;
@@ -197,7 +195,7 @@ bool verb_delete(const struct command *command, int directory, int *status) {
     char path[4096];
     int length = snprintf(path, sizeof path, "%s/%s", command->root, command->id);
     if (length >= (int)sizeof path || !lock(directory) || !record_read(&record, directory) ||
-        (record.hooks & RECORD_POSTSTOP) != 0 || process_alive(&record) ||
+        (record.hooks & FAST_POSTSTOP) != 0 || process_alive(&record) ||
         !remove_cgroup(record.directories))
         return false;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)

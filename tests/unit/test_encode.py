@@ -1,4 +1,4 @@
-"""Plans of random fields come back from a decoder that knows only ``csrc/plan.h``."""
+"""Plans of random fields come back from a decoder that knows only ``csrc/contract.h``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crunw.plan import ops
 from crunw.plan.encode import Step, decode_fields, encode
 from crunw.plan.render import documents, lines
 
-HEADER = (Path(__file__).parents[2] / "csrc" / "plan.h").read_text()
+HEADER = (Path(__file__).parents[2] / "csrc" / "contract.h").read_text()
 SIGNATURES = {
     int(number): (name.lower(), signature)
     for name, number, signature in re.findall(r'X\((\w+), (\d+), "(\w*)"\)', HEADER)

@@ -1,39 +1,63 @@
-"""``csrc/plan.h`` and ``crunw.plan.ops`` say the same; what is encoded is what the header says."""
+"""What is made of ``csrc/contract.toml`` is; what is encoded is what ``csrc/plan.h`` says."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from crunw.plan import ops
 from crunw.plan.encode import Step, decode_fields, encode
+from crunw.plan.op_fields import FIELDS
 
-HEADER = (Path(__file__).parents[2] / "csrc" / "plan.h").read_text()
-
-
-def test_same_operations():
-    declared = re.findall(r'X\((\w+), (\d+), "(\w*)"\)', HEADER)
-    assert {name.lower(): (int(n), signature) for name, n, signature in declared} == ops.OPS
+PROJECT = Path(__file__).parents[2]
+CONTRACT = (PROJECT / "csrc" / "contract.toml").read_text()
 
 
-def test_numbers_are_unique():
-    numbers = [number for number, _ in ops.OPS.values()]
-    assert len(set(numbers)) == len(numbers)
+def made_of(contract: str, project: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """``ci/contract`` with that table, in a tree of its own."""
+    for path in ("ci", "csrc", "crunw/plan", "crunw/effects"):
+        (project / path).mkdir(parents=True, exist_ok=True)
+    shutil.copy(PROJECT / "ci" / "contract", project / "ci")
+    (project / "csrc" / "contract.toml").write_text(contract)
+    command = [sys.executable, str(project / "ci" / "contract"), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("prefix", ["CREDENTIALS", "MOUNT", "NOTICE", "REPORT"])
-def test_same_constants(prefix):
-    declared = dict(re.findall(rf"\b({prefix}_\w+)(?: =)? (\d+)u?\b", HEADER))
-    known = {name: str(value) for name, value in vars(ops).items() if name.startswith(prefix + "_")}
-    assert declared
-    assert declared == known
+def test_what_is_made_of_the_contract_is_checked_in(tmp_path):
+    assert made_of(CONTRACT, tmp_path).returncode == 0
+    made = [path for path in tmp_path.rglob("*.[hp]*") if path.is_file()]
+    assert len(made) == 4
+    for path in made:
+        assert path.read_text() == (PROJECT / path.relative_to(tmp_path)).read_text()
 
 
-def test_same_version_and_magic():
-    assert f'#define PLAN_MAGIC "{ops.MAGIC.decode()}"' in HEADER
-    assert f"#define PLAN_VERSION {ops.VERSION}u" in HEADER
+def test_what_is_stale_is_found(tmp_path):
+    assert made_of(CONTRACT, tmp_path).returncode == 0
+    assert made_of(CONTRACT, tmp_path, "--check").returncode == 0
+    stale = made_of(CONTRACT.replace("version = 8", "version = 9", 1), tmp_path, "--check")
+    assert (stale.returncode, stale.stderr) == (
+        1,
+        "ci/contract: csrc/contract.h is not what csrc/contract.toml makes (run ci/contract)\n",
+    )
+
+
+@pytest.mark.parametrize(("entry", "kind"), [("op.debug", "op"), ("report.notice", "report")])
+def test_numbers_are_unique(tmp_path, entry, kind):
+    twice = re.sub(rf"(?<=^\[{entry}\]\nnumber = )\d+", "1", CONTRACT, flags=re.MULTILINE)
+    result = made_of(twice, tmp_path)
+    error = f"ci/contract: csrc/contract.toml: a number of [{kind}] occurs twice\n"
+    assert (result.returncode, result.stderr) == (1, error)
+
+
+def test_every_field_has_a_name():
+    assert {op: len(signature) for op, (_, signature) in ops.OPS.items() if signature} == {
+        op: len(names.split()) for op, names in FIELDS.items()
+    }
 
 
 def test_layout():
