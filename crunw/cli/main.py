@@ -126,6 +126,8 @@ def _text(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "out of memory; is there a limit of the address space (ulimit -v)?"
+    if isinstance(error, ImportError):
+        return f"{error}: a part of crunw or of Python can't be loaded (install it again?)"
     return _refused(error) if isinstance(error, OSError) else _defect(error)
 
 

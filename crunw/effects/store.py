@@ -1,4 +1,4 @@
-"""The state directory: one directory a container, ``<root>/<id>/``; files: ``csrc/contract.toml``."""
+"""The state directory: one directory a container, ``<root>/<id>/`` (``csrc/contract.toml``)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@
  *   attributes.c   scheduling, processors, memory nodes   home.c         $HOME
  *   seal.c         user, capabilities, labels             seccomp.c      filter and notification
  *   wasm.c         the engine's steps                     preopen.c      read-only directories
- *   fence.c        the system calls of a module's process
+ *   fence.c        the system calls of a module's process wait.c         epoll_wait, restarted
  *   procfs.c       procfs, read-only for a module         mountinfo.c    the mounts that are seen
  *   meter.c        limits and counters of a module, its signals
  *

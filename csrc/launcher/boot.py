@@ -15,6 +15,7 @@ from _frozen_importlib import ModuleSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, ModuleType
 
 gc.disable()  # a call is over before there is anything worth collecting
@@ -84,21 +85,35 @@ def _preload(modules: "list[tuple[str, bool, str, CodeType]]") -> None:
         exec(code, namespace)
 
 
-sys.meta_path.insert(0, Modules)
-# The first word that names a verb; one that is only an option's value preloads in vain.
-for _word in sys.argv[1:]:
-    if _word in _PRELOADED:
-        _preload(_load(f"{_word}.bin"))  # type: ignore[arg-type]
-        break
+def _begin() -> "Callable[[], int]":
+    """Load what the verb needs, and return what runs it.
 
-from crunw.cli.main import main  # noqa: E402
+    The verb is the first word that names one; one that is only an option's value preloads in vain.
+    """
+    sys.meta_path.insert(0, Modules)
+    for word in sys.argv[1:]:
+        if word in _PRELOADED:
+            _preload(_load(f"{word}.bin"))  # type: ignore[arg-type]
+            break
+    from crunw.cli.main import main
 
+    if _INIT:
+        from crunw.effects.init import Init
+
+        Init.started = [int(number) for number in _INIT.partition("=")[2].split(":")]
+    return main
+
+
+try:
+    main = _begin()
+except Exception as error:  # noqa: BLE001 - a damaged installation, or no memory
+    problem = f"crunw: {_LIBRARY}: can't be loaded (install crunw again?): {error!r}\n"
+    posix.write(2, problem.encode("utf-8", "replace"))
+    posix._exit(1)
+status = main()
 if _INIT:
     from crunw.effects.init import Init
 
-    Init.started = [int(number) for number in _INIT.partition("=")[2].split(":")]
-status = main()
-if _INIT:
     Init.discard()
 # main() has flushed what it printed: spare the interpreter taking itself apart.
 posix._exit(status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 from container_harness import PATIENCE, Bundle, Runtime, wait_for
@@ -49,6 +50,31 @@ def test_a_wasm_container_is_paused(crunw, wasm_bundle):
     assert used() == before
     crunw("resume", container.id).ok()
     wait_for(lambda: used() > before)
+
+
+def waits(task: Path) -> bool:
+    """Whether a thread is in epoll_wait(2) or epoll_pwait(2): proc(5), /proc/PID/syscall."""
+    numbers = {"x86_64": ("232", "281"), "aarch64": ("22",)}[os.uname().machine]
+    return (task / "syscall").read_text().split()[0] in numbers
+
+
+@pytest.mark.parametrize("engine", ["wasmedge", "wasmtime"])
+@pytest.mark.parametrize(("hold", "go_on"), [(["pause"], ["resume"]), (["STOP"], ["CONT"])])
+def test_a_module_that_sleeps_sleeps_on(crunw, wasm_bundle, engine, hold, go_on):
+    """epoll_wait(2) ends with EINTR where others are restarted."""
+    made = wasm_bundle("nap", annotations={"run.oci.wasm.engine": engine})
+
+    def tell(words: list[str]) -> None:
+        verb = words if words[0].islower() else ["kill"]
+        crunw(verb[0], made.id, *(words if verb != words else [])).ok()
+
+    with crunw.spawn("run", "--bundle", made.path, made.id) as process:
+        crunw.wait_status(made, "running")
+        tasks = Path(f"/proc/{crunw.state(made)['pid']}/task")
+        wait_for(lambda: any(waits(path) for path in tasks.iterdir()), "a call of epoll_wait")
+        tell(hold)
+        tell(go_on)
+        assert process.wait(PATIENCE) == 0
 
 
 def test_verbs_of_a_paused_container(crunw, paused):

@@ -1,0 +1,27 @@
+"""A sample of the faults that ``ci/faults`` injects: into each verb, each kind of call of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from container_harness import skip_without_root
+from faults.inject import KINDS, PROCESSES, VERBS, Laboratory, Verb, tried
+
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed"),
+    pytest.mark.skipif("CRUNW_TEST_SANITIZED" in os.environ, reason="each takes seconds there"),
+]
+EVERY = 97
+
+
+@pytest.mark.parametrize("who", PROCESSES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name.replace(" ", ""))
+def test_sample(leaks: None, modules: Path, tmp_path: Path, verb: Verb, kind: str, who: str):
+    skip_without_root("to have cgroups")
+    count, wrong = tried(Laboratory(tmp_path, modules), verb, kind, who, EVERY)
+    if count:  # not each verb starts a crunw-init
+        assert wrong == []
