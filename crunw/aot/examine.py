@@ -103,17 +103,23 @@ def _examine(path: str) -> dict[str, Any]:
         document["proposals"] = proposals(engine, path)
         document["sections"] = sections(data)
         document["obstacle"] = engine.obstacle(path)
-    if document["obstacle"] and _is_for_wasmtime(path):
-        document["engine"] = WASMTIME
-        with Engine(wasmtime_library(), name=WASMTIME) as engine:
-            document["obstacle"] = engine.obstacle(path)
+    if document["obstacle"]:
+        _try_wasmtime(path, document)
     return document
 
 
-def _is_for_wasmtime(path: str) -> bool:
-    """Whether a core module is one that the other engine would execute wrongly."""
-    with open(path, "rb") as file:
-        return bool(better_by_wasmtime(file.fileno()))
+def _try_wasmtime(path: str, document: dict[str, Any]) -> None:
+    """Whether a core module is one that the other engine executes, and WasmEdge wrongly."""
+    try:
+        with open(path, "rb") as file:
+            if not better_by_wasmtime(file.fileno()):
+                return
+    except CrunwError as error:
+        document["obstacle"] = str(error)
+        return
+    document["engine"] = WASMTIME
+    with Engine(wasmtime_library(), name=WASMTIME) as engine:
+        document["obstacle"] = engine.obstacle(path)
 
 
 def _examine_component(path: str, data: bytes) -> dict[str, Any]:

@@ -17,10 +17,26 @@ _OLD = "the old "  # what wasmtime does not execute at all begins so
 def better_by_wasmtime(module: int) -> str:
     """What WasmEdge executes wrongly of the exceptions of an open core module; ``""``: nothing, or
     wasmtime can't help. Finding it out takes some 20 ms, once for a file with a tag section.
+
+    Raises :class:`CrunwError` where wasmtime could help, and is not where the configuration says.
     """
     try:
-        if not (has_tags(module) and wasmtime_library()):
+        if not has_tags(module):
             return ""
+    except OSError:
+        return ""  # whoever opens it next says why
+    try:
+        library = wasmtime_library()
+    except CrunwError:
+        if _wrong(module):
+            raise
+        return ""
+    return _wrong(module) if library else ""
+
+
+def _wrong(module: int) -> str:
+    """What WasmEdge executes wrongly, and wasmtime does not."""
+    try:
         name = f"{places.identity(posix.fstat(module))}-{platform.current()}"
         found = places.read(places.note("exceptions", name))
         if not found:

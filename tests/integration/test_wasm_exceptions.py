@@ -52,6 +52,29 @@ def test_by_wasmtime_in_exec(crunw, wasm_bundle, modules):
     assert crunw("exec", container.id, f"/{name}").status == 56
 
 
+def test_wasmtime_that_is_not_where_it_is_said(crunw, wasm_bundle, modules, engine, configuration):
+    """What it alone executes rightly fails for that cause; what WasmEdge does as well goes on."""
+    if not is_wrong(engine, "catch_all"):
+        return
+    configuration.write_text('[engine]\nwasmtime = "/no/libwasmtime.so"\n')
+    cause = "/etc/crunw/crunw.toml: engine.wasmtime: no file /no/libwasmtime.so"
+    assert crunw.run(wasm_bundle("exceptions_catch_all")).error() == cause
+    assert crunw("cache", "warm", modules / "exceptions_catch_all.wasm").error() == cause
+    found = crunw("inspect", "--json", modules / "exceptions_catch_all.wasm").ok()
+    assert json.loads(found)["obstacle"] == cause
+    assert "executes wrongly" in crunw.run(wasm_bundle("exceptions_legacy_catch_all")).error()
+    assert crunw.run(wasm_bundle("exceptions")).status == 0
+
+
+def test_wasmtime_that_is_something_else(crunw, wasm_bundle, modules, engine, configuration):
+    if not is_wrong(engine, "catch_all"):
+        return
+    library = modules / "libwasmedgePluginArithmetic.so"
+    configuration.write_text(f'[engine]\nwasmtime = "{library}"\n')
+    error = crunw.run(wasm_bundle("exceptions_catch_all")).error()
+    assert "wasmtime of an unknown version is another version than crunw is made for" in error
+
+
 @pytest.mark.parametrize(("module", "handler"), CASES.items())
 def test_refused_at_create(crunw, wasm_bundle, engine, module, handler):
     container = wasm_bundle(module, annotations=WASMEDGE)
