@@ -10,6 +10,7 @@ import time
 from crunw.aot.compiler import OUTPUT, Compilation
 from crunw.errors import CrunwError, KernelError
 from crunw.files import absolute
+from crunw.workload import is_component
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from crunw.aot.options import Options
 
+_HEAD = 8  # bytes, which say what kind of module it is
 _SHOWN_AFTER = 1.0  # s: a line for less would only flicker
 _TICK = 0.125  # s between two pictures of the spinner
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -36,13 +38,14 @@ class Job:
         self._running: Compilation | None = None
 
     def start(self, options: Options) -> None:
-        """Start the compiler. Raises :class:`KernelError`."""
+        """Start the compiler. Raises :class:`CrunwError`."""
         try:
             module = posix.open(self.module, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
         except OSError as error:
             raise KernelError("open", self.module, error) from None
         directory, _, name = absolute(self.output).rpartition("/")
         try:
+            self._refuse_component(module)
             self.size = posix.fstat(module).st_size
             # Beside the output: what is whole is renamed.
             made = f"{directory}/.{name}.{posix.getpid()}.crunw"
@@ -53,6 +56,17 @@ class Job:
             raise KernelError("create a directory in", directory or "/", error) from None
         finally:
             posix.close(module)
+
+    def _refuse_component(self, module: int) -> None:
+        try:
+            head = posix.pread(module, _HEAD, 0)
+        except OSError:
+            return  # the compiler says why
+        if is_component(head):
+            raise CrunwError(
+                f"{self.module}: this is a component, whose compiled code a container loads from "
+                "the node's cache, never from a file (crunw cache warm puts it there)"
+            )
 
     def descriptor(self) -> int:
         """Becomes readable when the compiler ends."""

@@ -78,6 +78,10 @@ def test_several_and_bad_ones(crunw: Runtime, work: Path) -> None:
     ] + [f"open {work}/missing.wasm"]
     assert errors[0].endswith("the module is not valid: type mismatch, at byte 0x33")
     assert "section 10 at byte 717" in errors[1]
+    assert errors[2] == (
+        f"crunw: {work}/component.wasm: this is a component, whose compiled code a container loads "
+        "from the node's cache, never from a file (crunw cache warm puts it there)"
+    )
     assert left(work) == {"exit3.so"}
 
 
