@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aot_harness
+import network_harness
 import pytest
 import weakened_harness
 from container_harness import (
@@ -101,6 +102,14 @@ def configuration() -> Iterator[Path]:
     aot_harness.mount(target, "mode=755")
     yield target / "crunw.toml"
     subprocess.run(["umount", target], check=True)
+
+
+@pytest.fixture
+def network() -> Iterator[str]:
+    """The name of a network namespace with loopback, for this test alone."""
+    skip_without_root("to make a network namespace")
+    with network_harness.namespace() as name:
+        yield name
 
 
 MakeBundle = Callable[..., Bundle]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from container_harness import Bundle, Runtime, wait_for
+from container_harness import Runtime, wait_for
+from network_harness import entering, join, within
 
 GREETING = "Hello from WebAssembly: "
 NATIVE_SERVER = r"""
@@ -16,34 +16,6 @@ read -r request
 while read -r header && [ "${#header}" -gt 1 ]; do :; done
 printf 'HTTP/1.0 200 OK\r\n\r\nnative: %s\n' "$request"
 """
-
-
-@pytest.fixture
-def network() -> Iterator[str]:
-    """The name of a network namespace with loopback, as an engine makes one for a pod."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    name = f"crunw-test-{os.getpid()}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
-        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
-        yield name
-    finally:
-        subprocess.run(["ip", "netns", "delete", name], check=True)
-
-
-def join(container: Bundle, network: str) -> Bundle:
-    """Put a container into the network namespace."""
-    namespaces = [
-        entry for entry in container.config["linux"]["namespaces"] if entry["type"] != "network"
-    ]
-    namespaces.append({"type": "network", "path": f"/run/netns/{network}"})
-    return container.change(linux__namespaces=namespaces)
-
-
-def within(network: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = ["ip", "netns", "exec", network, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
 
 
 @pytest.fixture
@@ -86,7 +58,7 @@ def test_what_is_no_request(server, network):
 
 def test_silent_connection_does_not_stop_the_server(server, network):
     silent = subprocess.Popen(
-        ["ip", "netns", "exec", network, "busybox", "nc", "127.0.0.1", "1234"],
+        entering(network, "busybox", "nc", "127.0.0.1", "1234"),
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     page = within(network, "busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:1234/next")

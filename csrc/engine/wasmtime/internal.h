@@ -65,6 +65,9 @@ struct engine_module *module_create(struct engine *engine, struct profile profil
 struct engine_module *load_code(struct engine *engine, const char *path,
                                 const struct engine_options *options, struct engine_error *error);
 
+/* network.c: all of the network; false: not sockets. */
+bool allow_network(const struct engine *engine, struct wasi_config *wasi);
+
 /* program.c: an export of a core module; NULL: there is none of that name. */
 const struct wasm_exporttype *exported(const struct engine_module *module, const char *name);
 /* The type of that, where it is a function. */

@@ -112,21 +112,50 @@ bool find_interface(const struct engine_module *module, const char *start, char 
     return false;
 }
 
+/* Whether the name of an import of a component, of version 0.2.x, begins so. */
+static bool is_of(const struct engine_external *import, const char *start) {
+    static const char version[] = "@0.2.";
+    size_t length = strlen(start);
+    return import->name_length > length && memcmp(import->name, start, length) == 0 &&
+           memmem(import->name, import->name_length, version, sizeof version - 1);
+}
+
+static bool is_of_any(const struct engine_external *import, const char *const *starts) {
+    while (*starts && !is_of(import, *starts))
+        starts++;
+    return *starts;
+}
+
+static bool is_http(const struct engine_external *import) {
+    static const char *const interfaces[] = {"wasi:http/types@", "wasi:http/outgoing-handler@",
+                                             NULL};
+    return is_of_any(import, interfaces);
+}
+
 /* The interfaces of WASI 0.2 that the linker has been given. Whether their functions are those that
  * the component means is seen when it is instantiated. */
 static bool is_wasip2(const struct engine_external *import) {
-    static const char *const packages[] = {"cli", "clocks", "filesystem",
-                                           "io",  "random", "sockets"};
-    char name[160];
-    char package[160];
-    snprintf(name, sizeof name, "%.*s", (int)import->name_length, import->name);
-    if (!strstr(name, "@0.2."))
+    static const char *const packages[] = {"wasi:cli/", "wasi:clocks/", "wasi:filesystem/",
+                                           "wasi:io/",  "wasi:random/", "wasi:sockets/",
+                                           NULL};
+    return is_of_any(import, packages) || is_http(import);
+}
+
+static bool is_socket(const struct engine_external *import) {
+    static const char *const interfaces[] = {"wasi:sockets/tcp-create-socket@",
+                                             "wasi:sockets/udp-create-socket@", NULL};
+    return is_of_any(import, interfaces);
+}
+
+/* Whether it is a component with such an import. */
+static bool imports(const struct engine_module *module,
+                    bool (*is_wanted)(const struct engine_external *import)) {
+    struct engine_external import;
+    if (!module->component)
         return false;
-    for (size_t index = 0; index < sizeof packages / sizeof packages[0]; index++) {
-        snprintf(package, sizeof package, "wasi:%s/", packages[index]);
-        if (strncmp(name, package, strlen(package)) == 0)
+    for (size_t index = 0; component_external(module, true, index, &import); index++)
+        if (is_wanted(&import))
             return true;
-    }
     return false;
 }
 
@@ -268,9 +297,11 @@ static int configure_wasi(struct engine_module *module, struct wasi_config *wasi
     wasmtime->wasi_config_inherit_stdin(wasi);
     wasmtime->wasi_config_inherit_stdout(wasi);
     wasmtime->wasi_config_inherit_stderr(wasi);
-    /* The network is what the container's network namespace has. */
-    wasmtime->wasi_config_inherit_network(wasi);
-    wasmtime->wasi_config_allow_ip_name_lookup(wasi, true);
+    if (!allow_network(module->engine, wasi) && imports(module, is_socket))
+        return engine_fail(error,
+                           "this build of wasmtime %s allows no sockets, which the component "
+                           "imports (take PyPI's, docs/components.md)",
+                           module->engine->version);
     return add_preopens(module, wasi, program->preopens, error);
 }
 
@@ -282,9 +313,13 @@ static int create_wasi(struct engine_module *module, const struct engine_program
         wasmtime->wasi_config_delete(wasi);
         return -1;
     }
-    struct wasmtime_error *failure =
-        wasmtime->wasmtime_context_set_wasi(wasmtime->wasmtime_store_context(module->store), wasi);
-    return failure ? fail_with(module->engine, "WASI", failure, error) : 0;
+    struct wasmtime_context *context = wasmtime->wasmtime_store_context(module->store);
+    struct wasmtime_error *failure = wasmtime->wasmtime_context_set_wasi(context, wasi);
+    if (failure)
+        return fail_with(module->engine, "WASI", failure, error);
+    if (imports(module, is_http))
+        wasmtime->wasmtime_context_set_wasi_http(context);
+    return 0;
 }
 
 static int create_store(struct engine_module *module, struct engine_error *error) {
@@ -307,6 +342,8 @@ static int create_linker(struct engine_module *module, struct engine_error *erro
     if (module->component) {
         module->component_linker = wasmtime->wasmtime_component_linker_new(module->compiler);
         failure = wasmtime->wasmtime_component_linker_add_wasip2(module->component_linker);
+        if (!failure && imports(module, is_http))
+            failure = wasmtime->wasmtime_component_linker_add_wasi_http(module->component_linker);
     } else {
         module->linker = wasmtime->wasmtime_linker_new(module->compiler);
         failure = wasmtime->wasmtime_linker_define_wasi(module->linker);

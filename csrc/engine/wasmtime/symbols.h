@@ -127,6 +127,7 @@ enum { WASMTIME_OPT_NONE, WASMTIME_OPT_SPEED, WASMTIME_OPT_SPEED_AND_SIZE };
       (const struct wasmtime_context *, uint64_t *))                                               \
     X(struct wasmtime_error *, wasmtime_context_set_wasi,                                          \
       (struct wasmtime_context *, struct wasi_config *))                                           \
+    X(void, wasmtime_context_set_wasi_http, (struct wasmtime_context *))                           \
     X(struct wasi_config *, wasi_config_new, (void))                                               \
     X(void, wasi_config_delete, (struct wasi_config *))                                            \
     X(bool, wasi_config_set_argv, (struct wasi_config *, size_t, const char *const *))             \
@@ -199,6 +200,8 @@ enum { WASMTIME_OPT_NONE, WASMTIME_OPT_SPEED, WASMTIME_OPT_SPEED_AND_SIZE };
     X(struct wasmtime_component_linker *, wasmtime_component_linker_new,                           \
       (const struct wasm_engine *))                                                                \
     X(struct wasmtime_error *, wasmtime_component_linker_add_wasip2,                               \
+      (struct wasmtime_component_linker *))                                                        \
+    X(struct wasmtime_error *, wasmtime_component_linker_add_wasi_http,                            \
       (struct wasmtime_component_linker *))                                                        \
     X(struct wasmtime_error *, wasmtime_component_linker_instantiate,                              \
       (const struct wasmtime_component_linker *, struct wasmtime_context *,                        \
