@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <malloc.h>
+#include <nss.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,13 +200,26 @@ static void close_between(const struct init *init, unsigned first, unsigned last
         close((int)fd);
 }
 
+/* By /etc/nsswitch.conf the image would name libraries of its own, which the C library loads into
+ * this process when the program looks a name up. */
+static int fix_name_services(struct init *init) {
+#ifndef CRUNW_WEAKEN_NAMES
+    if (__nss_configure_lookup("hosts", "files dns") != 0 ||
+        __nss_configure_lookup("services", "files") != 0)
+        return error_set(&init->error, "name services", "", errno, "%s", "");
+#else
+    (void)init;
+#endif
+    return 0;
+}
+
 int run_wasm_load(struct init *init, struct step *step) {
     const char *path = step_string(step);
     strings preopens = step_strings(step);
     const char *function = step_string(step);
     if (!init->executed)
         return error_set(&init->error, "load", path, EPERM, "the plan leaves capabilities to it");
-    if (load(init, path, preopens, function) != 0)
+    if (fix_name_services(init) != 0 || load(init, path, preopens, function) != 0)
         return -1;
     /* What parsing has left on the heap would stay for the container's life. */
     malloc_trim(0);

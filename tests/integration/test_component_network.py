@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -185,3 +186,14 @@ def test_names(crunw, program):
     assert crunw.run(container).ok().startswith("error: ")
     name_hosts(container, "10.1.2.3 some.test\n")
     assert crunw.run(container).ok() == "10.1.2.3\n"
+
+
+def test_no_code_of_the_image_looks_names_up(crunw, weakened, program, modules):
+    """The C library loads what /etc/nsswitch.conf says, into the process that it works for."""
+    container = program("resolve", "some.test")
+    name_hosts(container, "10.1.2.3 some.test\n")
+    (container.rootfs / "etc" / "nsswitch.conf").write_text("hosts: image files\n")
+    (container.rootfs / "lib").mkdir()
+    shutil.copy(modules / "libnss_image.so.2", container.rootfs / "lib")
+    assert crunw.run(container).ok() == "10.1.2.3\n"
+    assert weakened("NAMES").run(container).ok() == "code of the image\n"
