@@ -10,7 +10,7 @@ from packages.host import PROJECT
 
 
 def package(form: str, output: Path, project: Path = PROJECT) -> Path:
-    """Build a "deb" or a "wheel" of a checkout."""
+    """Build a "deb", a "wheel" or "wasmtime" of a checkout."""
     command = [project / "ci/package", f"--{form}", "--output", output]
     built = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return Path(built.stdout.strip())
@@ -31,3 +31,11 @@ def field(deb: Path, name: str) -> str:
     """A field of the package's control file."""
     command = ["dpkg-deb", "--field", deb, name]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def lint(deb: Path) -> str:
+    """What lintian says of the package."""
+    command = ["lintian", "--allow-root", "--display-info", deb]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or done.stdout, done
+    return done.stdout
