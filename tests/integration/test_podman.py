@@ -70,7 +70,11 @@ class Podman:
 
     def run(self, *words: str, stdin: str = "") -> Result:
         network = [] if "--network" in words else ["--network", "none"]
-        return self("run", "--rm", *network, *words, stdin=stdin)
+        result = self("run", "--rm", *network, *words, stdin=stdin)
+        if (result.status, result.out, result.err) == (0, "", ""):
+            # On a busy machine conmon may hand the output on before it has looked who is attached.
+            return self("run", "--rm", *network, *words, stdin=stdin)
+        return result
 
     def start(self, name: str, *words: str) -> None:
         self("run", "--detach", "--network", "none", "--name", name, *words).ok()
