@@ -17,7 +17,7 @@ from crunw.workload import WASMEDGE, WASMTIME
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = "ls | prune | verify | retry [KEY…] | metrics | warm MODULE, BUNDLE or IMAGE…"
+USAGE = "[OPTION…] ls|prune|verify|retry|metrics|warm [ARGUMENT…]"
 ABOUT = """\
 The node's cache of compiled modules.
 
@@ -34,7 +34,7 @@ INTERSPERSED = True
 OPTIONS = (
     Option("all", "prune: everything"),
     Option("max-size", "prune: what may stay, as 512M (default: aot.max-size)", "SIZE"),
-    Option("format", "table (default) or json", "FORMAT", "f"),
+    Option("format", "table (default) or json", "FORMAT", "f", choices=("table", "json")),
     Option("json", "as --format json"),
 )
 
@@ -42,8 +42,6 @@ OPTIONS = (
 def run(parsed: Parsed, given: Parsed) -> int:
     """Do what the first argument says."""
     verb, words = parsed.arguments[:1], parsed.arguments[1:]
-    if parsed.text("format", "table") not in ("table", "json"):
-        raise UsageError(f"--format: {parsed.text('format')!r} is neither table nor json")
     jobs = {"build": _build, "enqueue": _enqueue}  # what a start of a container runs
     if verb and verb[0] in jobs and len(words) >= 3:
         return jobs[verb[0]](words)
@@ -53,7 +51,7 @@ def run(parsed: Parsed, given: Parsed) -> int:
         return _retry(words)
     actions = {"ls": _list, "prune": _prune, "verify": _verify, "metrics": _metrics}
     if len(verb) != 1 or words or verb[0] not in actions:
-        raise UsageError(f"cache: expected {USAGE}; see crunw cache --help")
+        raise UsageError(f"cache: expected {USAGE.split()[1]}; see crunw cache --help")
     return actions[verb[0]](parsed)
 
 

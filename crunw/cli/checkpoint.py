@@ -19,9 +19,19 @@ COMMON = (
     Option("ext-unix-sk", "with unix sockets connected to outside"),
     Option("shell-job", "with the terminal of a shell outside"),
     Option("file-locks", "with file locks"),
-    Option("manage-cgroups-mode", "soft (default), full, strict or ignore", "MODE"),
-    Option("network-lock", "iptables, nftables or skip", "METHOD"),
-    Option("empty-ns", "network: without the network's devices and addresses", "NAMESPACE"),
+    Option(
+        "manage-cgroups-mode",
+        "soft (default), full, strict or ignore",
+        "MODE",
+        choices=CGROUP_MODES,
+    ),
+    Option("network-lock", "iptables, nftables or skip", "METHOD", choices=NETWORK_LOCKS),
+    Option(
+        "empty-ns",
+        "network: without the network's devices and addresses",
+        "NAMESPACE",
+        choices=("network",),
+    ),
     Option("auto-dedup", "drop pages from images that later ones have"),
 )
 OPTIONS = (
@@ -40,19 +50,9 @@ def criu_options(parsed: Parsed) -> Options:
         if parsed.flag(name):
             options.settings[name.replace("-", "_")] = True
     options.cgroups_mode = parsed.text("manage-cgroups-mode", "soft")
-    if options.cgroups_mode not in CGROUP_MODES:
-        raise UsageError(
-            f"--manage-cgroups-mode: {options.cgroups_mode!r} is none of {', '.join(CGROUP_MODES)}"
-        )
-    lock = parsed.text("network-lock")
-    if lock and lock not in NETWORK_LOCKS:
-        raise UsageError(f"--network-lock: {lock!r} is none of {', '.join(NETWORK_LOCKS)}")
-    if lock:
+    if lock := parsed.text("network-lock"):
         options.settings["network_lock"] = NETWORK_LOCKS[lock]
-    namespace = parsed.text("empty-ns")
-    if namespace not in ("", "network"):
-        raise UsageError(f"--empty-ns: {namespace!r} is not network")
-    options.empty_network = bool(namespace)
+    options.empty_network = bool(parsed.text("empty-ns"))
     return options
 
 

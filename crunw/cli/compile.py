@@ -17,8 +17,13 @@ ABOUT = (
 INTERSPERSED = True
 OPTIONS = (
     Option("output", "the file to write, for one MODULE", "FILE", "o"),
-    Option("optimize", "0, 1, 2 (default), 3, s or z; also as -O2", "LEVEL", "O"),
-    Option("format", "wasm (default): Wasm with native code in it; native: ELF", "FORMAT"),
+    Option("optimize", "0, 1, 2 (default), 3, s or z; also as -O2", "LEVEL", "O", choices=LEVELS),
+    Option(
+        "format",
+        "wasm (default): Wasm with native code in it; native: ELF",
+        "FORMAT",
+        choices=("wasm", "native"),
+    ),
     Option("enable", "a proposal to WebAssembly; all are, by default", "PROPOSAL", many=True),
     Option("disable", "a proposal that modules may not use, or all", "PROPOSAL", many=True),
     Option("generic-binary", "for any processor of this architecture"),
@@ -60,13 +65,8 @@ def default_output(module: str, options: Options) -> str:
 
 
 def _options(parsed: Parsed) -> Options:
-    form = parsed.text("format", "wasm")
-    if form not in ("wasm", "native"):
-        raise UsageError(f"--format: {form!r} is neither wasm nor native")
-    level = parsed.text("optimize", "2")
-    if len(level) != 1 or level not in LEVELS:
-        raise UsageError(f"--optimize: {level!r} is not one of {', '.join(LEVELS)}")
-    options = Options(native=form == "native", level=level)
+    native = parsed.text("format") == "native"
+    options = Options(native=native, level=parsed.text("optimize", "2"))
     options.any_import = True  # who runs it may provide more than crunw
     options.generic = parsed.flag("generic-binary")
     options.interruptible = parsed.flag("interruptible")

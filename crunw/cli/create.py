@@ -43,11 +43,10 @@ def request(parsed: Parsed, given: Parsed) -> Request:
 
 
 def cgroup_manager(given: Parsed) -> str:
-    """``cgroupfs``, ``systemd`` or ``disabled``. Raises :class:`UsageError`."""
-    manager = given.text("cgroup-manager", "cgroupfs")
-    if manager not in ("cgroupfs", "systemd", "disabled"):
-        raise UsageError(f"--cgroup-manager: {manager!r} is none of cgroupfs, systemd, disabled")
-    return "systemd" if given.flag("systemd-cgroup") else manager
+    """``cgroupfs``, ``systemd`` or ``disabled``."""
+    if given.flag("systemd-cgroup"):
+        return "systemd"
+    return given.text("cgroup-manager", "cgroupfs")
 
 
 def run(parsed: Parsed, given: Parsed) -> int:

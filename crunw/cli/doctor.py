@@ -18,7 +18,7 @@ USAGE = "[OPTION…]"
 ABOUT = "Try what crunw needs of this host; exit status 1 when something is broken."
 INTERSPERSED = True
 OPTIONS = (
-    Option("format", "text (default) or json", "FORMAT"),
+    Option("format", "text (default) or json", "FORMAT", choices=("text", "json")),
     Option("json", "the same as --format json"),
 )
 
@@ -27,14 +27,11 @@ def run(parsed: Parsed, given: Parsed) -> int:
     """Print the findings."""
     if parsed.arguments:
         raise UsageError(f"unexpected argument {parsed.arguments[0]!r}")
-    form = parsed.text("format", "json" if parsed.flag("json") else "text")
-    if form not in ("text", "json"):
-        raise UsageError(f"--format: {form!r} is neither text nor json")
     findings = [_checked(check) for check in host.CHECKS]
     findings += [parts.systemd(), *parts.programs(), parts.seccomp(), *parts.webassembly()]
     findings += [*parts.caches(), parts.criu()]
     findings += configured.engines("/etc")
-    if form == "json":
+    if parsed.text("format", "json" if parsed.flag("json") else "text") == "json":
         text = json.dumps([finding._asdict() for finding in findings], indent=2) + "\n"
     else:
         text = _text(findings)

@@ -7,14 +7,13 @@ import sys
 from crunw.cli.options import Option, Parsed
 from crunw.cli.table import table
 from crunw.effects.store import default_root
-from crunw.errors import UsageError
 from crunw.lifecycle.listing import states
 
 USAGE = "[OPTION…]"
 ABOUT = "List the containers below the root directory."
 INTERSPERSED = True
 OPTIONS = (
-    Option("format", "table (default) or json", "FORMAT", "f"),
+    Option("format", "table (default) or json", "FORMAT", "f", choices=("table", "json")),
     Option("quiet", "only the ids", short="q"),
 )
 _COLUMNS = ("id", "pid", "status", "bundle", "created", "owner")
@@ -22,13 +21,10 @@ _COLUMNS = ("id", "pid", "status", "bundle", "created", "owner")
 
 def run(parsed: Parsed, given: Parsed) -> int:
     """Print the list."""
-    wanted = parsed.text("format", "table")
-    if wanted not in ("table", "json"):
-        raise UsageError(f"--format: {wanted!r} is neither table nor json")
     found = states(given.text("root") or default_root())
     if parsed.flag("quiet"):
         text = "".join(f"{state['id']}\n" for state in found)
-    elif wanted == "json":
+    elif parsed.text("format") == "json":
         import json
 
         text = json.dumps(found) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from crunw import __version__, notices
-from crunw.cli.options import Option, Parsed, help_text, parse, suggestion
+from crunw.cli.options import Option, Parsed, check, help_text, parse, suggestion
 from crunw.errors import CrunwError, UsageError
 
 VERBS = {
@@ -41,11 +41,21 @@ _INTERNAL = ("report",)
 GLOBALS = (
     Option("root", "directory of the containers' states (default: /run/crunw)", "DIR"),
     Option("log", "write errors and warnings to FILE, syslog:ID or journald:ID too", "FILE"),
-    Option("log-format", "text (default) or json", "FORMAT"),
-    Option("log-level", "error, warning (default), info or debug", "LEVEL"),
+    Option("log-format", "text (default) or json", "FORMAT", choices=("text", "json")),
+    Option(
+        "log-level",
+        "error, warning (default), info or debug",
+        "LEVEL",
+        choices=(*notices.LEVELS, "warn"),  # as logrus has it
+    ),
     Option("debug", "tell each stage with its duration: --log-level=debug"),
     Option("systemd-cgroup", "let systemd manage the cgroups"),
-    Option("cgroup-manager", "cgroupfs (default), systemd or disabled", "MANAGER"),
+    Option(
+        "cgroup-manager",
+        "cgroupfs (default), systemd or disabled",
+        "MANAGER",
+        choices=("cgroupfs", "systemd", "disabled"),
+    ),
     Option("rootless", "accepted for compatibility: decided by the user id", "MODE"),
     Option("version", "print the version", short="v"),
     Option("help", "print this help", short="h"),
@@ -58,8 +68,8 @@ def main() -> int:
     given = Parsed()
     try:
         given = parse(GLOBALS, sys.argv[1:], interspersed=False)
-        level = _level(given)
-        notices.show_by(lambda kind, text: _show(kind, text, given), level)
+        check(GLOBALS, given)
+        notices.show_by(lambda kind, text: _show(kind, text, given), _level(given))
         status = _dispatch(given)
         sys.stdout.flush()
         if given.text("log"):
@@ -77,11 +87,9 @@ def main() -> int:
 
 
 def _level(given: Parsed) -> str:
-    """What is told: the least urgent level. Raises :class:`UsageError`."""
+    """What is told: the least urgent level."""
     name = given.text("log-level", notices.WARNING)
-    level = notices.WARNING if name == "warn" else name  # as logrus has it
-    if level not in notices.LEVELS:
-        raise UsageError(f"--log-level: {name!r} is not one of {', '.join(notices.LEVELS)}")
+    level = notices.WARNING if name == "warn" else name
     return notices.DEBUG if given.flag("debug") else level
 
 
@@ -100,8 +108,6 @@ def _dispatch(given: Parsed) -> int:
     verb = words[0]
     if verb not in VERBS and verb not in _INTERNAL:
         raise UsageError(f"unknown verb {verb!r}; {suggestion(verb, VERBS)}see crunw --help")
-    if given.text("log-format", "text") not in ("text", "json"):
-        raise UsageError(f"--log-format: {given.text('log-format')!r} is neither text nor json")
     # "exec" is a fine name for a verb and for a module, "list" shadows nothing that is used here
     module = __import__(f"crunw.cli.{verb}", fromlist=("run",))
     options = (*module.OPTIONS, Option("help", "print this help", short="h"))
@@ -109,6 +115,7 @@ def _dispatch(given: Parsed) -> int:
     if parsed.flag("help"):
         sys.stdout.write(help_text(f"crunw {verb} {module.USAGE}", module.ABOUT, options))
         return 0
+    check(options, parsed)
     status: int = module.run(parsed, given)
     return status
 

@@ -14,19 +14,28 @@ _MOST_DIGITS = 18  # of a number that is one; the interpreter takes a while for 
 class Option:
     """``--name`` (and ``-short``). ``value`` names its argument in the help, ``""``: a switch.
 
-    ``many``: may be given repeatedly; the values make a list.
+    ``many``: may be given repeatedly; the values make a list. ``choices``: what the value may be,
+    anything if there are none.
     """
 
-    __slots__ = ("help", "many", "name", "short", "value")
+    __slots__ = ("choices", "help", "many", "name", "short", "value")
 
     def __init__(
-        self, name: str, help: str, value: str = "", short: str = "", *, many: bool = False
+        self,
+        name: str,
+        help: str,
+        value: str = "",
+        short: str = "",
+        *,
+        many: bool = False,
+        choices: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.help = help
         self.value = value
         self.short = short
         self.many = many
+        self.choices = (*choices,)
 
 
 class Parsed:
@@ -103,6 +112,20 @@ def parse(options: Sequence[Option], words: list[str], *, interspersed: bool) ->
             value = rest.pop()
         parsed.add(option.name, value)
     return parsed
+
+
+def check(options: Sequence[Option], parsed: Parsed) -> None:
+    """Raise :class:`UsageError` for a value that is none of its option's choices."""
+    for option in options:
+        for text in parsed.texts(option.name) if option.choices else ():
+            if text not in option.choices:
+                raise UsageError(f"--{option.name}: {text!r} {_none_of(option.choices)}")
+
+
+def _none_of(choices: Sequence[str]) -> str:
+    if len(choices) == 2:
+        return f"is neither {choices[0]} nor {choices[1]}"
+    return f"is none of {', '.join(choices)}" if len(choices) > 1 else f"is not {choices[0]}"
 
 
 def _short(word: str, by_word: dict[str, Option]) -> tuple[Option | None, str, str, str]:

@@ -16,7 +16,7 @@ ABOUT = "Print what `create` would do with a bundle, step by step. Changes nothi
 INTERSPERSED = True
 OPTIONS = (
     Option("bundle", "directory of config.json (default: .)", "DIR", "b"),
-    Option("format", "text (default) or json", "FORMAT", "f"),
+    Option("format", "text (default) or json", "FORMAT", "f", choices=("text", "json")),
 )
 
 
@@ -26,11 +26,8 @@ def run(parsed: Parsed, given: Parsed) -> int:
         raise UsageError(f"unexpected argument {parsed.arguments[0]!r}")
     asked = Request(given.text("root") or default_root(), "ID", parsed.text("bundle", "."))
     asked.cgroup_manager = cgroup_manager(given)
-    wanted = parsed.text("format", "text")
-    if wanted not in ("text", "json"):
-        raise UsageError(f"--format: {wanted!r} is neither text nor json")
     document = plan_document(asked)
-    if wanted == "json":
+    if parsed.text("format") == "json":
         import json
 
         sys.stdout.write(json.dumps(document, indent=2) + "\n")

@@ -13,18 +13,23 @@ from crunw.lifecycle.listing import pids
 USAGE = "[OPTION…] ID [PS-OPTION…]"
 ABOUT = "List the processes of a container, with the options of ps(1) (default: -ef)."
 INTERSPERSED = False
-OPTIONS = (Option("format", "table (default) or json: the process ids", "FORMAT", "f"),)
+OPTIONS = (
+    Option(
+        "format",
+        "table (default) or json: the process ids",
+        "FORMAT",
+        "f",
+        choices=("table", "json"),
+    ),
+)
 
 
 def run(parsed: Parsed, given: Parsed) -> int:
     """Print the processes."""
     if not parsed.arguments:
         raise UsageError("a container id is needed")
-    wanted = parsed.text("format", "table")
-    if wanted not in ("table", "json"):
-        raise UsageError(f"--format: {wanted!r} is neither table nor json")
     found = pids(given.text("root") or default_root(), parsed.arguments[0])
-    if wanted == "json":
+    if parsed.text("format") == "json":
         sys.stdout.write(f"{found}\n")
     else:
         sys.stdout.write(_rows(found, parsed.arguments[1:] or ["-ef"]))

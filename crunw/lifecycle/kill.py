@@ -12,8 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.store import Record
 
-# signal(7), x86-64 and most others.
-_SIGNALS = (
+SIGNALS = (  # signal(7), x86-64 and most others: the first one is 1
     "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP "
     "TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 ).split()
@@ -26,8 +25,8 @@ def signal_number(name: str) -> int:
     if name.isdecimal() and 0 <= int(name) <= _RTMAX:
         return int(name)
     plain = name.upper().removeprefix("SIG")
-    if plain in _SIGNALS:
-        return _SIGNALS.index(plain) + 1
+    if plain in SIGNALS:
+        return SIGNALS.index(plain) + 1
     for base, start, sign in (("RTMIN", _RTMIN, 1), ("RTMAX", _RTMAX, -1)):
         offset = plain.removeprefix(base)
         if plain.startswith(base) and (not offset or offset.lstrip("+-").isdecimal()):

@@ -377,7 +377,7 @@ def test_without_debug_nothing_is_told(crunw, bundle, tmp_path):
             f"--log-level={level}", "run", "--bundle", bundle("true").path, "crunw-test-level"
         ).ok()
     error = crunw("--log-level=loud", "list").error()
-    assert error == "--log-level: 'loud' is not one of error, warning, info, debug"
+    assert error == "--log-level: 'loud' is none of error, warning, info, debug, warn"
 
 
 def test_warnings_are_not_told_at_the_level_of_errors(crunw, bundle):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import pytest
 
-from crunw.cli.options import Option, Parsed, help_text, parse
+from crunw.cli.main import GLOBALS, VERBS
+from crunw.cli.options import Option, Parsed, check, help_text, parse
 from crunw.errors import UsageError
 
 OPTIONS = (
@@ -14,6 +16,11 @@ OPTIONS = (
     Option("force", "do it", short="f"),
     Option("env", "variable", "NAME=VALUE", "e", many=True),
     Option("number", "how many", "N"),
+)
+CHOICES = (
+    Option("one", "", "O", choices=("a",)),
+    Option("two", "", "T", choices=("a", "b")),
+    Option("three", "", "T", choices="abc", many=True),
 )
 
 
@@ -128,6 +135,30 @@ def test_no_number(value: str) -> None:
 def test_number() -> None:
     assert words("--number=12").number("number") == 12
     assert words("--number=0").number("number", 5) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("--one=b", "--one: 'b' is not a"), ("--two=c", "--two: 'c' is neither a nor b"),
+     ("--three=", "--three: '' is none of a, b, c"),
+     ("--three=b --three=d", "--three: 'd' is none"), ("--three=ab", "--three: 'ab' is none")],
+)  # fmt: skip
+def test_none_of_the_choices(text: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(problem)}"):
+        check(CHOICES, parse(CHOICES, text.split(), interspersed=True))
+
+
+@pytest.mark.parametrize("text", ["", "--one=a --two=b", "--three=a --three=c"])
+def test_of_the_choices(text: str) -> None:
+    check(CHOICES, parse(CHOICES, text.split(), interspersed=True))
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_names_the_choices(verb: str) -> None:
+    options = importlib.import_module(f"crunw.cli.{verb}").OPTIONS if verb else GLOBALS
+    for option in options:
+        for choice in option.choices:
+            assert choice in option.help, (option.name, choice)
 
 
 def test_help_lists_each_option() -> None:
