@@ -59,12 +59,6 @@ def test_it_runs(installed: Host) -> None:
     smoke.check(installed)
 
 
-def test_other_shells_read_their_completions(installed: Host) -> None:
-    installed.run("apt-get install --yes --no-install-recommends zsh fish")
-    installed.run("zsh --no-exec /usr/share/zsh/vendor-completions/_crunw")
-    installed.run("fish --no-execute /usr/share/fish/vendor_completions.d/crunw.fish")
-
-
 def test_an_upgrade_leaves_containers_alone(
     installed: Host, deb: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

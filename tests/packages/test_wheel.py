@@ -32,6 +32,16 @@ def test_a_copy_finds_it(installed: Host) -> None:
     assert installed.says("/usr/lib/cri-o-runc/sbin/crunw --version") == expected
 
 
+def test_manual_pages_and_completions_are_below_share(installed: Host) -> None:
+    for file in (
+        "man/man1/crunw-run.1",
+        "bash-completion/completions/crunw",
+        "zsh/vendor-completions/_crunw",
+        "fish/vendor_completions.d/crunw.fish",
+    ):
+        assert "keep" in installed.says(f"cat /opt/crunw/share/{file}")
+
+
 @pytest.mark.parametrize(
     "options", ["--prefix /srv/prefix", "--target /srv/target"], ids=["prefix", "target"]
 )
