@@ -79,6 +79,21 @@ def show_by(show: Callable[[str, str], None], level: str) -> None:
     _channel.since = monotonic_ns()
 
 
+def hold() -> Callable[[], None]:
+    """Show nothing from now on, but all of it when the function that is returned is called."""
+    show = _channel.show
+    held: list[tuple[str, str]] = []
+
+    def release() -> None:
+        _channel.show = show
+        for level, text in held:
+            if show:
+                show(level, text)
+
+    _channel.show = lambda level, text: held.append((level, text))
+    return release
+
+
 def keep_in(path: str) -> None:
     """Keep the notices of this process in a container's file, those told already too."""
     _channel.file = path

@@ -24,6 +24,8 @@ from typing import Any
 
 import pytest
 
+from crunw.effects.cgroups.layout import UNIFIED, detect
+
 PREFIX = f"crunw-test-{os.getpid()}-"
 PATIENCE = float(os.environ.get("CRUNW_TEST_PATIENCE", "20"))  # s; an emulated machine is slow
 SANITIZED = "CRUNW_TEST_SANITIZED" in os.environ  # the build with sanitizers
@@ -263,6 +265,23 @@ def skip_without_root(purpose: str) -> None:
     """Skip what an ordinary user can't prepare; see ``tests/conftest.py``."""
     if os.geteuid():
         pytest.skip(f"needs root, {purpose}")
+
+
+def available(controller: str) -> bool:
+    """Whether the kernel has this controller of cgroup v1, or what it is called in v2, here."""
+    tops = detect().tops
+    if any(controller in key.split(",") for key in tops):
+        return True
+    if UNIFIED not in tops:
+        return False
+    with open(f"{tops[UNIFIED]}/cgroup.controllers", encoding="ascii") as file:
+        return {"blkio": "io", "cpuacct": "cpu"}.get(controller, controller) in file.read().split()
+
+
+def require(controller: str) -> None:
+    """Skip the test where the controller is missing."""
+    if not available(controller):
+        pytest.skip(f"the controller {controller} is not available")
 
 
 def subordinate(user: str) -> int:

@@ -32,6 +32,7 @@ VERBS = {
     "spec": "write an example config.json",
     "start": "start a created container",
     "state": "print the state of a container",
+    "top": "show what the containers of this host use",
     "update": "change the resource limits of a container",
 }
 

@@ -10,12 +10,13 @@ from crunw.lifecycle.state import cgroup_of, current, document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from crunw.effects.store import Record
 
 
-def states(root: str) -> list[Record]:
-    """The state documents of all containers. Of one whose record is damaged a notice says so."""
-    found = []
+def records(root: str) -> Iterator[tuple[Container, Record]]:
+    """All containers with what is known of them. Of a damaged record a notice says so."""
     for container in containers(root):
         try:
             record = container.read()
@@ -23,6 +24,13 @@ def states(root: str) -> list[Record]:
             if not container.exists():
                 continue  # deleted meanwhile
             record = recover(container, error)
+        yield container, record
+
+
+def states(root: str) -> list[Record]:
+    """The state documents of all containers, as :func:`records` has them."""
+    found = []
+    for container, record in records(root):
         try:
             state = document(container, record, current(container, record))
         except StateError:

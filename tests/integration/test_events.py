@@ -8,27 +8,9 @@ import subprocess
 from typing import Any
 
 import pytest
-from container_harness import Bundle, Runtime, skip_without_root, wait_for
-
-from crunw.effects.cgroups.layout import UNIFIED, detect
+from container_harness import Bundle, Runtime, require, skip_without_root, wait_for
 
 MIB = 1 << 20
-CONTROLLERS = "cpuacct cpuset memory pids blkio hugetlb".split()
-
-
-def available(controller: str) -> bool:
-    tops = detect().tops
-    if any(controller in key.split(",") for key in tops):
-        return True
-    if UNIFIED not in tops:
-        return False
-    with open(f"{tops[UNIFIED]}/cgroup.controllers", encoding="ascii") as file:
-        return {"blkio": "io", "cpuacct": "cpu"}.get(controller, controller) in file.read().split()
-
-
-def require(controller: str) -> None:
-    if not available(controller):
-        pytest.skip(f"the controller {controller} is not available")
 
 
 def stats(crunw: Runtime, container: Bundle) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crunw.effects.cgroups.brief import brief
 from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.stats import stats
 
@@ -61,3 +62,32 @@ def test_nothing_is_counted(tmp_path: Path) -> None:
     found = stats(Cgroup("v2", "/group", {"": str(tmp_path)}))
     assert found["memory"]["usage"] == {"limit": 0, "usage": 0, "max": 0, "failcnt": 0}
     assert found["hugetlb"] == {}
+
+
+def test_in_brief(tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    unlimited = {"cpu": 30000, "memory": 4096, "memoryLimit": None, "pids": 3}
+    group = Cgroup("v2", "/group", {"": str(tmp_path)})
+    assert brief(group) == unlimited
+    (tmp_path / "memory.max").write_text("8192\n")
+    assert brief(group) == {**unlimited, "memoryLimit": 8192}
+
+
+def test_in_brief_on_v1(tmp_path: Path) -> None:
+    files = {
+        "cpuacct.usage": "30000\n",
+        "memory.usage_in_bytes": "4096\n",
+        "memory.limit_in_bytes": "9223372036854771712\n",
+        "pids.current": "3\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    keys = ("cpuacct", "memory", "pids")
+    group = Cgroup("v1", "/group", dict.fromkeys(keys, str(tmp_path)))
+    assert brief(group) == {"cpu": 30000, "memory": 4096, "memoryLimit": None, "pids": 3}
+
+
+def test_in_brief_where_nothing_is_counted(tmp_path: Path) -> None:
+    found = brief(Cgroup("v2", "/group", {"": str(tmp_path)}))
+    assert found == dict.fromkeys(("cpu", "memory", "memoryLimit", "pids"))

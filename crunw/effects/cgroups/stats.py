@@ -7,10 +7,8 @@ Times are in ns, sizes in bytes. What a kernel does not count is left out or 0.
 from __future__ import annotations
 
 import posix
-from errno import ENODEV, ENOENT, EOPNOTSUPP
 
-from crunw import notices
-from crunw.effects.cgroups.files import read
+from crunw.effects.cgroups.brief import content
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
     Section = dict[str, Any]
 
-_NOT_THERE = (ENOENT, ENODEV, EOPNOTSUPP)  # the last where what a file tells of is switched off
 _NO_LIMIT = 2**64 - 1  # how runc puts "max" of memory; "max" of pids is 0
 
 _CPUSET_FLAGS = (
@@ -75,25 +72,15 @@ def stats(group: Cgroup) -> dict[str, Section]:
     return sections
 
 
-def _text(directory: str, file: str) -> str:
-    """The content of a file that this kernel, or this cgroup, may not have."""
-    try:
-        return read(f"{directory}/{file}")
-    except OSError as error:
-        if error.errno not in _NOT_THERE:
-            notices.degraded(f"{directory}/{file}", f"not counted: {error.strerror}")
-        return ""
-
-
 def _number(directory: str, file: str, maximum: int = _NO_LIMIT) -> int:
     """The number in a file, ``maximum`` for "max"."""
-    text = _text(directory, file).strip()
+    text = content(directory, file).strip()
     return maximum if text == "max" else int(text or 0)
 
 
 def _numbers(directory: str, file: str) -> dict[str, int]:
     """The lines ``name number`` of a file."""
-    pairs = (line.split() for line in _text(directory, file).splitlines())
+    pairs = (line.split() for line in content(directory, file).splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}
 
 
@@ -107,10 +94,10 @@ def _throttling(directory: str, time: str, unit: int) -> Section:
 
 
 def _cpu_v1(directory: str) -> Section:
-    rows = [line.split() for line in _text(directory, "cpuacct.usage_all").splitlines()[1:]]
+    rows = [line.split() for line in content(directory, "cpuacct.usage_all").splitlines()[1:]]
     usage = {
         "total": _number(directory, "cpuacct.usage"),
-        "percpu": [int(word) for word in _text(directory, "cpuacct.usage_percpu").split()],
+        "percpu": [int(word) for word in content(directory, "cpuacct.usage_percpu").split()],
         "percpu_kernel": [int(system) for _, _, system in rows],
         "percpu_user": [int(user) for _, user, _ in rows],
         "kernel": _number(directory, "cpuacct.usage_sys"),
@@ -132,7 +119,7 @@ def _cpu_v2(directory: str) -> Section:
 def _pressure(directory: str, resource: str) -> Section:
     """Pressure stall information (psi.rst); nothing where the kernel keeps none."""
     found: Section = {}
-    for line in _text(directory, f"{resource}.pressure").splitlines():
+    for line in content(directory, f"{resource}.pressure").splitlines():
         kind, *fields = line.split()
         pairs = dict(field.split("=") for field in fields)
         averages = {name: float(pairs[name]) for name in ("avg10", "avg60", "avg300")}
@@ -150,13 +137,14 @@ def _list(text: str) -> list[int]:
 
 
 def _cpuset_v1(directory: str) -> Section:
-    lists = {name: _list(_text(directory, f"cpuset.{name}")) for name in ("cpus", "mems")}
+    lists = {name: _list(content(directory, f"cpuset.{name}")) for name in ("cpus", "mems")}
     return {**lists, **{name: _number(directory, f"cpuset.{name}") for name in _CPUSET_FLAGS}}
 
 
 def _cpuset_v2(directory: str) -> Section:
     """The flags of v1 have no counterpart: 0."""
-    lists = {name: _list(_text(directory, f"cpuset.{name}.effective")) for name in ("cpus", "mems")}
+    files = {name: f"cpuset.{name}.effective" for name in ("cpus", "mems")}
+    lists = {name: _list(content(directory, file)) for name, file in files.items()}
     return {**lists, **dict.fromkeys(_CPUSET_FLAGS, 0)}
 
 
@@ -223,9 +211,9 @@ def _blkio_v1(directory: str) -> Section:
     """With the BFQ scheduler the files are its own, else those of throttling are counted."""
     section = {}
     for member, bfq, other in _BLKIO:
-        entries = _device_lines(_text(directory, f"blkio.bfq.{bfq}"))
+        entries = _device_lines(content(directory, f"blkio.bfq.{bfq}"))
         if not entries and other:
-            entries = _device_lines(_text(directory, f"blkio.{other}"))
+            entries = _device_lines(content(directory, f"blkio.{other}"))
         if entries:
             section[member] = entries
     return section
@@ -249,7 +237,7 @@ def _entry(major: str, minor: str, operation: str, value: str) -> Section:
 
 def _blkio_v2(directory: str) -> Section:
     section: dict[str, Any] = {}
-    for line in _text(directory, "io.stat").splitlines():
+    for line in content(directory, "io.stat").splitlines():
         device, *fields = line.split()
         major, _, minor = device.partition(":")
         for key, _, value in (field.partition("=") for field in fields):
