@@ -7,7 +7,7 @@ and is written before that; where it is missing, Python does the work. Where the
 
 from __future__ import annotations
 
-from crunw.effects.contract import (
+from crunw.contract import (
     FAST_MAGIC,
     FAST_POSTSTART,
     FAST_POSTSTOP,

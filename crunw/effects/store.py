@@ -7,7 +7,7 @@ import posix
 from fcntl import LOCK_EX, LOCK_NB, flock
 
 from crunw import directories, notices
-from crunw.effects.contract import (
+from crunw.contract import (
     STATE_CONFIG,
     STATE_COUNTERS,
     STATE_EXEC,

@@ -514,13 +514,13 @@ bool verb_exec(struct exec *exec, const char *program, int *status) {
     if (directory < 0)
         return false;
     int pidfd = -1;
-    const char *name = exec->process != NULL ? "exec.process" : "exec";
+    const char *name = exec->process != NULL ? STATE_EXEC_PROCESS : STATE_EXEC;
     if (parse_recipe(&recipe, directory, name, exec->variable_count) &&
         (exec->process == NULL || read_process(&recipe, exec)) && record_read(&record, directory))
         pidfd = (int)syscall(SYS_pidfd_open, (pid_t)record.pid, 0);
     bool done = false;
     /* Looked at again now that the pid can't be given to another process. */
-    if (pidfd >= 0 && process_alive(&record) && record_thawed(&record)) {
+    if (pidfd >= 0 && process_life(&record) == LIFE_RUNS && record_thawed(&record)) {
         bool plain = true;
         for (size_t i = 0; i < exec->variable_count; i++) {
             plain = plain && ((recipe.flags & RECIPE_HOME) == 0 ||

@@ -124,11 +124,12 @@ struct record {
 
 bool record_read(struct record *record, int directory);
 
-/* Whether its cgroup is not frozen. */
+/* Whether its cgroup is known not to be frozen. */
 bool record_thawed(const struct record *record);
 
-/* Whether the process of the record runs; a zombie does not. */
-bool process_alive(const struct record *record);
+/* Whether the process of the record runs; a zombie does not. Unknown: /proc can't be read. */
+enum life { LIFE_UNKNOWN, LIFE_RUNS, LIFE_ENDED };
+enum life process_life(const struct record *record);
 
 /* The verbs; false: Python is to do it. Otherwise *status is the exit status. `directory` is the
  * container's state directory. */

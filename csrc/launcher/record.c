@@ -47,7 +47,7 @@ static bool take_string(struct cursor *cursor, const char **string) {
     return true;
 }
 
-/* Reads at most `size` bytes; false if the file holds more, or can't be read. */
+/* Reads at most `size` bytes; false if the file holds more, or can't be read: then with errno. */
 static bool read_file(int directory, const char *name, char *data, size_t size, size_t *used) {
     int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
     if (file < 0)
@@ -58,7 +58,9 @@ static bool read_file(int directory, const char *name, char *data, size_t size, 
         *used += (size_t)got;
         got = TEMP_FAILURE_RETRY(read(file, data + *used, size - *used));
     } while (got > 0);
+    int problem = got < 0 ? errno : EFBIG;
     close(file);
+    errno = problem;
     return got == 0 && *used < size;
 }
 
@@ -85,17 +87,19 @@ static char *stat_field(char *stat, int number) {
     return field != NULL && number > 2 ? field + 1 : NULL;
 }
 
-bool process_alive(const struct record *record) {
+enum life process_life(const struct record *record) {
     char path[40];
     char stat[4096];
     size_t used;
     snprintf(path, sizeof path, "/proc/%" PRIu64 "/stat", record->pid);
     if (!read_file(AT_FDCWD, path, stat, sizeof stat, &used))
-        return false;
+        return errno == ENOENT || errno == ESRCH ? LIFE_ENDED : LIFE_UNKNOWN;
     stat[used] = '\0';
     const char *state = stat_field(stat, 3);
     const char *started = stat_field(stat, 22);
-    if (state == NULL || started == NULL || *state == 'Z' || *state == 'X')
-        return false;
-    return strtoull(started, NULL, 10) == record->start_time;
+    if (state == NULL || started == NULL)
+        return LIFE_UNKNOWN;
+    if (*state == 'Z' || *state == 'X')
+        return LIFE_ENDED;
+    return strtoull(started, NULL, 10) == record->start_time ? LIFE_RUNS : LIFE_ENDED;
 }

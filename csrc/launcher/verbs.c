@@ -24,6 +24,10 @@ static bool exists(int directory, const char *name) {
     return faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static bool is_missing(int directory, const char *name) {
+    return !exists(directory, name) && errno == ENOENT;
+}
+
 /* Takes the lock until the end of this process, also by exec. */
 static bool lock(int directory) {
     struct stat status;
@@ -45,27 +49,34 @@ bool record_thawed(const struct record *record) {
     return got == (ssize_t)length + 1 && memcmp(text, record->thawed, length) == 0;
 }
 
+/* NULL: "paused", or what could not be found out. */
 static const char *current(const struct record *record, int directory) {
-    if (!process_alive(record))
-        return "stopped";
+    enum life life = process_life(record);
+    if (life != LIFE_RUNS)
+        return life == LIFE_ENDED ? "stopped" : NULL;
     if (exists(directory, STATE_START))
         return "created";
-    return record_thawed(record) ? "running" : "paused";
+    return is_missing(directory, STATE_START) && record_thawed(record) ? "running" : NULL;
 }
 
 bool verb_state(const struct command *command, int directory, int *status) {
     static struct record record;
     char *text;
     (void)command;
-    if (exists(directory, "notices") || !record_read(&record, directory))
+    if (!is_missing(directory, STATE_NOTICES) || !record_read(&record, directory))
         return false;
     const char *now = current(&record, directory);
+    if (now == NULL)
+        return false;
     uint64_t pid = strcmp(now, "stopped") == 0 ? 0 : record.pid;
     int length = asprintf(&text, "%s%" PRIu64 "%s%s%s\n", record.before_pid, pid,
                           record.before_status, now, record.after_status);
     if (length < 0)
         return false;
-    *status = write_all(STDOUT_FILENO, text, (size_t)length) ? EXIT_SUCCESS : EXIT_FAILURE;
+    bool written = write_all(STDOUT_FILENO, text, (size_t)length);
+    if (!written && errno != EPIPE)
+        dprintf(STDERR_FILENO, "crunw: write standard output: %s\n", strerror(errno));
+    *status = written ? EXIT_SUCCESS : EXIT_FAILURE;
     return true;
 }
 
@@ -103,8 +114,8 @@ bool verb_kill(const struct command *command, int directory, int *status) {
     if (process < 0)
         return false;
     /* Looked at again now that the pid can't be given to another process. */
-    bool sent =
-        process_alive(&record) && syscall(SYS_pidfd_send_signal, process, number, NULL, 0) == 0;
+    bool sent = process_life(&record) == LIFE_RUNS &&
+                syscall(SYS_pidfd_send_signal, process, number, NULL, 0) == 0;
     close(process);
     *status = EXIT_SUCCESS;
     return sent;
@@ -150,7 +161,10 @@ bool verb_start(const struct command *command, int directory, int *status, int *
     static struct record record;
     (void)command;
     if (!lock(directory) || !record_read(&record, directory) ||
-        (record.hooks & FAST_POSTSTART) != 0 || strcmp(current(&record, directory), "created") != 0)
+        (record.hooks & FAST_POSTSTART) != 0)
+        return false;
+    const char *now = current(&record, directory);
+    if (now == NULL || strcmp(now, "created") != 0)
         return false;
     int started = openat(directory, STATE_STARTED, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     int go = openat(directory, STATE_START, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -195,7 +209,7 @@ bool verb_delete(const struct command *command, int directory, int *status) {
     char path[4096];
     int length = snprintf(path, sizeof path, "%s/%s", command->root, command->id);
     if (length >= (int)sizeof path || !lock(directory) || !record_read(&record, directory) ||
-        (record.hooks & FAST_POSTSTOP) != 0 || process_alive(&record) ||
+        (record.hooks & FAST_POSTSTOP) != 0 || process_life(&record) != LIFE_ENDED ||
         !remove_cgroup(record.directories))
         return false;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)

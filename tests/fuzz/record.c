@@ -35,6 +35,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     input = data;
     left = size;
-    process_alive(&record);
+    process_life(&record);
     return 0;
 }

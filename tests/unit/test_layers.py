@@ -22,7 +22,14 @@ LAYERS = (
     ("crunw.effects", "crunw.aot", "crunw.engine"),
     ("crunw.plan", "crunw.workload", "crunw.status"),
     ("crunw.spec",),
-    ("crunw.errors", "crunw.notices", "crunw.directories", "crunw.files", "crunw.paths"),
+    (
+        "crunw.errors",
+        "crunw.contract",
+        "crunw.notices",
+        "crunw.directories",
+        "crunw.files",
+        "crunw.paths",
+    ),
 )
 # What other effects may import: who a process is, for those who wait for one.
 SHARED_EFFECT = "crunw.effects.processes"

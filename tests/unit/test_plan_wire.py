@@ -20,7 +20,7 @@ CONTRACT = (PROJECT / "csrc" / "contract.toml").read_text()
 
 def made_of(contract: str, project: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """``ci/contract`` with that table, in a tree of its own."""
-    for path in ("ci", "csrc", "crunw/plan", "crunw/effects"):
+    for path in ("ci", "csrc", "crunw/plan"):
         (project / path).mkdir(parents=True, exist_ok=True)
     shutil.copy(PROJECT / "ci" / "contract", project / "ci")
     (project / "csrc" / "contract.toml").write_text(contract)
