@@ -36,8 +36,10 @@ static bool lock(int directory) {
            fstat(file, &status) == 0 && status.st_nlink > 0;
 }
 
-bool record_thawed(const struct record *record) {
+/* False: it can't be found out. */
+static bool find_frozen(const struct record *record, bool *frozen) {
     char text[64];
+    *frozen = false;
     if (record->freezer[0] == '\0')
         return true;
     int file = open(record->freezer, O_RDONLY | O_CLOEXEC);
@@ -46,17 +48,26 @@ bool record_thawed(const struct record *record) {
     ssize_t got = TEMP_FAILURE_RETRY(read(file, text, sizeof text));
     close(file);
     size_t length = strlen(record->thawed);
-    return got == (ssize_t)length + 1 && memcmp(text, record->thawed, length) == 0;
+    *frozen = got != (ssize_t)length + 1 || memcmp(text, record->thawed, length) != 0;
+    return got > 0;
 }
 
-/* NULL: "paused", or what could not be found out. */
+bool record_thawed(const struct record *record) {
+    bool frozen;
+    return find_frozen(record, &frozen) && !frozen;
+}
+
+/* NULL: it can't be found out. */
 static const char *current(const struct record *record, int directory) {
     enum life life = process_life(record);
     if (life != LIFE_RUNS)
         return life == LIFE_ENDED ? "stopped" : NULL;
     if (exists(directory, STATE_START))
         return "created";
-    return is_missing(directory, STATE_START) && record_thawed(record) ? "running" : NULL;
+    bool frozen;
+    if (!is_missing(directory, STATE_START) || !find_frozen(record, &frozen))
+        return NULL;
+    return frozen ? "paused" : "running";
 }
 
 bool verb_state(const struct command *command, int directory, int *status) {
