@@ -21,6 +21,14 @@ enter_machine() {
         exec "$project/ci/machine" -- "$(realpath "$0")" "$@"
 }
 
+# The same, with cgroups in the first layout that can be mounted here.
+enter_machine_with_cgroups() {
+    local layout=v2
+    ! has_v1 || layout=v1
+    [[ -e /run/crunw-machine || ${CRUNW_MACHINE_HOST:-} ]] ||
+        exec "$project/ci/machine" --cgroup "$layout" -- "$(realpath "$0")" "$@"
+}
+
 # debian_packages FILE: those of a list, of which other kinds of lines begin with KIND: .
 debian_packages() { sed 's/[[:space:]]*#.*//; /^$/d; /^[a-z]*:/d' "$1"; }
 

@@ -219,6 +219,26 @@ VERBS = [
 ]
 
 
+def make_bundle(path: Path, kind: str, modules: Path) -> Bundle:
+    """A bundle there, in place of the one before. Its program runs until it is killed."""
+    made = Bundle(path, example(rootless=False))
+    shutil.rmtree(path, ignore_errors=True)
+    made.rootfs.mkdir(parents=True)
+    made.config["root"]["readonly"] = False
+    made.process["terminal"] = False
+    if kind == "native":
+        (made.rootfs / "bin").mkdir()
+        for applet in ("sleep", "true"):
+            shutil.copy(shutil.which("busybox") or "", made.rootfs / "bin" / applet)
+        made.process["args"] = ["sleep", "1000"]
+    else:
+        for name in ("sleep", "return"):
+            shutil.copy(modules / f"{name}.wasm", made.rootfs)
+        made.process["args"] = ["/sleep.wasm"]
+        made.config["annotations"] = {"run.oci.wasm.aot": "off"}
+    return made.write()
+
+
 class Laboratory:
     """An installation of crunw whose crunw-init is traced, and bundles for it."""
 
@@ -241,23 +261,7 @@ class Laboratory:
 
     def bundle(self, kind: str) -> Bundle:
         """A new bundle, native or Wasm, whose program runs until it is killed."""
-        made = Bundle(self.directory / "bundle", example(rootless=False))
-        shutil.rmtree(made.path, ignore_errors=True)
-        made.rootfs.mkdir(parents=True)
-        made.config["root"]["readonly"] = False
-        made.process["terminal"] = False
-        if kind == "native":
-            (made.rootfs / "bin").mkdir()
-            busybox = shutil.which("busybox") or ""
-            for applet in ("sleep", "true"):
-                shutil.copy(busybox, made.rootfs / "bin" / applet)
-            made.process["args"] = ["sleep", "1000"]
-        else:
-            for name in ("sleep", "return"):
-                shutil.copy(self.modules / f"{name}.wasm", made.rootfs)
-            made.process["args"] = ["/sleep.wasm"]
-            made.config["annotations"] = {"run.oci.wasm.aot": "off"}
-        return made.write()
+        return make_bundle(self.directory / "bundle", kind, self.modules)
 
     def calls(self, verb: Verb, kind: str, who: str) -> set[tuple[str, int]]:
         """The calls that a process makes; of crunw-init and its child the greater number."""

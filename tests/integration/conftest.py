@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 import weakened_harness
 from container_harness import (
     LIBC,
+    OPTIONS,
+    PATIENCE,
     PR_SET_CHILD_SUBREAPER,
     Bundle,
     Runtime,
@@ -46,6 +49,14 @@ def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def left_cgroups() -> list[str]:
+    """Cgroups that are left. systemd can make one anew while its scope ends, and removes it."""
+    deadline = time.monotonic() + (PATIENCE if "--cgroup-manager=systemd" in OPTIONS else 0)
+    while (left := cgroup_directories()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
 @pytest.fixture
 def leaks(tmp_path: Path) -> Iterator[None]:
     """After the test no process, mount, cgroup or descriptor of it is left."""
@@ -54,7 +65,7 @@ def leaks(tmp_path: Path) -> Iterator[None]:
     descriptors = os.listdir("/proc/self/fd")
     yield
     processes = reap_orphans()
-    cgroups = cgroup_directories()
+    cgroups = left_cgroups()
     remove_cgroups(cgroups)
     reap_orphans()
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
