@@ -42,11 +42,27 @@ int engine_expect(struct init *init) {
                        &ignored);
 }
 
+/* By /etc/nsswitch.conf the image would name libraries of its own, which the C library loads into
+ * this process when the program looks a name up. The C library reads the file once, now: the
+ * host's. */
+static int fix_name_services(struct init *init) {
+#ifndef CRUNW_WEAKEN_NAMES
+    if (__nss_configure_lookup("hosts", "files dns") != 0 ||
+        __nss_configure_lookup("services", "files") != 0)
+        return error_errno(&init->error, "configure", "name services");
+#else
+    (void)init;
+#endif
+    return 0;
+}
+
 int run_engine_open(struct init *init, struct step *step) {
     const char *name = step_string(step);
     const char *library = step_string(step);
     const char *stub = step_string(step);
     struct engine_error error;
+    if (fix_name_services(init) < 0)
+        return -1;
     if (init->engine && strcmp(init->library, library) == 0)
         return 0;
     if (init->engine)
@@ -200,26 +216,13 @@ static void close_between(const struct init *init, unsigned first, unsigned last
         close((int)fd);
 }
 
-/* By /etc/nsswitch.conf the image would name libraries of its own, which the C library loads into
- * this process when the program looks a name up. */
-static int fix_name_services(struct init *init) {
-#ifndef CRUNW_WEAKEN_NAMES
-    if (__nss_configure_lookup("hosts", "files dns") != 0 ||
-        __nss_configure_lookup("services", "files") != 0)
-        return error_set(&init->error, "name services", "", errno, "%s", "");
-#else
-    (void)init;
-#endif
-    return 0;
-}
-
 int run_wasm_load(struct init *init, struct step *step) {
     const char *path = step_string(step);
     strings preopens = step_strings(step);
     const char *function = step_string(step);
     if (!init->executed)
         return error_set(&init->error, "load", path, EPERM, "the plan leaves capabilities to it");
-    if (fix_name_services(init) != 0 || load(init, path, preopens, function) != 0)
+    if (load(init, path, preopens, function) != 0)
         return -1;
     /* What parsing has left on the heap would stay for the container's life. */
     malloc_trim(0);
