@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +14,20 @@ OTHER = "/srv/other"
 
 
 @pytest.fixture(scope="module")
-def installed(host: Host, deb: Path) -> Host:
+def installed(host: Host, deb: Path) -> Iterator[Host]:
     """With a container ``web``, and in another root directory one ``there``."""
     host.run("apt-get install --yes --no-install-recommends man-db bash-completion zsh fish")
     host.run(f"apt-get install --yes {deb}")
     smoke.make_bundles(host)
-    for options, name in (("", "web"), (f"--root {OTHER}", "there")):
+    containers = (("", "web"), (f"--root {OTHER}", "there"))
+    for options, name in containers:
         host.run(
             f"crunw {options} create --bundle {smoke.BUNDLES}/wasm {name}"
             " </dev/null >/dev/null 2>&1"
         )
-    return host
+    yield host
+    for options, name in containers:
+        host.run(f"crunw {options} delete --force {name}")
 
 
 def test_manual_pages(installed: Host) -> None:
