@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 
 from crunw.effects.cgroups.layout import UNIFIED, detect
+from crunw.spec.example import example
 
 PREFIX = f"crunw-test-{os.getpid()}-"
 PATIENCE = float(os.environ.get("CRUNW_TEST_PATIENCE", "20"))  # s; an emulated machine is slow
@@ -230,6 +231,22 @@ class Runtime:
             Result(process.returncode, *process.communicate()).ok()
 
 
+def empty_bundle(path: Path) -> Bundle:
+    """The config of ``crunw spec`` without a terminal and with a writable, empty root, there.
+
+    An ordinary user's has a user namespace of as many ids as root's have.
+    """
+    config = json.loads(json.dumps(example(rootless=False)))
+    if os.geteuid():
+        config["linux"] |= own_and_subordinate_ids()
+        config["linux"]["namespaces"].append({"type": "user"})
+    config["process"]["terminal"] = False
+    config["root"]["readonly"] = False
+    config["annotations"] = {"run.oci.wasm.aot": "off"}  # no compiler left behind a test
+    (path / "rootfs").mkdir(parents=True)
+    return Bundle(path, config)
+
+
 def in_user_namespace(bundle: Bundle, *others: dict[str, Any]) -> Bundle:
     """Give the bundle a mapped user namespace. Its directory stays closed to that one's root."""
     skip_without_root("to give files away")
@@ -407,12 +424,9 @@ def children() -> list[int]:
         return [int(pid) for pid in file.read().split()]
 
 
-def reap_orphans() -> list[str]:
-    """Reap the processes that ended after their parent had; return the command lines of others.
-
-    Needs ``PR_SET_CHILD_SUBREAPER``: by it every orphan becomes a child of this process.
-    """
-    deadline = time.monotonic() + 2
+def reap_ended(seconds: float) -> None:
+    """Reap what ends within that time, until there is no child."""
+    deadline = time.monotonic() + seconds
     while children() and time.monotonic() < deadline:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)
@@ -420,6 +434,14 @@ def reap_orphans() -> list[str]:
             break
         if not pid:
             time.sleep(0.005)
+
+
+def reap_orphans() -> list[str]:
+    """Reap the processes that ended after their parent had; return the command lines of others.
+
+    Needs ``PR_SET_CHILD_SUBREAPER``: by it every orphan becomes a child of this process.
+    """
+    reap_ended(2)
     left = []
     for pid in children():
         with open(f"/proc/{pid}/cmdline", "rb") as file:

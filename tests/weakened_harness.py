@@ -28,10 +28,10 @@ def program(defence: str) -> Path:
     return path
 
 
-def install(defence: str, prefix: Path) -> Path:
-    """A copy of the installation below ``prefix`` with that ``crunw-init``; its ``crunw``."""
+def install(init: Path, prefix: Path) -> Path:
+    """A copy of the installation below ``prefix`` with that for ``crunw-init``; its ``crunw``."""
     copy = prefix / "lib/crunw/crunw"
     shutil.copytree(Path(crunw.__file__).parent, copy)
-    shutil.copy(program(defence), copy / "lib/crunw-init")
+    shutil.copy(init, copy / "lib/crunw-init")
     (prefix / "bin").mkdir()
     return Path(shutil.copy(paths.program_path(), prefix / "bin"))

@@ -14,13 +14,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+import weakened_harness
 from container_harness import (
     LIBC,
     PR_SET_CHILD_SUBREAPER,
@@ -28,14 +28,14 @@ from container_harness import (
     Result,
     Runtime,
     cgroup_directories,
-    children,
+    empty_bundle,
     mounts,
+    reap_ended,
+    reap_orphans,
     remove_cgroups,
 )
 
-import crunw
 from crunw import paths
-from crunw.spec.example import example
 
 KINDS = ("native", "wasm")
 PROCESSES = ("crunw", "crunw-init")
@@ -221,11 +221,8 @@ VERBS = [
 
 def make_bundle(path: Path, kind: str, modules: Path) -> Bundle:
     """A bundle there, in place of the one before. Its program runs until it is killed."""
-    made = Bundle(path, example(rootless=False))
     shutil.rmtree(path, ignore_errors=True)
-    made.rootfs.mkdir(parents=True)
-    made.config["root"]["readonly"] = False
-    made.process["terminal"] = False
+    made = empty_bundle(path)
     if kind == "native":
         (made.rootfs / "bin").mkdir()
         for applet in ("sleep", "true"):
@@ -235,7 +232,6 @@ def make_bundle(path: Path, kind: str, modules: Path) -> Bundle:
         for name in ("sleep", "return"):
             shutil.copy(modules / f"{name}.wasm", made.rootfs)
         made.process["args"] = ["/sleep.wasm"]
-        made.config["annotations"] = {"run.oci.wasm.aot": "off"}
     return made.write()
 
 
@@ -244,18 +240,13 @@ class Laboratory:
 
     def __init__(self, directory: Path, modules: Path) -> None:
         self.directory = directory
-        copy = directory / "prefix/lib/crunw/crunw"
-        shutil.copytree(Path(crunw.__file__).parent, copy)
-        self.real_init = copy / "lib/crunw-init.real"
-        wrapped = copy / "lib/crunw-init"
-        shutil.move(wrapped, self.real_init)
         self.spec = directory / "init-options"
-        wrapped.write_text(
-            f'#!/bin/sh\nexec strace -D -f -qqq $(cat {self.spec}) {self.real_init} "$@"\n'
+        wrapper = directory / "traced-init"
+        wrapper.write_text(
+            f'#!/bin/sh\nexec strace -D -f -qqq $(cat {self.spec}) {paths.init_path()} "$@"\n'
         )
-        wrapped.chmod(0o755)
-        (directory / "prefix/bin").mkdir(parents=True)
-        self.traced = str(shutil.copy(paths.program_path(), directory / "prefix/bin"))
+        wrapper.chmod(0o755)
+        self.traced = str(weakened_harness.install(wrapper, directory / "prefix"))
         self.modules = modules
         self.runtime = Runtime(directory / "state")
 
@@ -330,11 +321,11 @@ class Laboratory:
     def clean_up(self, made: Bundle) -> str:
         """Delete the container; what is left of it."""
         wrong = []
-        self.reap()
+        reap_ended(0.05)
         result = self.runtime("delete", "--force", made.id)
         if result.status:
             wrong.append(f"delete --force: {result.err.strip()}")
-        self.reap()
+        reap_ended(0.05)
         left = os.listdir(self.runtime.root) if self.runtime.root.exists() else []
         if left:
             wrong.append(f"left in the state directory: {left}")
@@ -345,24 +336,9 @@ class Laboratory:
         if there := mounts(self.directory):
             wrong.append(f"mounts are left: {there}")
             subprocess.run(["umount", "--recursive", *there], check=False)
-        if processes := self.reap(2):
+        if processes := reap_orphans():
             wrong.append(f"processes are left: {processes}")
         return "; ".join(wrong)
-
-    @staticmethod
-    def reap(seconds: float = 0.05) -> list[str]:
-        """Reap what ends within that time; kill, and return, the others."""
-        deadline = time.monotonic() + seconds
-        while children() and time.monotonic() < deadline:
-            if os.waitpid(-1, os.WNOHANG) == (0, 0):
-                time.sleep(0.002)
-        left = []
-        if seconds > 1:
-            for pid in children():
-                left.append(Path(f"/proc/{pid}/cmdline").read_text(errors="replace"))
-                os.kill(pid, 9)
-                os.waitpid(pid, 0)
-        return left
 
 
 def calls_of(log: str) -> Iterator[tuple[str, int, bool]]:

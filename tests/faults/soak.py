@@ -25,6 +25,7 @@ from container_harness import (
     cgroup_directories,
     children,
     mounts,
+    reap_ended,
 )
 
 from faults.inject import KINDS, make_bundle
@@ -101,8 +102,9 @@ def soak(directory: Path, modules: Path, lives: int, seed: int) -> list[dict[str
     """The counts at the beginning and after each round."""
     runtime = Runtime(directory / "state")
     table = [counts(directory)]
+    share = -(-lives // ROUNDS // BESIDE)
 
-    def lane(number: int, share: int) -> int:
+    def lane(number: int) -> None:
         chance = random.Random(f"{seed}-{number}-{len(table)}")  # noqa: S311
         for _ in range(share):
             kind = chance.choice(KINDS)
@@ -110,23 +112,13 @@ def soak(directory: Path, modules: Path, lives: int, seed: int) -> list[dict[str
             if chance.random() < FAMISHED:
                 made.change(linux__resources__memory={"limit": 1 << 20})
             Life(runtime, made, chance).live()
-        return share
 
     for _ in range(ROUNDS):
-        share = -(-lives // ROUNDS // BESIDE)
         with ThreadPoolExecutor(BESIDE) as lanes:
-            list(lanes.map(lane, range(BESIDE), [share] * BESIDE))
-        reap()
+            list(lanes.map(lane, range(BESIDE)))  # raises what one of them raised
+        reap_ended(5)  # what a kill has orphaned
         table.append(counts(directory))
     return table
-
-
-def reap() -> None:
-    """What was orphaned by a kill has a moment to end."""
-    deadline = time.monotonic() + 5
-    while children() and time.monotonic() < deadline:
-        os.waitpid(-1, os.WNOHANG)
-        time.sleep(0.01)
 
 
 def main() -> None:

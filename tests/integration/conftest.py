@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -23,14 +22,12 @@ from container_harness import (
     Bundle,
     Runtime,
     cgroup_directories,
+    empty_bundle,
     mounts,
-    own_and_subordinate_ids,
     reap_orphans,
     remove_cgroups,
     skip_without_root,
 )
-
-from crunw.spec.example import example
 
 BUSYBOX = shutil.which("busybox") or ""
 APPLETS = (
@@ -91,7 +88,9 @@ def weakened(tmp_path_factory: pytest.TempPathFactory, crunw: Runtime) -> Callab
 
     def make(defence: str) -> Runtime:
         prefix = tmp_path_factory.mktemp(f"without-{defence}")
-        return Runtime(crunw.root, weakened_harness.install(defence, prefix))
+        return Runtime(
+            crunw.root, weakened_harness.install(weakened_harness.program(defence), prefix)
+        )
 
     return make
 
@@ -131,7 +130,7 @@ def bundle(tmp_path: Path, busybox: Path) -> MakeBundle:
     """Make a bundle with busybox: ``bundle(*args, **changes)``, see :meth:`Bundle.change`."""
 
     def make(*args: str, **changes: Any) -> Bundle:
-        made = empty_bundle(tmp_path)
+        made = next_bundle(tmp_path)
         binaries = made.rootfs / "bin"
         binaries.mkdir()
         os.link(busybox, binaries / "busybox")
@@ -151,7 +150,7 @@ def wasm_bundle(tmp_path: Path, modules: Path) -> MakeBundle:
     """
 
     def make(module: str, *args: str, **changes: Any) -> Bundle:
-        made = empty_bundle(tmp_path)
+        made = next_bundle(tmp_path)
         os.link(modules / f"{module}.wasm", made.rootfs / f"{module}.wasm")
         made.process["args"] = [f"/{module}.wasm", *args]
         made.config["annotations"] |= changes.pop("annotations", {})
@@ -160,18 +159,6 @@ def wasm_bundle(tmp_path: Path, modules: Path) -> MakeBundle:
     return make
 
 
-def empty_bundle(directory: Path) -> Bundle:
-    """The config of ``crunw spec`` without a terminal and with a writable, empty root.
-
-    An ordinary user's has a user namespace of as many ids as root's have.
-    """
-    config = json.loads(json.dumps(example(rootless=False)))
-    if os.geteuid():
-        config["linux"] |= own_and_subordinate_ids()
-        config["linux"]["namespaces"].append({"type": "user"})
-    config["process"]["terminal"] = False
-    config["root"]["readonly"] = False
-    config["annotations"] = {"run.oci.wasm.aot": "off"}  # no compiler left behind a test
-    path = directory / f"bundle-{len(os.listdir(directory))}"
-    (path / "rootfs").mkdir(parents=True)
-    return Bundle(path, config)
+def next_bundle(directory: Path) -> Bundle:
+    """An empty one, in a directory of its own."""
+    return empty_bundle(directory / f"bundle-{len(os.listdir(directory))}")

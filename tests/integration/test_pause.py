@@ -61,17 +61,20 @@ def waits(task: Path) -> bool:
 
 
 @pytest.mark.parametrize("engine", ["wasmedge", "wasmtime"])
-@pytest.mark.parametrize(("hold", "go_on"), [(["pause"], ["resume"]), (["STOP"], ["CONT"])])
-def test_a_module_that_sleeps_sleeps_on(crunw, wasm_bundle, engine, hold, go_on):
+@pytest.mark.parametrize(
+    "calls",
+    [[("pause",), ("resume",)], [("kill", "STOP"), ("kill", "CONT")]],
+    ids=["pause", "stop"],
+)
+def test_a_module_that_sleeps_sleeps_on(crunw, wasm_bundle, engine, calls):
     """epoll_wait(2) ends with EINTR where other calls are restarted."""
     if engine == "wasmtime" and not wasmtime_library():
         pytest.skip("wasmtime is not installed")
     made = crunw.start(wasm_bundle("sleep", annotations={"run.oci.wasm.engine": engine}))
     tasks = Path(f"/proc/{crunw.state(made)['pid']}/task")
     wait_for(lambda: any(waits(path) for path in tasks.iterdir()), "a call of epoll_wait")
-    for words in (hold, go_on):
-        verb = words if words[0].islower() else ["kill"]
-        crunw(verb[0], made.id, *(words if verb != words else [])).ok()
+    for verb, *signal in calls:
+        crunw(verb, made.id, *signal).ok()
     time.sleep(0.5)  # it would have ended
     assert crunw.status(made) == "running"
 
