@@ -11,66 +11,83 @@ from crunw.errors import KernelError, SpecError, StateError
 from crunw.files import is_directory, lines
 from crunw.paths import is_rootless
 from crunw.plan import device_rules, devices_bpf
-from crunw.plan.host import CgroupMount, Host
+from crunw.plan.inputs import CgroupMount, CgroupView
 from crunw.plan.resources import writes
 from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from crunw.lifecycle.request import Request
     from crunw.plan.device_rules import Rule
     from crunw.plan.resources import Write
     from crunw.spec.model import Spec
 
 
-# What a caller without the host's root is told about cgroups.
+# The errors of cgroups that a caller without the host's root gets.
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-def plan_cgroup(spec: Spec, request: Request, host: Host) -> tuple[Cgroup | None, list[Write]]:
-    """Decide on the cgroup and tell ``host`` about it; makes nothing.
+class Placement:
+    """Where the process is put.
+
+    ``group`` is to be created, or was (None: the process stays in its caller's cgroup); ``writes``
+    go there; ``view`` is what the plan has to know of it.
+    """
+
+    __slots__ = ("group", "view", "writes")
+
+    def __init__(self, group: Cgroup | None, view: CgroupView, writes: list[Write]) -> None:
+        self.group: Final = group
+        self.view: Final = view
+        self.writes: Final = writes
+
+
+def plan_cgroup(spec: Spec, request: Request) -> Placement:
+    """Decide on the cgroup; creates nothing.
 
     Raises :class:`StateError` for a cgroup that has processes in it: they are not ours.
     """
-    linux = spec["linux"]
     layout = detect()
-    host.cgroup_version = 2 if layout.mode == "v2" else 1
-    host.cgroup_namespace = namespaces(spec).get("cgroup") == ""
     if request.cgroup_manager == "disabled" or not layout.tops:
-        stay(host, layout)
-        return None, []
-    resources = linux.get("resources", {})
+        return Placement(None, callers_view(spec, layout), [])
+    resources = spec["linux"].get("resources", {})
     rules = device_rules.rules(resources.get("devices", ()))
     group = _group(layout, spec, request, rules)
     if count := len(group.procs()):
         raise StateError(f"cgroup {group.path} is in use by {count} processes")
     if frozen := group.frozen_place():
         raise StateError(f"cgroup {frozen} is frozen: a process in it would not run (thaw it)")
-    host.cgroup_join = group.join_files()
-    host.cgroup_unified = group.unified
-    host.cgroup_mounts = _mounts(layout.tops, group.path)
-    if filters_devices(layout):
-        host.device_program = devices_bpf.program(rules)
+    view = CgroupView(
+        version=_version(layout),
+        private=_is_private(spec),
+        mounts=_mounts(layout.tops, group.path),
+        join=group.join_files(),
+        unified=group.unified,
+        devices=devices_bpf.program(rules) if filters_devices(layout) else b"",
+    )
     wanted = writes(resources, layout.version)
-    return group, [write for write in wanted if not write.resets]
+    return Placement(group, view, [write for write in wanted if not write.resets])
 
 
-def make_cgroup(cgroup: Cgroup, writes: list[Write], first: int, host: Host) -> Cgroup | None:
-    """Make the cgroup. None, and a ``host`` without one, where the caller may not have any.
+def make_cgroup(spec: Spec, planned: Placement, limits: list[Write], first: int) -> Placement:
+    """Create the cgroup with ``limits`` for the process ``first``; return where that is put now.
 
-    That is an error only if limits are asked for, as in runc and crun. Raises as
-    :meth:`Cgroup.create`.
+    An ordinary user may not be allowed to: then it stays where it is, and that is an error only if
+    limits are asked for, as in runc and crun. Raises as :meth:`Cgroup.create`.
     """
+    if not planned.group:
+        return planned
     try:
-        cgroup.create(writes, first)
+        planned.group.create(limits, first)
     except KernelError as error:
         if error.errno not in _NOT_OURS or not is_rootless():
             raise
-        if writes:
-            raise SpecError(writes[0].field, f"needs a cgroup of its own: {error}") from error
-        stay(host, detect())
-        return None
-    return cgroup
+        if limits:
+            raise SpecError(limits[0].field, f"needs a cgroup of its own: {error}") from error
+        return Placement(None, callers_view(spec, detect()), [])
+    return planned
 
 
 def without_devices(writes: list[Write]) -> tuple[list[Write], list[Write]]:
@@ -96,17 +113,23 @@ def _group(layout: Layout, spec: Spec, request: Request, rules: list[Rule]) -> C
     return Scope.planned(layout, spec, request.id, rules, user=is_rootless())
 
 
-def stay(host: Host, layout: Layout) -> None:
-    """The container gets no cgroup: its processes stay in the caller's, and see that."""
-    host.cgroup_join = []
-    host.cgroup_unified = ""
-    host.device_program = b""
+def callers_view(spec: Spec, layout: Layout) -> CgroupView:
+    """For a container without a cgroup: its processes stay in the caller's, and see that."""
     own = dict(line.split(":", 2)[1:] for line in lines(read("/proc/self/cgroup")))
-    host.cgroup_mounts = [
+    found = [
         mount
         for key, top in layout.tops.items()
         for mount in _mounts({key: top}, _seen(top, own.get(key, "/")))
     ]
+    return CgroupView(version=_version(layout), private=_is_private(spec), mounts=found)
+
+
+def _version(layout: Layout) -> int:
+    return 2 if layout.mode == "v2" else 1
+
+
+def _is_private(spec: Spec) -> bool:
+    return namespaces(spec).get("cgroup") == ""
 
 
 def _seen(top: str, path: str) -> str:

@@ -12,7 +12,7 @@ from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError
 from crunw.files import is_directory
-from crunw.lifecycle.cgroup import stay
+from crunw.lifecycle.cgroup import callers_view
 from crunw.lifecycle.delete import end_process
 from crunw.lifecycle.images import (
     CGROUP_MODES,
@@ -24,12 +24,12 @@ from crunw.lifecycle.images import (
 )
 from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path
-from crunw.plan.host import Host
+from crunw.plan.inputs import Target
 from crunw.plan.mounts import clean
 from crunw.spec.jsontext import dumps
 from crunw.spec.load import load
 from crunw.spec.queries import namespaces
-from crunw.workload import Workload, decide
+from crunw.workload import decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,16 +123,11 @@ def _values(request: Request, record: Record, spec: Spec, streams: list[str]) ->
 
 def _external(record: Record, spec: Spec) -> list[str]:
     """What is the host's: mounts, named by their mount points, and namespaces that were joined."""
-    host = Host(
-        id="", bundle=record["bundle"], rootfs="", workload=Workload("native", "", "it runs")
-    )
-    layout = detect()
-    host.cgroup_version = 2 if layout.mode == "v2" else 1
-    host.cgroup_namespace = namespaces(spec).get("cgroup") == ""
-    stay(host, layout)
+    target = Target("", record["bundle"], record["rootfs"], rootless=False)
+    view = callers_view(spec, detect())
     pid = record["pid"]
     root = f"/proc/{pid}/root"
-    found = [f"mnt[{point}]:{point}" for point, _ in external_mounts(spec, host, root, pid)]
+    found = [f"mnt[{point}]:{point}" for point, _ in external_mounts(spec, target, view, pid)]
     if "user" in namespaces(spec):  # then what covers a masked file is the host's
         masked = map(clean, spec["linux"].get("maskedPaths", ()))
         found += [f"mnt[{p}]:/dev/null" for p in masked if not is_directory(f"{root}{p}")]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from crunw.effects.store import Record
-    from crunw.plan.host import Host
+    from crunw.plan.inputs import Module
 
 NOT_YET = "not compiled yet"
 # What CRI implementations call the image of a container.
@@ -35,7 +35,7 @@ class Compiled:
 
     ``reason`` says why the module is interpreted, or by wasmtime compiled as it starts; ``""``: it
     is not, or the program is native.
-    ``tier`` is the level of optimisation of the code in use.
+    ``artefact`` is the directory of the code in use, ``tier`` its level of optimisation.
     """
 
     __slots__ = (
@@ -46,12 +46,14 @@ class Compiled:
         "_policy",
         "_tiers",
         "_worse",
+        "artefact",
         "reason",
         "tier",
     )
 
     def __init__(self) -> None:
         """Nothing: a native program."""
+        self.artefact = ""
         self.reason = ""
         self.tier = ""
         self._engine = ""
@@ -64,13 +66,13 @@ class Compiled:
 
     def find(
         self,
-        host: Host,
+        module: Module,
         annotations: Mapping[str, str],
         trusted: str,
         *,
-        may_wait: bool = True,
+        may_wait: bool,
     ) -> None:
-        """Set ``host.artefact`` if the module's code is in the cache, or by policy put it there.
+        """Find the module's code in the cache, or by policy put it there: see ``artefact``.
 
         ``trusted``: the root file system if the engine has made it, whose inodes may be indexed.
         Without a usable cache, library or module the start goes on without, for a ``reason``;
@@ -78,35 +80,37 @@ class Compiled:
         that is none, or that can't be kept, and for a module that no engine could load.
         """
         self._policy = config.policy(annotations)
-        self._engine = host.engine
-        if not host.workload.path:
+        self._engine = module.engine
+        if not module.path:
             return
-        self._file = host.workload.path.rpartition("/")[2]
-        self._module = host.module
+        self._file = module.path.rpartition("/")[2]
+        self._module = module.descriptor
         if self._module < 0:
             self.reason = "the module can't be read"  # crunw-init says why
             return
-        _check_size(host.workload.path, self._module)
+        _check_size(module.path, self._module)
         if self._policy == "off":
             self.reason = "the policy is off"
             return
-        self._order = _order(host, self._file, annotations)
+        self._order = _order(module, self._file, annotations)
         try:
-            self._look_up(trusted, host)
+            self._look_up(trusted, module)
         except (CrunwError, OSError) as error:
             self._give_up(str(error))
             return
         if self._tiers and self.reason:
             self._wait(self._tiers, annotations, may_wait=may_wait)
-        self._settle(host)
+        self._settle()
 
-    def _look_up(self, trusted: str, host: Host) -> None:
+    def _look_up(self, trusted: str, module: Module) -> None:
         limit = config.load().max_module
         if too_large := is_beyond(self._module, limit):
             self._give_up(too_large)
             return
         tiers = lookup.Tiers(
-            of_module(self._module, trusted), statistics=host.wasm.counted(), engine=host.engine
+            of_module(self._module, trusted),
+            statistics=module.settings.counted(),
+            engine=module.engine,
         )
         if tiers.find():
             self._tiers = tiers
@@ -174,10 +178,10 @@ class Compiled:
             reason = text.rpartition("\n")[2].removeprefix("crunw: ")
             self._give_up(f"failed: {reason or 'the compiler ended without a word'}")
 
-    def _settle(self, host: Host) -> None:
+    def _settle(self) -> None:
         if self._tiers and self._tiers.level:
             self.tier = self._tiers.level
-            host.artefact = self._tiers.directory()
+            self.artefact = self._tiers.directory()
             places.count("hits", self._tiers.key(self.tier))
 
     def compile_later(self) -> None:
@@ -249,12 +253,12 @@ def _check_size(path: str, module: int) -> None:
         raise SpecError("process.args[0]", f"{path}: the module is larger than 4 GiB")
 
 
-def _order(host: Host, name: str, annotations: Mapping[str, str]) -> list[str]:
+def _order(module: Module, name: str, annotations: Mapping[str, str]) -> list[str]:
     """What the compiler is told about the module, as :class:`crunw.aot.build.Order` has it."""
     image = next((annotations[key] for key in _IMAGES if key in annotations), "")
     asked = {
-        "statistics": host.wasm.counted(),
-        "plugins": host.wasm.plugins,
-        WASMTIME: host.engine == WASMTIME,
+        "statistics": module.settings.counted(),
+        "plugins": module.settings.plugins,
+        WASMTIME: module.engine == WASMTIME,
     }
     return [name, image, *(word for word, is_asked in asked.items() if is_asked)]

@@ -10,20 +10,20 @@ from crunw.effects.init import Init, nothing
 from crunw.effects.rootfs import Root
 from crunw.effects.store import Container, read_file, write_file
 from crunw.errors import KernelError, StateError
-from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.descriptors import (
     connect_listener,
+    keeps_groups,
     listener_state,
     open_console,
     passed,
     send_pidfd,
 )
-from crunw.lifecycle.facts import seccomp_filter, use_engine
+from crunw.lifecycle.facts import compile_filter, find_compiled, find_module
 from crunw.lifecycle.state import cgroup_of, current
-from crunw.paths import init_path
-from crunw.plan.annotations import KEEP_GROUPS
+from crunw.paths import init_path, is_ordinary_user
 from crunw.plan.exec import exec_plan
-from crunw.plan.host import Host
+from crunw.plan.inputs import CgroupView, Handoff, Inputs, Target
+from crunw.plan.wasm import settings
 from crunw.spec.load import load
 from crunw.workload import decide
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from crunw.effects.cgroups.group import Cgroup
     from crunw.effects.store import Record
+    from crunw.lifecycle.compiled import Compiled
+    from crunw.plan.inputs import Module
     from crunw.spec.model import Process, Spec
 
 
@@ -82,30 +84,36 @@ def execute(request: Request) -> int:
     spec = load(container.directory)
     process = _with_capabilities(request.process(spec["process"]), spec["process"])
     socket = request.console_socket
-    terminal, console_fd = open_console(process, socket, detach=request.detach)
+    terminal, console = open_console(process, socket, detach=request.detach)
     pidfd = processes.open_pidfd(record["pid"], record["startTime"])
     if pidfd < 0:
         raise StateError(f"exec {request.id}: the container is stopped")
     if not request.detach:
         foreground.hold_signals()
-    listener_fd = connect_listener(spec)
-    inherited = [pidfd, *(fd for fd in (console_fd, listener_fd) if fd >= 0)]
-    inherited += preserved
-    init = Init(init_path(), inherited)
-    compiled = Compiled()
+    listener = connect_listener(spec)
+    state = listener_state(spec, container, record, listener, now)
+    sockets = [fd for fd in (console, listener) if fd >= 0]
+    init = Init(init_path(), [pidfd, *sockets, *preserved])
     try:
-        host = _gather_host(container, record, spec, process, compiled)
-        _use_cgroup(host, cgroup_of(record), init.parent, request.cgroup)
-        host.console_fd, host.seccomp_fd = console_fd, listener_fd
-        if listener_fd >= 0:
-            listener_state(host, spec, container, record, now)
-        host.preserve_fds = request.preserve_fds
+        target = Target(request.id, record["bundle"], record["rootfs"], rootless=is_ordinary_user())
+        module = _find_module(record["pid"], spec, process)
+        # Only the policy `always` waits for code: a probe has little time. No inode is trusted: the
+        # container may have mounted this.
+        compiled = find_compiled(module, spec, "", may_wait=False)
+        inputs = Inputs(
+            target,
+            module,
+            _join_cgroup(cgroup_of(record), init.parent, request.cgroup),
+            Handoff(console=console, preserve=request.preserve_fds, groups=keeps_groups(spec)),
+            compile_filter(spec, listener, state),
+            artefact=compiled.artefact,
+        )
         notices.stage("plan")
-        init.send(exec_plan(spec, process, host, pidfd))
-        module = _follow(init, compiled)
+        init.send(exec_plan(spec, process, inputs, pidfd))
+        lasting = _follow(init, compiled)
         _join_rdt(spec, container, init.pid)
-        if listener_fd >= 0:
-            posix.close(listener_fd)
+        if listener >= 0:
+            posix.close(listener)
         if terminal:
             terminal.receive()
         started = processes.start_time(init.pid)
@@ -116,24 +124,52 @@ def execute(request: Request) -> int:
     except BaseException:
         init.abandon()
         raise
-    finally:
-        compiled.close()
-    _leave_recipe(request, container, record, spec, host, module)
+    _leave_recipe(request, container, record, spec, inputs, lasting)
     if request.detach:
         return 0
     return (terminal.wait if terminal else foreground.wait)(init.pid, started)
 
 
 def _follow(init: Init, compiled: Compiled) -> tuple[int, ...]:
-    """Until the process is ready; a module that has no code is compiled behind it.
+    """Until the process is ready; a module that has no code is compiled after it.
 
     Returns :meth:`Compiled.lasting`.
     """
-    compiled.compile_later()
-    init.run(nothing, nothing, nothing)
-    compiled.check(init.interpreted)
-    notices.stage("crunw-init")
-    return compiled.lasting()
+    try:
+        compiled.compile_later()
+        init.run(nothing, nothing, nothing)
+        compiled.check(init.interpreted)
+        notices.stage("crunw-init")
+        return compiled.lasting()
+    finally:
+        compiled.close()
+
+
+def _find_module(pid: int, spec: Spec, process: Process) -> Module | None:
+    """The module, if ``process`` is one; looked for as the container's processes see it."""
+    root = Root(f"/proc/{pid}/root", ())
+    path, head = root.find_program(process["args"][0], process["cwd"], process.get("env", ()))
+    workload = decide({}, path, head)
+    if workload.kind != "wasm":
+        return None
+    wanted = settings(spec)
+    # What the function's name and the counters are of is the container's own program.
+    wanted.function, wanted.statistics = "", False
+    return find_module(workload, wanted, spec.get("annotations", {}), root, process["cwd"])
+
+
+def _join_cgroup(group: Cgroup | None, parent: int, below: list[str]) -> CgroupView:
+    """For ``crunw-init``, of the pid ``parent``: the container's cgroup, or one ``below``."""
+    if below and not group:
+        raise StateError("--cgroup: the container has no cgroup")
+    if group:
+        group.admit(parent)
+        group = group.below(below) if below else group
+    return _view(group)
+
+
+def _view(group: Cgroup | None) -> CgroupView:
+    return CgroupView(join=group.join_files(), unified=group.unified) if group else CgroupView()
 
 
 def _leave_recipe(
@@ -141,17 +177,17 @@ def _leave_recipe(
     container: Container,
     record: Record,
     spec: Spec,
-    host: Host,
-    module: tuple[int, ...],
+    inputs: Inputs,
+    lasting: tuple[int, ...],
 ) -> None:
     """For the launcher, so that it can do the next one itself, if it is as most are.
 
-    ``module``: :meth:`Compiled.lasting`.
+    ``lasting``: :meth:`Compiled.lasting`.
     Of an ordinary user's units it depends on the caller how they are joined.
     """
     of_user = (record.get("cgroup") or {}).get("user")
-    notifies = host.seccomp_fd >= 0 or spec["linux"].get("intelRdt")
-    if of_user or notifies or notices.said() or (host.workload.kind == "wasm" and not module):
+    notifies = inputs.seccomp.listener >= 0 or spec["linux"].get("intelRdt")
+    if of_user or notifies or notices.said() or (inputs.module and not lasting):
         return
     from crunw.plan import exec_recipe
 
@@ -163,16 +199,24 @@ def _leave_recipe(
         process = _with_capabilities(request.process(spec["process"]), spec["process"])
         if process.get("terminal") or not around[0] or text != read_file(request.process_file):
             return
-    if module and process["cwd"] != "/":
+    if inputs.module and process["cwd"] != "/":
         return  # what it is given depends on the directory
-    program = host.workload.path if module else ""
-    host.console_fd, host.preserve_fds = -1, 0
-    host.cgroup_join, host.cgroup_unified = [], ""
-    if whole := cgroup_of(record):
-        host.cgroup_join, host.cgroup_unified = whole.join_files(), whole.unified
-    steps = exec_plan(spec, process, host, 0)
-    data = exec_recipe.recipe(steps, *around, program, module or exec_recipe.NATIVE)
+    steps = exec_plan(spec, process, _without_caller(inputs, record), 0)
+    program = inputs.module.path if inputs.module else ""
+    data = exec_recipe.recipe(steps, *around, program, lasting or exec_recipe.NATIVE)
     _write_recipe(container.exec_recipe(by_file=bool(request.process_file)), data)
+
+
+def _without_caller(inputs: Inputs, record: Record) -> Inputs:
+    """What is the same for each caller of ``exec``: no descriptors, the container's own cgroup."""
+    return Inputs(
+        inputs.target,
+        inputs.module,
+        _view(cgroup_of(record)),
+        Handoff(groups=inputs.handoff.groups),
+        inputs.seccomp,
+        inputs.artefact,
+    )
 
 
 def _write_recipe(path: str, data: bytes) -> None:
@@ -205,34 +249,3 @@ def _join_rdt(spec: Spec, container: Container, pid: int) -> None:
         from crunw.effects import rdt
 
         rdt.Group(wanted, container.id, rdt.mount_point()).join(pid)
-
-
-def _gather_host(
-    container: Container, record: Record, spec: Spec, process: Process, compiled: Compiled
-) -> Host:
-    """What the plan needs; the program is looked for as the container's processes see it."""
-    root = Root(f"/proc/{record['pid']}/root", ())
-    path, head = root.find_program(process["args"][0], process["cwd"], process.get("env", ()))
-    workload = decide({}, path, head)
-    host = Host(id=container.id, bundle="", rootfs="", workload=workload)
-    host.keep_groups = KEEP_GROUPS in spec.get("annotations", {})
-    use_engine(host, root, process["cwd"], spec)
-    if workload.kind == "wasm":
-        # What the function's name and the counters are of is the container's own program.
-        host.wasm.function, host.wasm.statistics = "", False
-        # Only the policy `always` waits for code: a probe has little time. No inode is trusted: the
-        # container may have mounted this.
-        compiled.find(host, spec.get("annotations", {}), "", may_wait=False)
-    seccomp_filter(host, spec)
-    return host
-
-
-def _use_cgroup(host: Host, group: Cgroup | None, parent: int, below: list[str]) -> None:
-    """Have ``crunw-init``, of the pid ``parent``, join the container's cgroup, or one ``below``."""
-    if below and not group:
-        raise StateError("--cgroup: the container has no cgroup")
-    if group:
-        group.admit(parent)
-        group = group.below(below) if below else group
-        host.cgroup_join = group.join_files()
-        host.cgroup_unified = group.unified

@@ -5,13 +5,11 @@ from __future__ import annotations
 from crunw import notices
 from crunw.aot.estimate import has_tags
 from crunw.effects.rootfs import Root
-from crunw.effects.store import Container
 from crunw.errors import CrunwError, SpecError
-from crunw.files import environment, is_directory
+from crunw.files import is_directory
 from crunw.lifecycle.compiled import Compiled
 from crunw.paths import cache_dir, engine_library, engine_stub, is_ordinary_user
-from crunw.plan.annotations import KEEP_GROUPS
-from crunw.plan.host import Host
+from crunw.plan.inputs import Filter, Module, Target
 from crunw.plan.mounts import LINK_OPTIONS, clean, overlay_layers
 from crunw.plan.wasm import settings
 from crunw.spec.queries import allows, is_bind
@@ -19,101 +17,96 @@ from crunw.workload import WASMEDGE, WASMTIME, choose_engine, decide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from crunw.lifecycle.request import Request
+    from crunw.plan.inputs import Address
+    from crunw.plan.wasm_settings import Settings
     from crunw.spec.model import Spec
+    from crunw.workload import Workload
 
 
-def gather_host(spec: Spec, request: Request) -> Host:
-    """Collect what the plan needs to know of this host; changes nothing."""
-    host = find_host(spec, request)
-    complete_host(host, spec)
-    return host
-
-
-def find_host(spec: Spec, request: Request) -> Host:
-    """Collect what the plan's first steps need to know."""
+def find_target(spec: Spec, request: Request) -> Target:
+    """The container that ``request`` asks for. Raises :class:`SpecError`."""
     rootfs = rootfs_of(spec, request.bundle)
     if not is_directory(rootfs):
         raise SpecError("root.path", f"{rootfs} is not a directory")
-    process = spec["process"]
-    root = Root(rootfs, _binds(spec, request.bundle))
-    path, head = root.find_program(process["args"][0], process["cwd"], process.get("env", ()))
-    workload = decide(spec.get("annotations", {}), path, head)
-    host = Host(id=request.id, bundle=request.bundle, rootfs=rootfs, workload=workload)
-    host.preserve_fds = request.preserve_fds + request.listen_fds
-    host.listen_fds = request.listen_fds
-    host.listen_names = environment("LISTEN_FDNAMES") if request.listen_fds else ""
-    host.no_pivot = request.no_pivot
-    host.no_new_keyring = request.no_new_keyring
-    host.rootless = is_ordinary_user()
-    host.keep_groups = KEEP_GROUPS in spec.get("annotations", {})
-    use_engine(host, root, process["cwd"], spec)
-    if workload.kind == "wasm" and host.wasm.statistics:
-        host.wasm.counters = Container(request.root, request.id).counters()
-    return host
+    return Target(
+        request.id,
+        request.bundle,
+        rootfs,
+        rootless=is_ordinary_user(),
+        no_pivot=request.no_pivot,
+        no_new_keyring=request.no_new_keyring,
+    )
 
 
-def complete_host(host: Host, spec: Spec) -> None:
-    """Collect what only the later steps need, and takes longer."""
-    seccomp_filter(host, spec)
-    notices.stage("seccomp filter")
-    devices = spec["linux"].get("netDevices", {})
-    if devices:
-        from crunw.effects.netdevices import addresses
+def find_program(spec: Spec, target: Target, counters: str) -> tuple[Workload, Module | None]:
+    """What the container runs, and the module if that is one. Raises :class:`CrunwError`.
 
-        host.net_devices = {d.get("name") or name: addresses(name) for name, d in devices.items()}
-
-
-def find_compiled(host: Host, spec: Spec) -> Compiled:
-    """For a Wasm workload: its compiled code, as the policy for the container says."""
-    compiled = Compiled()
-    if host.workload.kind == "wasm":
-        compiled.find(host, spec.get("annotations", {}), host.rootfs)
-        notices.stage("compiled code")
-    return compiled
-
-
-def use_engine(host: Host, root: Root, cwd: str, spec: Spec) -> None:
-    """For a Wasm workload: the engine's library, what is asked of it, the directories in "/".
-
-    Raises :class:`SpecError`.
+    ``counters``: the file in which those of a module are published.
     """
-    if host.workload.kind != "wasm":
-        return
-    host.wasm = settings(spec)
-    if host.wasm.plugins:
+    process = spec["process"]
+    root = Root(target.rootfs, _binds(spec, target.bundle))
+    path, head = root.find_program(process["args"][0], process["cwd"], process.get("env", ()))
+    annotations = spec.get("annotations", {})
+    workload = decide(annotations, path, head)
+    if workload.kind != "wasm":
+        return workload, None
+    wanted = settings(spec)
+    if wanted.statistics:
+        wanted.counters = counters
+    return workload, find_module(workload, wanted, annotations, root, process["cwd"])
+
+
+def find_module(
+    workload: Workload, wanted: Settings, annotations: Mapping[str, str], root: Root, cwd: str
+) -> Module:
+    """The module's file below ``root``, and the engine for it. Raises :class:`SpecError`."""
+    if wanted.plugins:
         from crunw.lifecycle.plugins import find_plugins
 
-        host.wasm.plugin_directory = find_plugins(host.wasm.plugins)
-    if host.workload.path:
+        wanted.plugin_directory = find_plugins(wanted.plugins)
+    descriptor = -1
+    if workload.path:
         try:
-            host.module = root.open_file(host.workload.path)
+            descriptor = root.open_file(workload.path)
         except (CrunwError, OSError):
             pass  # crunw-init says why
-    _find_engine(host, spec)
-    if cwd != "/":
-        host.root_entries = root.directories()
+    engine, why = _choose_engine(workload, wanted, annotations, descriptor)
+    return Module(
+        workload.path,
+        descriptor,
+        engine=engine,
+        reason=why,
+        library=engine_library() if engine == WASMEDGE else _wasmtime_library(why),
+        stub=engine_stub() if engine == WASMEDGE else "",
+        settings=wanted,
+        directories=root.directories() if cwd != "/" else (),
+    )
 
 
-def _find_engine(host: Host, spec: Spec) -> None:
-    """The engine that the module is for; wasmtime is looked for only where it is wanted."""
-    annotations = spec.get("annotations", {})
-    host.engine, why = choose_engine(host.workload, annotations, host.wasm.engine)
-    if host.engine == WASMEDGE and not (host.wasm.engine or host.wasm.insist or host.wasm.plugins):
-        wrong = _executed_wrongly(host.module)
+def _choose_engine(
+    workload: Workload, wanted: Settings, annotations: Mapping[str, str], descriptor: int
+) -> tuple[str, str]:
+    """The engine that the module is for, and why."""
+    engine, why = choose_engine(workload, annotations, wanted.engine)
+    if engine == WASMEDGE and not (wanted.engine or wanted.insist or wanted.plugins):
+        wrong = _executed_wrongly(descriptor)
         if wrong:
-            host.engine, why = WASMTIME, f"libwasmedge executes its exceptions wrongly: {wrong}"
-    host.engine_reason = why
-    if host.engine == WASMEDGE:
-        host.engine_library = engine_library()
-        host.engine_stub = engine_stub()
-        return
+            return WASMTIME, f"libwasmedge executes its exceptions wrongly: {wrong}"
+    return engine, why
+
+
+def _wasmtime_library(why: str) -> str:
+    """Its path; it is looked for only where it is wanted, as ``why`` says."""
     from crunw.aot.engines import ADVICE, wasmtime_library
 
-    host.engine_library = wasmtime_library()
-    if not host.engine_library:
+    library = wasmtime_library()
+    if not library:
         missing = f"wasmtime runs this ({why}), and is not on this node ({ADVICE})"
         raise SpecError("process.args[0]", missing)
+    return library
 
 
 def _executed_wrongly(module: int) -> str:
@@ -125,14 +118,41 @@ def _executed_wrongly(module: int) -> str:
     return better_by_wasmtime(module)
 
 
-def seccomp_filter(host: Host, spec: Spec) -> None:
-    """``linux.seccomp`` as a compiled filter."""
-    filters = spec.get("linux", {}).get("seccomp")
-    if filters:
-        from crunw.effects import seccomp
+def find_compiled(
+    module: Module | None, spec: Spec, trusted: str, *, may_wait: bool = True
+) -> Compiled:
+    """A module's compiled code, as the policy for the container says; of a native program nothing.
 
-        host.seccomp_program, host.seccomp_flags = seccomp.program(filters, cache_dir("seccomp"))
-        host.seccomp_closed = not allows(filters, "seccomp")
+    ``trusted``, ``may_wait``: as :meth:`Compiled.find` has them.
+    """
+    compiled = Compiled()
+    if module:
+        compiled.find(module, spec.get("annotations", {}), trusted, may_wait=may_wait)
+        notices.stage("compiled code")
+    return compiled
+
+
+def compile_filter(spec: Spec, listener: int = -1, state: Sequence[str] = ()) -> Filter:
+    """``linux.seccomp``; ``listener`` and ``state`` as :class:`Filter` has them."""
+    wanted = spec.get("linux", {}).get("seccomp")
+    if not wanted:
+        return Filter(listener=listener)
+    from crunw.effects import seccomp
+
+    program, flags = seccomp.program(wanted, cache_dir("seccomp"))
+    closed = not allows(wanted, "seccomp")
+    notices.stage("seccomp filter")
+    return Filter(program, flags, closed=closed, listener=listener, state=state)
+
+
+def find_net_devices(spec: Spec) -> dict[str, list[Address]]:
+    """The addresses of the devices that move in, by their name there."""
+    devices = spec["linux"].get("netDevices", {})
+    if not devices:
+        return {}
+    from crunw.effects.netdevices import addresses
+
+    return {device.get("name") or name: addresses(name) for name, device in devices.items()}
 
 
 def rootfs_of(spec: Spec, bundle: str) -> str:

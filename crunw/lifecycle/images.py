@@ -15,7 +15,7 @@ from crunw.plan.restore import bind_mounts
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.criu.wire import Value
-    from crunw.plan.host import Host
+    from crunw.plan.inputs import CgroupView, Target
     from crunw.spec.model import Spec
 
 DESCRIPTORS = "descriptors.json"  # what 0, 1 and 2 were, as runc and crun write it
@@ -78,17 +78,19 @@ def criu_program(verb: str, container_id: str) -> str:
     return program
 
 
-def external_mounts(spec: Spec, host: Host, root: str, pid: int = 0) -> list[tuple[str, str]]:
+def external_mounts(
+    spec: Spec, target: Target, cgroup: CgroupView, pid: int = 0
+) -> list[tuple[str, str]]:
     """``(mount point, source)`` of what is bound from the host, and of the host's mounts in it.
 
-    ``root``: where the mount points are looked for, to follow the links in their paths. ``pid``: of
-    the container that has those mounts already; a mount of its own in their place is none of them.
+    ``pid``: of the container that has those mounts already; a mount of its own in their place is
+    none of them. Links in the mount points are followed in its root directory, else in the rootfs.
     """
     found = []
-    resolver, host_root = Root(root, ()), Root("/", ())
+    resolver, host_root = Root(f"/proc/{pid}/root" if pid else target.rootfs, ()), Root("/", ())
     outside, inside = mounts("self"), mounts(pid) if pid else {}
-    for target, source, recursive in bind_mounts(spec, host):
-        point = _resolved(resolver, target)
+    for destination, source, recursive in bind_mounts(spec, target, cgroup):
+        point = _resolved(resolver, destination)
         above = _resolved(host_root, source).rstrip("/")
         found.append((point, source))
         for path, what in outside.items() if recursive else ():

@@ -6,10 +6,11 @@ from crunw import notices
 from crunw.effects import hooks, processes
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError
+from crunw.lifecycle.cgroup import make_cgroup, plan_cgroup
 from crunw.lifecycle.delete import run_poststop
 from crunw.lifecycle.descriptors import send_pidfd
 from crunw.lifecycle.facts import rootfs_of
-from crunw.lifecycle.records import fast_record
+from crunw.lifecycle.records import fast_record, first_record
 from crunw.lifecycle.state import hook_state
 from crunw.plan.annotations import hook_outputs, not_understood
 from crunw.spec.load import config_path
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from crunw.effects.init import Init
     from crunw.effects.rdt import Group
     from crunw.effects.store import Record
+    from crunw.lifecycle.cgroup import Placement
     from crunw.lifecycle.request import Request
+    from crunw.plan.inputs import CgroupView
+    from crunw.plan.resources import Write
     from crunw.spec.model import Spec
 
 
@@ -49,6 +53,22 @@ class Making:
         ) as source:
             text = source.readall().decode("utf-8", "surrogateescape")
         write_file(self.container.config(), text)
+
+    def plan_cgroup(self, notify: str = "") -> Placement:
+        """Decide on the cgroup, and write the first record, which names it: ``delete`` finds it.
+
+        ``notify``: as :func:`crunw.lifecycle.records.first_record` has it.
+        """
+        placement = plan_cgroup(self.spec, self.request)
+        self.record = first_record(self.spec, self.request, placement.group, notify)
+        self.container.write(self.record)
+        return placement
+
+    def make_cgroup(self, planned: Placement, limits: list[Write], first: int) -> CgroupView:
+        """As :func:`crunw.lifecycle.cgroup.make_cgroup`; return what the plan has to know."""
+        placement = make_cgroup(self.spec, planned, limits, first)
+        self.cgroup = placement.group
+        return placement.view
 
     def make_rdt(self) -> None:
         """The group of resource control (Intel RDT), where one is asked for."""

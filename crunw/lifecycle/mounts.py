@@ -9,12 +9,11 @@ from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, StateError
 from crunw.lifecycle.state import current
 from crunw.paths import init_path, is_ordinary_user
-from crunw.plan.host import Host
+from crunw.plan.inputs import Target
 from crunw.plan.mounts import clean
 from crunw.plan.running import add_plans, remove_plans
 from crunw.spec.jsontext import dumps
 from crunw.spec.load import load, load_mounts
-from crunw.workload import Workload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,16 +28,11 @@ def add_mounts(root: str, container_id: str, path: str) -> None:
     """
     container, record, spec, pidfd = _locked(root, container_id)
     mounts = load_mounts(path, destinations=False)
-    host = Host(
-        id=container_id,
-        bundle=record["bundle"],
-        rootfs=record["rootfs"],
-        workload=Workload("native", "", "it runs"),
-    )
-    host.rootless = is_ordinary_user()
+    rootless = is_ordinary_user()
+    target = Target(container_id, record["bundle"], record["rootfs"], rootless=rootless)
     done: list[Mount] = []
     try:
-        plans = add_plans(spec, mounts, host, pidfd, _root(record))
+        plans = add_plans(spec, mounts, target, pidfd, _root(record))
         for mount, plan in zip(mounts, plans, strict=True):
             perform(init_path(), [pidfd], plan)
             done.append(mount)

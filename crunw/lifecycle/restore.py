@@ -11,7 +11,6 @@ from crunw.effects.criu.service import Service, search_path
 from crunw.effects.init import Init, nothing, perform
 from crunw.errors import CrunwError, KernelError
 from crunw.files import exists
-from crunw.lifecycle.cgroup import make_cgroup, plan_cgroup
 from crunw.lifecycle.delete import end_process, remove
 from crunw.lifecycle.descriptors import open_console, send_descriptor
 from crunw.lifecycle.images import (
@@ -23,17 +22,15 @@ from crunw.lifecycle.images import (
     make_directory,
 )
 from crunw.lifecycle.making import Making
-from crunw.lifecycle.records import first_record
 from crunw.lifecycle.start import run_poststart
 from crunw.lifecycle.state import current
 from crunw.paths import init_path
 from crunw.plan import flags
-from crunw.plan.host import Host
+from crunw.plan.inputs import CgroupView, Target
 from crunw.plan.restore import mount_point_plan, restore_plan
 from crunw.spec.jsontext import loads
 from crunw.spec.load import load
 from crunw.spec.queries import namespaces
-from crunw.workload import Workload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,12 +82,9 @@ class Restoration(Making):
     def __init__(self, request: Request, spec: Spec, options: Options) -> None:
         super().__init__(request, spec)
         self.options = options
-        self.host = Host(
-            id=request.id,
-            bundle=request.bundle,
-            rootfs=self.rootfs,
-            workload=Workload("native", "", "it was checkpointed"),
-        )
+        # CRIU is for the host's root (criu_program).
+        self.target = Target(request.id, request.bundle, self.rootfs, rootless=False)
+        self.view = CgroupView()
         self.service: Service | None = None
         self.console_fd = -1
         self.criu = 0  # its pid, once it runs
@@ -107,17 +101,14 @@ class Restoration(Making):
         notices.keep_in(self.container.notices_file())
         joined: dict[str, int] = {}
         try:
-            cgroup, writes = plan_cgroup(self.spec, self.request, self.host)
-            self.record.update(first_record(self.spec, self.request, cgroup))
-            self.container.write(self.record)
+            placement = self.plan_cgroup()
             self.copy_config()
             self._open_namespaces(joined)
             self.service = Service(program)
             self.init = Init(init_path(), [self.service.remote, *joined.values()])
-            if cgroup:
-                self.cgroup = make_cgroup(cgroup, writes, self.init.parent, self.host)
+            self.view = self.make_cgroup(placement, placement.writes, self.init.parent)
             self.make_rdt()
-            perform(init_path(), (), mount_point_plan(self.spec, self.host))
+            perform(init_path(), (), mount_point_plan(self.spec, self.target, self.view))
             values = self._values(joined)
             values = {**self._start_criu(self.service, self.init, joined), **values}
             self._call(self.service, values)
@@ -156,7 +147,7 @@ class Restoration(Making):
         """Return the options that do not depend on the container."""
         below = max(service.remote, *joined.values(), 2) + 1
         environment = [f"PATH={search_path()}"]
-        init.send(restore_plan(self.host, service.command, environment, below))
+        init.send(restore_plan(self.target, self.view, service.command, environment, below))
         init.run(nothing, nothing, nothing)
         values = self.options.values(self.spec, _LOG, f"/proc/{init.pid}/root")
         service.started()
@@ -173,7 +164,7 @@ class Restoration(Making):
 
     def _values(self, joined: dict[str, int]) -> dict[str, Value]:
         """The options that depend on the container."""
-        mounts = external_mounts(self.spec, self.host, self.rootfs)
+        mounts = external_mounts(self.spec, self.target, self.view)
         inherited: list[Nested] = list(joined.items())
         inherited += [(name, number) for name, number in self._streams().items()]
         values: dict[str, Value] = {

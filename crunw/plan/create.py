@@ -21,42 +21,45 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from crunw.plan.host import Host
+    from crunw.plan.inputs import CgroupView, Handoff, Inputs, Module, Target
     from crunw.spec.model import Hook, Process, Spec
 
 
-def create_plan(spec: Spec, host: Host) -> list[Step]:
-    """Return the steps that make the container's process out of ``spec`` on ``host``.
+def create_plan(spec: Spec, inputs: Inputs) -> list[Step]:
+    """Return the steps that make the container's process out of ``spec``.
 
     Raises :class:`crunw.errors.SpecError` for what the specification check alone can't see.
     """
-    return [*first_steps(spec, host), *later_steps(spec, host)]
+    first = first_steps(spec, inputs.target, inputs.cgroup, inputs.module)
+    return [*first, *later_steps(spec, inputs)]
 
 
-def first_steps(spec: Spec, host: Host) -> list[Step]:
+def first_steps(
+    spec: Spec, target: Target, cgroup: CgroupView, module: Module | None
+) -> list[Step]:
     """The steps that can be sent as soon as there is a cgroup, while the others are still made.
 
     The engine is opened while the host's files are sure to be the ones found: a namespace that is
     joined may have others.
     """
-    check_user_namespace(spec, host)
-    steps = [Step("opener")] if needs_opener(spec, host) else []
+    check_user_namespace(spec, rootless=target.rootless)
+    steps = [Step("opener")] if needs_opener(spec, rootless=target.rootless) else []
     score = spec.get("process", {}).get("oomScoreAdj")
     if score is not None:
         steps.append(Step("oom_score_adj", score))
-    steps += cgroup_steps(host, late=can_join_late(_before_fork(spec)))
-    if host.device_program:
-        steps.append(Step("cgroup_devices", host.cgroup_unified, host.device_program))
-    return steps + engine_steps(host)
+    steps += cgroup_steps(cgroup, late=can_join_late(_before_fork(spec)))
+    if cgroup.devices:
+        steps.append(Step("cgroup_devices", cgroup.unified, cgroup.devices))
+    return steps + engine_steps(module)
 
 
-def later_steps(spec: Spec, host: Host) -> list[Step]:
-    """The steps behind :func:`first_steps`. Raises as :func:`create_plan`."""
+def later_steps(spec: Spec, inputs: Inputs) -> list[Step]:
+    """The steps after :func:`first_steps`. Raises as :func:`create_plan`."""
     return [
-        *_host_steps(spec, host),
-        *_rootfs_steps(spec, host),
-        *_pivot_steps(spec, host),
-        *_process_steps(spec, host),
+        *_host_steps(spec, inputs),
+        *_rootfs_steps(spec, inputs),
+        *_pivot_steps(spec, inputs),
+        *_process_steps(spec, inputs),
     ]
 
 
@@ -65,7 +68,7 @@ def _before_fork(spec: Spec) -> set[str]:
     return {kind for kind, path in namespaces(spec).items() if path or kind == "user"}
 
 
-def _host_steps(spec: Spec, host: Host) -> list[Step]:
+def _host_steps(spec: Spec, inputs: Inputs) -> list[Step]:
     """Until the container's process exists.
 
     What is joined by path is never owned by a user namespace made here, in which the right to join
@@ -73,14 +76,14 @@ def _host_steps(spec: Spec, host: Host) -> list[Step]:
     """
     wanted = namespaces(spec)
     joined = [kind for kind in flags.NAMESPACES if wanted.get(kind)]
-    if host.rootless:  # the right to join the others comes with the user namespace
+    if inputs.target.rootless:  # the right to join the others comes with the user namespace
         joined.sort(key=lambda kind: kind != "user")
     created = [kind for kind in flags.NAMESPACES if wanted.get(kind) == ""]
-    steps = artefact_steps(host)
+    steps = artefact_steps(inputs.artefact)
     if "user" in wanted:
         steps += raise_limit_steps(spec["process"])
-    if host.start:
-        steps.append(Step("open_start", host.start))
+    if inputs.handoff.start:
+        steps.append(Step("open_start", inputs.handoff.start))
     steps += [Step("ns_enter", flags.NAMESPACES[kind][0], wanted[kind]) for kind in joined]
     if "user" in created:
         steps += [Step("ns_unshare", flags.CLONE_NEWUSER), Step("userns_map")]
@@ -88,12 +91,12 @@ def _host_steps(spec: Spec, host: Host) -> list[Step]:
         steps.append(Step("ns_unshare", flags.CLONE_NEWTIME))
         steps += _time_offsets(spec)
     by_fork = [kind for kind in created if kind not in ("user", "time")]
-    behind = []
+    after = []
     late = can_join_late(_before_fork(spec))
-    if late and host.cgroup_unified and "cgroup" in by_fork:
+    if late and inputs.cgroup.unified and "cgroup" in by_fork:
         by_fork.remove("cgroup")
-        behind.append(Step("ns_unshare", flags.CLONE_NEWCGROUP))
-    return [*steps, Step("fork", sum(flags.NAMESPACES[kind][0] for kind in by_fork)), *behind]
+        after.append(Step("ns_unshare", flags.CLONE_NEWCGROUP))
+    return [*steps, Step("fork", sum(flags.NAMESPACES[kind][0] for kind in by_fork)), *after]
 
 
 def can_join_late(entered: Collection[str]) -> bool:
@@ -105,29 +108,29 @@ def can_join_late(entered: Collection[str]) -> bool:
     return "user" not in entered and "cgroup" not in entered
 
 
-def cgroup_steps(host: Host, *, late: bool) -> list[Step]:
+def cgroup_steps(cgroup: CgroupView, *, late: bool) -> list[Step]:
     """Join the cgroup: on v1 now, on v2 with ``fork``, which is much cheaper, if that is ``late``
     enough.
     """
-    steps = [Step("cgroup_join", path) for path in host.cgroup_join]
-    if not host.cgroup_unified:
+    steps = [Step("cgroup_join", path) for path in cgroup.join]
+    if not cgroup.unified:
         return steps
     if late:
-        return [*steps, Step("cgroup_into", host.cgroup_unified)]
-    return [*steps, Step("cgroup_join", f"{host.cgroup_unified}/cgroup.procs")]
+        return [*steps, Step("cgroup_into", cgroup.unified)]
+    return [*steps, Step("cgroup_join", f"{cgroup.unified}/cgroup.procs")]
 
 
-def engine_steps(host: Host) -> list[Step]:
+def engine_steps(module: Module | None) -> list[Step]:
     """The engine, for a Wasm workload."""
-    if host.workload.kind != "wasm":
+    if not module:
         return []
-    opened = Step("engine_open", host.engine, host.engine_library, host.engine_stub)
-    return [opened, *wasm.engine_steps(host.wasm)]
+    opened = Step("engine_open", module.engine, module.library, module.stub)
+    return [opened, *wasm.engine_steps(module.settings)]
 
 
-def artefact_steps(host: Host) -> list[Step]:
+def artefact_steps(artefact: str) -> list[Step]:
     """The module's compiled code, where there is some."""
-    return [Step("engine_artefact", host.artefact)] if host.artefact else []
+    return [Step("engine_artefact", artefact)] if artefact else []
 
 
 def _time_offsets(spec: Spec) -> list[Step]:
@@ -139,7 +142,7 @@ def _time_offsets(spec: Spec) -> list[Step]:
     return [Step("time_offsets", "".join(lines))] if lines else []
 
 
-def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
+def _rootfs_steps(spec: Spec, inputs: Inputs) -> list[Step]:
     """What happens while the host's files can still be reached."""
     wanted = namespaces(spec)
     linux = spec.get("linux", {})
@@ -151,12 +154,12 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
         propagation ^= flags.MS_UNBINDABLE | flags.MS_PRIVATE
     steps += [
         Step("root_propagation", propagation),
-        Step("rootfs", host.rootfs),
-        *mount_steps(spec, host),
+        Step("rootfs", inputs.target.rootfs),
+        *mount_steps(spec, inputs.target, inputs.cgroup),
         *device_steps(spec),
     ]
-    if host.workload.kind == "wasm":
-        steps += wasm.mount_steps(host.wasm)
+    if inputs.module:
+        steps += wasm.mount_steps(inputs.module.settings)
     sysctls = linux.get("sysctl", {}).items()
     steps += [Step("sysctl", sysctl_path(key), value) for key, value in sysctls]
     if spec.get("hostname"):
@@ -165,19 +168,20 @@ def _rootfs_steps(spec: Spec, host: Host) -> list[Step]:
         steps.append(Step("domainname", spec["domainname"]))
     hooks = spec.get("hooks", {})
     outside = (hooks.get("prestart"), hooks.get("createRuntime"), linux.get("intelRdt"))
-    if any(outside) or host.net_devices:
+    if any(outside) or inputs.net_devices:
         steps.append(Step("hooks_barrier"))
-    for name, addresses in host.net_devices.items():
+    for name, addresses in inputs.net_devices.items():
         steps += [Step("net_address", name, *address) for address in addresses]
         steps.append(Step("net_up", name))
-    after = host.state_after_pid_creating
-    return steps + [_hook(hook, host, after) for hook in hooks.get("createContainer", ())]
+    state = inputs.hook_state
+    before, after = state.before, state.after_creating
+    return steps + [_hook(hook, before, after) for hook in hooks.get("createContainer", ())]
 
 
-def _pivot_steps(spec: Spec, host: Host) -> list[Step]:
+def _pivot_steps(spec: Spec, inputs: Inputs) -> list[Step]:
     """The change of root and what is done to the new one."""
-    steps = [Step("pivot_root", int(host.no_pivot))]
-    steps += console_steps(spec["process"], host, bind=True)
+    steps = [Step("pivot_root", int(inputs.target.no_pivot))]
+    steps += console_steps(spec["process"], inputs.handoff, bind=True)
     late = late_steps(spec)
     cwd = clean(spec["process"]["cwd"])
     if late and cwd != "/":
@@ -189,41 +193,41 @@ def _pivot_steps(spec: Spec, host: Host) -> list[Step]:
     return steps
 
 
-def console_steps(process: Process, host: Host, *, bind: bool) -> list[Step]:
+def console_steps(process: Process, handoff: Handoff, *, bind: bool) -> list[Step]:
     """The terminal, if one is asked for; ``bind``: also as /dev/console."""
-    if host.console_fd < 0:
+    if handoff.console < 0:
         return []
     size = process.get("consoleSize", {})
     columns, rows = size.get("width", 0), size.get("height", 0)
-    return [Step("console", host.console_fd, columns, rows, int(bind))]
+    return [Step("console", handoff.console, columns, rows, int(bind))]
 
 
-def _process_steps(spec: Spec, host: Host) -> list[Step]:
+def _process_steps(spec: Spec, inputs: Inputs) -> list[Step]:
     """From a finished root filesystem to the running program."""
     process = spec["process"]
     wanted = spec.get("hooks", {}).get("startContainer", ())
     # One that has no environment of its own gets the program's: runc and crun.
+    state = inputs.hook_state
     hooks = [
-        _hook(hook, host, host.state_after_pid, program_env="env" not in hook) for hook in wanted
+        _hook(hook, state.before, state.after, program_env="env" not in hook) for hook in wanted
     ]
     cwd = Step("cwd", clean(process["cwd"]), 1)
-    directories = [*host.root_entries, *mount_directories(spec)]
     shared = namespaces(spec).get("mount") != ""
     return [
-        *session_steps(spec, host),
-        *proc_steps(host, apart=shared),
-        *program_steps(process, host, cwd, directories, hooks),
+        *session_steps(spec, inputs.target),
+        *proc_steps(inputs.module, apart=shared),
+        *program_steps(process, inputs, cwd, mount_directories(spec), hooks),
     ]
 
 
-def _hook(hook: Hook, host: Host, after: str, *, program_env: bool = False) -> Step:
+def _hook(hook: Hook, before: str, after: str, *, program_env: bool = False) -> Step:
     return Step(
         "hook",
         hook["path"],
         list(hook.get("args") or [hook["path"]]),
         distinct(hook.get("env", ())),
         hook.get("timeout", 0),
-        host.state_before_pid,
+        before,
         after,
         int(program_env),
     )

@@ -19,11 +19,11 @@ from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.plan.host import Host
+    from crunw.plan.inputs import Inputs
     from crunw.spec.model import Process, Spec
 
 
-def exec_plan(spec: Spec, process: Process, host: Host, pidfd: int) -> list[Step]:
+def exec_plan(spec: Spec, process: Process, inputs: Inputs, pidfd: int) -> list[Step]:
     """Return the steps that run ``process`` beside the container's first one.
 
     ``spec`` is the container's, ``pidfd`` the descriptor of its first process. The engine is
@@ -35,18 +35,18 @@ def exec_plan(spec: Spec, process: Process, host: Host, pidfd: int) -> list[Step
     if "oomScoreAdj" in process:
         steps.append(Step("oom_score_adj", process["oomScoreAdj"]))
     joined = namespaces(spec)
-    steps += cgroup_steps(host, late=can_join_late(joined))
+    steps += cgroup_steps(inputs.cgroup, late=can_join_late(joined))
     return [
         *steps,
-        *engine_steps(host),
-        *artefact_steps(host),
+        *engine_steps(inputs.module),
+        *artefact_steps(inputs.artefact),
         *(raise_limit_steps(process) if "user" in joined else []),
         Step("ns_enter_pidfd", pidfd, sum(flags.NAMESPACES[kind][0] for kind in joined)),
         Step("fork", 0),
         *affinity_steps(affinity.get("final", "")),
         Step("setsid"),
-        *console_steps(process, host, bind=False),
-        *session_steps(spec, host),
-        *proc_steps(host, apart=True),
-        *program_steps(process, host, Step("cwd", clean(process["cwd"]), 0), host.root_entries, []),
+        *console_steps(process, inputs.handoff, bind=False),
+        *session_steps(spec, inputs.target),
+        *proc_steps(inputs.module, apart=True),
+        *program_steps(process, inputs, Step("cwd", clean(process["cwd"]), 0), [], []),
     ]

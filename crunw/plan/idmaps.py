@@ -10,17 +10,16 @@ from crunw.spec.queries import user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.plan.host import Host
     from crunw.spec.model import IdMapping, Mount, Spec
 
 
-def check_user_namespace(spec: Spec, host: Host) -> None:
+def check_user_namespace(spec: Spec, *, rootless: bool) -> None:
     """Refuse what the caller is not allowed to do. Raises :class:`SpecError`."""
     linux = spec["linux"]
     path = user_namespace(spec)
-    if host.rootless and path is None:
+    if rootless and path is None:
         raise SpecError("linux.namespaces", "without root, a user namespace is required")
-    if path == "" and not host.rootless and not linux.get("uidMappings"):
+    if path == "" and not rootless and not linux.get("uidMappings"):
         raise SpecError("linux.uidMappings", "is required for a new user namespace")
 
 
@@ -37,9 +36,9 @@ def idmap_option(option: str) -> tuple[str, str]:
     return (name, value) if name in ("idmap", "ridmap") else ("", "")
 
 
-def needs_opener(spec: Spec, host: Host) -> bool:
+def needs_opener(spec: Spec, *, rootless: bool) -> bool:
     """Whether the container's process will lack rights of the runtime that its mounts need."""
-    if host.rootless:
+    if rootless:
         return False
     return user_namespace(spec) is not None or any(map(is_idmapped, spec.get("mounts", ())))
 
@@ -100,7 +99,7 @@ def map_text(mappings: list[IdMapping]) -> str:
     return "".join(f"{m['containerID']} {m['hostID']} {m['size']}\n" for m in mappings)
 
 
-def check_owner(spec: Spec, host: Host, option: str, field: str) -> None:
+def check_owner(spec: Spec, option: str, field: str, *, rootless: bool) -> None:
     """Refuse a mount option ``uid=`` or ``gid=`` with an id that the new user namespace lacks.
 
     The kernel would say no more than that the options are invalid.
@@ -109,7 +108,7 @@ def check_owner(spec: Spec, host: Host, option: str, field: str) -> None:
     if name not in ("uid", "gid") or not value.isdecimal() or user_namespace(spec) != "":
         return
     mappings: list[IdMapping] = spec["linux"].get(f"{name}Mappings", [])  # type: ignore[assignment]
-    if not mappings and host.rootless:
+    if not mappings and rootless:
         mappings = [{"containerID": 0, "hostID": 0, "size": 1}]
     if not any(0 <= int(value) - m["containerID"] < m["size"] for m in mappings):
         raise SpecError(f"{field}.options", f"{option}: not mapped by linux.{name}Mappings")

@@ -14,7 +14,7 @@ from crunw.spec.queries import is_bind, user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.plan.host import CgroupMount, Host
+    from crunw.plan.inputs import CgroupMount, CgroupView, Target
     from crunw.spec.model import Device, Mount, Spec
 
 _ATTR_RDONLY = 0x1
@@ -127,8 +127,8 @@ def clean(path: str) -> str:
     return "/" + "/".join(parts)
 
 
-def mount_steps(spec: Spec, host: Host) -> list[Step]:
-    """Return the steps for ``mounts``, in their order."""
+def mount_steps(spec: Spec, owner: Target, cgroup: CgroupView) -> list[Step]:
+    """Return the steps for ``mounts`` of the container ``owner``, in their order."""
     steps: list[Step] = []
     label = spec.get("linux", {}).get("mountLabel", "")
     late = _read_only_late(spec)
@@ -144,12 +144,12 @@ def mount_steps(spec: Spec, host: Host) -> list[Step]:
         if is_idmapped(mount) and not is_bind(mount):
             raise SpecError(f"{field}.uidMappings", "ids can only be mapped for a bind mount")
         if is_bind(mount):
-            steps += _bind(field, mount, target, options, spec, host)
+            steps += _bind(field, mount, target, options, spec, owner)
         elif kind == "cgroup":
-            steps += _cgroup(field, target, options, spec, host)
+            steps += _cgroup(field, target, options, spec, cgroup)
         else:
             for option in options.data.split(","):
-                check_owner(spec, host, option, field)
+                check_owner(spec, option, field, rootless=owner.rootless)
             steps += _filesystem(mount, target, options, label, late)
         steps += [Step("mount_propagation", target, bits) for bits in options.propagation]
         if options.attr_set or options.attr_clr:
@@ -221,7 +221,7 @@ def _check_links(field: str, mount: Mount, links: int) -> None:
 
 
 def _bind(
-    field: str, mount: Mount, target: str, options: Options, spec: Spec, host: Host
+    field: str, mount: Mount, target: str, options: Options, spec: Spec, owner: Target
 ) -> list[Step]:
     """The bind, then the attributes that it has from its source but is asked not to have."""
     if options.data:
@@ -229,9 +229,9 @@ def _bind(
         raise SpecError(f"{field}.options", f"{options.data!r} is not an option of a bind mount")
     source = mount.get("source", "")
     if not source.startswith("/"):
-        source = f"{host.bundle}/{source}"
+        source = f"{owner.bundle}/{source}"
     if is_idmapped(mount):
-        if host.rootless:
+        if owner.rootless:
             raise SpecError(f"{field}.uidMappings", "mapping the ids of a mount needs root")
         recursive = int(options.recursive_idmap)
         maps = mount_maps(spec, mount, field)
@@ -269,15 +269,17 @@ def _filesystem(
     return steps
 
 
-def _cgroup(field: str, target: str, options: Options, spec: Spec, host: Host) -> list[Step]:
+def _cgroup(
+    field: str, target: str, options: Options, spec: Spec, cgroup: CgroupView
+) -> list[Step]:
     bits = options.flags | _CGROUP_FLAGS
-    if not host.cgroup_mounts:
+    if not cgroup.mounts:
         raise SpecError(field, "a cgroup mount, but this host has no cgroups mounted")
-    if host.cgroup_version == 2:
-        return [_cgroup_v2(host.cgroup_mounts[0], target, bits, spec, host.cgroup_namespace)]
+    if cgroup.version == 2:
+        return [_cgroup_v2(cgroup.mounts[0], target, bits, spec, cgroup.private)]
     steps = [Step("mount", "cgroup", target, "tmpfs", _CGROUP_FLAGS, "mode=755", 0)]
-    for controller in host.cgroup_mounts:
-        steps += _cgroup_v1(controller, target, bits, host.cgroup_namespace)
+    for controller in cgroup.mounts:
+        steps += _cgroup_v1(controller, target, bits, cgroup.private)
     if bits & flags.MS_RDONLY:
         steps.append(Step("mount_setattr", target, _ATTR_RDONLY, 0, 0))
     return steps

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Literal
 
-    from crunw.plan.host import Host
+    from crunw.plan.inputs import Filter, Handoff, Inputs
     from crunw.spec.model import Capabilities, Process, Spec
 
     CapabilitySet = Literal["bounding", "effective", "permitted", "inheritable", "ambient"]
@@ -55,7 +55,7 @@ def label_steps(process: Process, *, now: bool) -> list[Step]:
     return [Step("lsm_label", name, label, int(now)) for name, label in labels.items() if label]
 
 
-def seal_steps(process: Process, host: Host) -> list[Step]:
+def seal_steps(process: Process, inputs: Inputs) -> list[Step]:
     """Umask, credentials, no_new_privs: all but the filter, which :func:`seccomp_steps` loads.
 
     Without no_new_privs, loading one takes CAP_SYS_ADMIN. A program may have that until execve,
@@ -64,12 +64,12 @@ def seal_steps(process: Process, host: Host) -> list[Step]:
     """
     umask = Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK))
     if process.get("noNewPrivileges"):
-        return [umask, credentials(process, host), Step("no_new_privs")]
-    extra = _SYS_ADMIN if host.seccomp_program else 0
-    return [umask, credentials(process, host, until_exec=extra)]
+        return [umask, credentials(process, inputs.handoff), Step("no_new_privs")]
+    extra = _SYS_ADMIN if inputs.seccomp.program else 0
+    return [umask, credentials(process, inputs.handoff, until_exec=extra)]
 
 
-def seal_steps_of_module(process: Process, host: Host, *, fenced: bool) -> list[Step]:
+def seal_steps_of_module(process: Process, inputs: Inputs, *, fenced: bool) -> list[Step]:
     """The same for what runs a module, which is not executed, with its labels.
 
     It executes nothing either, so no_new_privs takes nothing from it: under a filter it always has
@@ -80,28 +80,21 @@ def seal_steps_of_module(process: Process, host: Host, *, fenced: bool) -> list[
     how = ops.CREDENTIALS_EXECUTED | (ops.CREDENTIALS_NO_NEW_PRIVS if no_new_privs else 0)
     return [
         Step("umask", process.get("user", {}).get("umask", _DEFAULT_UMASK)),
-        credentials(process, host, how),
+        credentials(process, inputs.handoff, how),
         *label_steps(process, now=True),
-        *([Step("no_new_privs")] if no_new_privs or host.seccomp_program or fenced else []),
+        *([Step("no_new_privs")] if no_new_privs or inputs.seccomp.program or fenced else []),
     ]
 
 
-def seccomp_steps(host: Host) -> list[Step]:
+def seccomp_steps(seccomp: Filter) -> list[Step]:
     """The filter, compiled by ``crunw.effects.seccomp``."""
-    if not host.seccomp_program:
+    if not seccomp.program:
         return []
-    return [
-        Step(
-            "seccomp",
-            host.seccomp_program,
-            host.seccomp_flags,
-            host.seccomp_fd + 1,
-            host.seccomp_state,
-        )
-    ]
+    listener = seccomp.listener + 1
+    return [Step("seccomp", seccomp.program, seccomp.flags, listener, list(seccomp.state))]
 
 
-def credentials(process: Process, host: Host, how: int = 0, until_exec: int = 0) -> Step:
+def credentials(process: Process, handoff: Handoff, how: int = 0, until_exec: int = 0) -> Step:
     """User, groups and the five capability sets (no ``capabilities``: all sets empty).
 
     ``how``: ``CREDENTIALS_*`` bits. ``until_exec``: a mask of capabilities to have besides.
@@ -118,7 +111,7 @@ def credentials(process: Process, host: Host, how: int = 0, until_exec: int = 0)
     for kind in ("effective", "permitted"):
         masks[kind] |= until_exec
     groups = list(user.get("additionalGids", ()))
-    if host.keep_groups:
+    if handoff.groups:
         how |= ops.CREDENTIALS_KEEP_GROUPS
     return Step("credentials", uid, user.get("gid", 0), groups, *masks.values(), how)
 
@@ -134,18 +127,18 @@ def _tell_lost_ambient(masks: dict[CapabilitySet, int]) -> None:
             )
 
 
-def process_step(process: Process, host: Host) -> Step:
+def process_step(process: Process, handoff: Handoff) -> Step:
     """The program's arguments and its environment, with that of socket activation
     (sd_listen_fds(3)) and of sd_notify(3): the program is the first process of its container. Names
     of the sockets that the specification has take the place of the caller's.
     """
     environment = process.get("env", ())
-    if host.listen_fds:
-        names = [f"LISTEN_FDNAMES={host.listen_names}"] if host.listen_names else []
-        counted = [f"LISTEN_FDS={host.listen_fds}", "LISTEN_PID=1"]
+    if handoff.listen:
+        names = [f"LISTEN_FDNAMES={handoff.listen_names}"] if handoff.listen_names else []
+        counted = [f"LISTEN_FDS={handoff.listen}", "LISTEN_PID=1"]
         environment = [*names, *environment, *counted]
-    if host.notify:
-        environment = [*environment, host.notify]
+    if handoff.notify:
+        environment = [*environment, handoff.notify]
     return Step("process", list(process["args"]), distinct(environment))
 
 

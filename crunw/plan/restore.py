@@ -14,20 +14,22 @@ from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.plan.host import Host
+    from crunw.plan.inputs import CgroupView, Target
     from crunw.spec.model import Spec
 
 _DEFAULT_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
-def restore_plan(host: Host, command: list[str], environment: list[str], below: int) -> list[Step]:
+def restore_plan(
+    target: Target, cgroup: CgroupView, command: list[str], environment: list[str], below: int
+) -> list[Step]:
     """Return the steps that run CRIU in the container's cgroup; it inherits what is ``below``."""
-    steps = cgroup_steps(host, late=True)
-    if host.device_program:
-        steps.append(Step("cgroup_devices", host.cgroup_unified, host.device_program))
+    steps = cgroup_steps(cgroup, late=True)
+    if cgroup.devices:
+        steps.append(Step("cgroup_devices", cgroup.unified, cgroup.devices))
     return [
         *steps,
-        *_own_root(host),
+        *_own_root(target),
         Step("close_from", below),
         Step("process", command, environment),
         Step("exec_find"),
@@ -36,14 +38,14 @@ def restore_plan(host: Host, command: list[str], environment: list[str], below: 
     ]
 
 
-def mount_point_plan(spec: Spec, host: Host) -> list[Step]:
+def mount_point_plan(spec: Spec, target: Target, cgroup: CgroupView) -> list[Step]:
     """Return the steps that create what of the mounts' targets is missing in the root filesystem.
 
     They mount the container's mounts, in a namespace that ends with the plan, because one target
     may lie in another mount; an empty tmpfs stands for a file system whose content CRIU restores.
     """
-    steps = _own_root(host)
-    for step in mount_steps(spec, host):
+    steps = _own_root(target)
+    for step in mount_steps(spec, target, cgroup):
         if bound := _bound(step):
             how = flags.MS_BIND | flags.MS_REC
             steps.append(Step("mount", bound[1], bound[0], "", how, "", step.fields[-1]))
@@ -52,11 +54,11 @@ def mount_point_plan(spec: Spec, host: Host) -> list[Step]:
     return [*steps, Step("ready")]
 
 
-def bind_mounts(spec: Spec, host: Host) -> list[tuple[str, str, bool]]:
+def bind_mounts(spec: Spec, target: Target, cgroup: CgroupView) -> list[tuple[str, str, bool]]:
     """``(target, source, with the mounts below)`` of all that the container has from the host; with
     a user namespace that are the device nodes too.
     """
-    found = [bound for step in mount_steps(spec, host) if (bound := _bound(step))]
+    found = [bound for step in mount_steps(spec, target, cgroup) if (bound := _bound(step))]
     if "user" in namespaces(spec):
         linux = spec["linux"]
         nodes = [f"/dev/{name}" for name in _DEFAULT_DEVICES]
@@ -65,11 +67,11 @@ def bind_mounts(spec: Spec, host: Host) -> list[tuple[str, str, bool]]:
     return found
 
 
-def _own_root(host: Host) -> list[Step]:
+def _own_root(target: Target) -> list[Step]:
     return [
         Step("fork", flags.CLONE_NEWNS),
         Step("root_propagation", flags.MS_SLAVE | flags.MS_REC),
-        Step("rootfs", host.rootfs),
+        Step("rootfs", target.rootfs),
     ]
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 from crunw.errors import SpecError
 from crunw.plan import flags
 from crunw.plan.encode import Step
+from crunw.plan.inputs import CgroupView
 from crunw.plan.mounts import clean, mount_steps
 from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.plan.host import Host
+    from crunw.plan.inputs import Target
     from crunw.spec.model import Mount, Spec
 
 
 def add_plans(
-    spec: Spec, mounts: list[Mount], host: Host, pidfd: int, root: str
+    spec: Spec, mounts: list[Mount], target: Target, pidfd: int, root: str
 ) -> list[list[Step]]:
     """Return a plan for each of ``mounts``.
 
@@ -30,12 +31,13 @@ def add_plans(
         _check(mount, f"mounts[{index}]")
         if mount.get("type") == "cgroup":
             raise SpecError(f"mounts[{index}].type", "cgroup can't be mounted later")
-    mount_steps({**spec, "mounts": mounts}, host)  # an error has the index in the list
+    none = CgroupView()
+    mount_steps({**spec, "mounts": mounts}, target, none)  # an error has the index in the list
     return [
         [
             Step("opener"),
             *_entered(spec, pidfd, root),
-            *mount_steps({**spec, "mounts": [mount]}, host),
+            *mount_steps({**spec, "mounts": [mount]}, target, none),
             Step("ready"),
         ]
         for mount in mounts

@@ -29,8 +29,7 @@ from fuzz.mutate import Mutator
 from crunw.effects.cgroups.layout import _tops
 from crunw.effects.criu import mountinfo, wire
 from crunw.errors import CrunwError
-from crunw.lifecycle.cgroup import plan_cgroup
-from crunw.lifecycle.facts import gather_host
+from crunw.lifecycle.plan import find_inputs
 from crunw.lifecycle.request import Request
 from crunw.plan.create import create_plan
 from crunw.plan.encode import encode
@@ -103,9 +102,7 @@ def config_target() -> Target:
     def run(data: bytes) -> None:
         (bundle / "config.json").write_bytes(data)
         spec = load(str(bundle), warn=True)
-        host = gather_host(spec, request)
-        plan_cgroup(spec, request, host)
-        steps = create_plan(spec, host)
+        steps = create_plan(spec, find_inputs(spec, request)[2])
         encode(steps)
         list(lines(documents(steps)))
 
@@ -118,12 +115,12 @@ def process_target() -> Target:
     request = Request("/nowhere", "fuzz", str(bundle))
     (bundle / "config.json").write_bytes(configurations()[0])
     spec = load(str(bundle))
-    host = gather_host(spec, request)
+    _, _, found = find_inputs(spec, request)
 
     def run(data: bytes) -> None:
         (bundle / "process.json").write_bytes(data)
         process = load_process(str(bundle / "process.json"))
-        encode(exec_plan(spec, process, host, 7))
+        encode(exec_plan(spec, process, found, 7))
 
     return Target(run, sections("process"), documents=True)
 

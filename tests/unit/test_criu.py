@@ -8,10 +8,9 @@ import pytest
 
 from crunw.effects.criu import service, wire
 from crunw.plan.encode import Step
-from crunw.plan.host import Host
+from crunw.plan.inputs import CgroupView, Target
 from crunw.plan.restore import bind_mounts, mount_point_plan, restore_plan
 from crunw.spec.load import check
-from crunw.workload import Workload
 
 
 def test_request() -> None:
@@ -67,8 +66,8 @@ def test_last_error(tmp_path: Path) -> None:
     assert service.last_error(str(log)) == "first: cause; then this"
 
 
-def host() -> Host:
-    return Host(id="a", bundle="/bundle", rootfs="/root", workload=Workload("native", "", ""))
+TARGET = Target("a", "/bundle", "/root", rootless=False)
+NONE = CgroupView()
 
 
 def spec(*kinds: str, mounts: list[dict] | None = None):
@@ -99,13 +98,13 @@ MOUNTS = [
 
 def test_what_is_bound() -> None:
     bound = [("/a", "/bundle/relative", True), ("/b", "/idmapped", False)]
-    assert bind_mounts(spec(mounts=MOUNTS), host()) == bound
-    nodes = bind_mounts(spec("user"), host())
+    assert bind_mounts(spec(mounts=MOUNTS), TARGET, NONE) == bound
+    nodes = bind_mounts(spec("user"), TARGET, NONE)
     assert {("/dev/null", "/dev/null", False), ("/dev/fuse", "/dev/fuse", False)} <= set(nodes)
 
 
 def test_mount_points() -> None:
-    made = [s for s in mount_point_plan(spec(mounts=MOUNTS), host()) if s.op == "mount"]
+    made = [s for s in mount_point_plan(spec(mounts=MOUNTS), TARGET, NONE) if s.op == "mount"]
     targets = [(s.fields[0], s.fields[1], s.fields[2]) for s in made]
     assert targets == [
         ("tmpfs", "/tmp", "tmpfs"),
@@ -115,9 +114,8 @@ def test_mount_points() -> None:
 
 
 def test_criu_is_run_in_the_cgroup_and_a_mount_namespace() -> None:
-    where = host()
-    where.cgroup_unified = "/sys/fs/cgroup/a"
-    plan = restore_plan(where, ["criu", "swrk", "9"], ["PATH=/bin"], 10)
+    view = CgroupView(unified="/sys/fs/cgroup/a")
+    plan = restore_plan(TARGET, view, ["criu", "swrk", "9"], ["PATH=/bin"], 10)
     ops = [step.op for step in plan]
     assert ops == ["cgroup_into", "fork", "root_propagation", "rootfs", "close_from", "process",
                    "exec_find", "ready", "exec"]  # fmt: skip

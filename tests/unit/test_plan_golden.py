@@ -16,7 +16,16 @@ from crunw.errors import SpecError
 from crunw.plan.create import create_plan
 from crunw.plan.encode import Step, encode
 from crunw.plan.exec import exec_plan
-from crunw.plan.host import CgroupMount, Host
+from crunw.plan.inputs import (
+    CgroupMount,
+    CgroupView,
+    Filter,
+    Handoff,
+    HookState,
+    Inputs,
+    Module,
+    Target,
+)
 from crunw.plan.ops import CREDENTIALS_EXECUTED, CREDENTIALS_NO_NEW_PRIVS
 from crunw.plan.render import documents
 from crunw.plan.wasm import settings
@@ -64,7 +73,9 @@ TERMINAL: dict[str, Any] = {
 
 @dataclass
 class Case:
-    """A config, as changes of the base or as a whole, and what the plan knows of the host."""
+    """A config, as changes of the base or as a whole, and what the plan knows of the host: ``host``
+    has attributes of the parts of :class:`Inputs` by names such as ``cgroup.version``.
+    """
 
     changes: dict[str, Any] = field(default_factory=dict)
     host: dict[str, Any] = field(default_factory=dict)
@@ -85,26 +96,49 @@ class Case:
     def steps(self) -> list[Step]:
         spec = self.spec()
         process: Process = spec["process"] if self.process is None else self.process  # type: ignore[assignment]
+        inputs = self.inputs(spec, process)
+        if self.process is None:
+            return create_plan(spec, inputs)
+        return exec_plan(spec, process, inputs, PIDFD)
+
+    def inputs(self, spec: Spec, process: Process) -> Inputs:
         path = spec["root"]["path"]
-        host = Host(
-            id="ID",
-            bundle=BUNDLE,
-            rootfs=path if path.startswith("/") else f"{BUNDLE}/{path}",
-            workload=decide(spec.get("annotations", {}), process["args"][0], self.head),
-        )
-        host.engine = "wasmedge"
-        host.engine_library, host.engine_stub = "libwasmedge.so.0", "/host/stub.so"
-        if host.workload.kind == "wasm":
-            host.wasm = settings(spec)
-        if self.process is None:
-            host.start = "/run/crunw/ID"
-            host.state_before_pid, host.state_after_pid = '{"pid":', "}"
-            host.state_after_pid_creating = "}"
+        parts: dict[str, dict[str, Any]] = {
+            "target": {
+                "id": "ID",
+                "bundle": BUNDLE,
+                "rootfs": path if path.startswith("/") else f"{BUNDLE}/{path}",
+                "rootless": False,
+            },
+            "cgroup": {},
+            "handoff": {"start": "/run/crunw/ID"} if self.process is None else {},
+            "filter": {},
+            "module": {"directories": []},
+        }
         for name, value in self.host.items():
-            setattr(host, name, value)
-        if self.process is None:
-            return create_plan(spec, host)
-        return exec_plan(spec, process, host, PIDFD)
+            part, _, attribute = name.partition(".")
+            parts[part][attribute] = value
+        workload = decide(spec.get("annotations", {}), process["args"][0], self.head)
+        module = None
+        if workload.kind == "wasm":
+            module = Module(
+                workload.path,
+                -1,
+                engine="wasmedge",
+                reason="",
+                library="libwasmedge.so.0",
+                stub="/host/stub.so",
+                settings=settings(spec),
+                **parts["module"],
+            )
+        return Inputs(
+            Target(**parts["target"]),
+            module,
+            CgroupView(**parts["cgroup"]),
+            Handoff(**parts["handoff"]),
+            Filter(**parts["filter"]),
+            hook_state=HookState('{"pid":', "}", "}"),
+        )
 
 
 def new(*kinds: str) -> dict[str, Any]:
@@ -127,11 +161,11 @@ def cgroup(version: int, mounts: list[CgroupMount], *kinds: str, private: bool =
     case = mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "relatime", "ro")
     case.changes.update(new(*kinds))
     case.host = {
-        "cgroup_version": version,
-        "cgroup_mounts": mounts,
-        "cgroup_namespace": private,
-        "cgroup_join": V1_JOIN if version == 1 else [],
-        "cgroup_unified": "" if version == 1 else UNIFIED,
+        "cgroup.version": version,
+        "cgroup.mounts": mounts,
+        "cgroup.private": private,
+        "cgroup.join": V1_JOIN if version == 1 else [],
+        "cgroup.unified": "" if version == 1 else UNIFIED,
     }
     return case
 
@@ -217,8 +251,8 @@ ROOT = {
     ),
     "device-filter": Case(
         host={
-            "cgroup_unified": UNIFIED,
-            "device_program": bytes(24),
+            "cgroup.unified": UNIFIED,
+            "cgroup.devices": bytes(24),
         }
     ),
     "masked-and-read-only-paths": Case(
@@ -250,7 +284,7 @@ ROOT = {
         }
     ),
     "hooks-of-the-container": Case({"hooks.startContainer": [HOOK], "hooks.poststop": [HOOK]}),
-    "no-pivot": Case(host={"no_pivot": True}),
+    "no-pivot": Case(host={"target.no_pivot": True}),
 }
 PROCESS = {
     "user": Case({"process.user": {"uid": 1000, "gid": 100, "additionalGids": [5, 27]}}),
@@ -279,9 +313,9 @@ PROCESS = {
         }
     ),
     "no-new-privs": Case({"process.noNewPrivileges": True}),
-    "seccomp": Case(host={"seccomp_program": FILTER, "seccomp_flags": 2}),
+    "seccomp": Case(host={"filter.program": FILTER, "filter.flags": 2}),
     "seccomp-no-new-privs": Case(
-        {"process.noNewPrivileges": True}, host={"seccomp_program": FILTER}
+        {"process.noNewPrivileges": True}, host={"filter.program": FILTER}
     ),
     "rlimits-of-a-user-namespace": Case(
         {
@@ -291,15 +325,15 @@ PROCESS = {
         }
     ),
     "personality": Case({"linux.personality": {"domain": "LINUX32"}}),
-    "oom-score": Case({"process.oomScoreAdj": -998}, host={"cgroup_unified": UNIFIED}),
+    "oom-score": Case({"process.oomScoreAdj": -998}, host={"cgroup.unified": UNIFIED}),
     "oom-score-zero": Case({"process.oomScoreAdj": 0}),
     "labels": Case({"process.apparmorProfile": "profile", "process.selinuxLabel": "a:b:c:s0"}),
-    "terminal": Case(TERMINAL, host={"console_fd": 9}),
+    "terminal": Case(TERMINAL, host={"handoff.console": 9}),
     "terminal-read-only-dev": Case(
-        {**TERMINAL, **mount("/dev", "tmpfs", "tmpfs", "ro").changes}, host={"console_fd": 9}
+        {**TERMINAL, **mount("/dev", "tmpfs", "tmpfs", "ro").changes}, host={"handoff.console": 9}
     ),
-    "no-new-keyring": Case(host={"no_new_keyring": True}),
-    "preserve-fds": Case(host={"preserve_fds": 3}),
+    "no-new-keyring": Case(host={"target.no_new_keyring": True}),
+    "preserve-fds": Case(host={"handoff.preserve": 3}),
 }
 WASM_CASES = {
     "wasm": Case({"process.args": ["/app.wasm", "a"]}, head=WASM),
@@ -318,7 +352,9 @@ WASM_CASES = {
         },
         head=SCRIPT,
     ),
-    "wasm-cwd": Case({"process.cwd": "/srv"}, {"root_entries": ["dev", "etc", "srv"]}, head=WASM),
+    "wasm-cwd": Case(
+        {"process.cwd": "/srv"}, {"module.directories": ["dev", "etc", "srv"]}, head=WASM
+    ),
     "wasm-cwd-mounts": Case(
         {
             "process.cwd": "/work/app/",
@@ -329,7 +365,7 @@ WASM_CASES = {
                 {"destination": "/", "options": ["remount"]},
             ],
         },
-        {"root_entries": ["etc", "opt"]},
+        {"module.directories": ["etc", "opt"]},
         head=WASM,
     ),
     "wasm-annotations": Case(
@@ -350,28 +386,28 @@ WASM_CASES = {
         },
         head=WASM,
     ),
-    "wasm-terminal": Case(TERMINAL, {"console_fd": 9}, head=WASM),
-    "wasm-seccomp": Case({}, {"seccomp_program": FILTER}, head=WASM),
+    "wasm-terminal": Case(TERMINAL, {"handoff.console": 9}, head=WASM),
+    "wasm-seccomp": Case({}, {"filter.program": FILTER}, head=WASM),
     "wasm-seccomp-no-new-privs": Case(
         {"process.noNewPrivileges": True, "hooks.startContainer": [HOOK]},
-        {"seccomp_program": FILTER},
+        {"filter.program": FILTER},
         head=WASM,
     ),
     "wasm-seccomp-off": Case({"annotations|run.oci.wasm.seccomp": "off"}, head=WASM),
     "wasm-hook": Case({"hooks.startContainer": [HOOK]}, head=WASM),
     "wasm-hook-seccomp-closed": Case(
         {"hooks.startContainer": [HOOK]},
-        {"seccomp_program": FILTER, "seccomp_closed": True},
+        {"filter.program": FILTER, "filter.closed": True},
         head=WASM,
     ),
-    "wasm-seccomp-listener": Case({}, {"seccomp_program": FILTER, "seccomp_fd": 9}, head=WASM),
+    "wasm-seccomp-listener": Case({}, {"filter.program": FILTER, "filter.listener": 9}, head=WASM),
     "wasm-joined-all": Case({"linux.namespaces": joined(*KINDS)}, head=WASM),
     "wasm-new-user": Case({**new("user"), **MAPS}, head=WASM),
 }
 EXEC = {
     "exec": Case(
         {**new("pid", "network", "ipc", "uts", "cgroup"), "process.user": {"uid": 5, "gid": 6}},
-        {"cgroup_unified": UNIFIED, "preserve_fds": 1},
+        {"cgroup.unified": UNIFIED, "handoff.preserve": 1},
         process={"args": ["sh"], "cwd": "/srv", "env": ["A=b"], "oomScoreAdj": 100},
     ),
     "exec-user-namespace": Case(
@@ -380,12 +416,12 @@ EXEC = {
     ),
     "exec-terminal": Case(
         {"linux.personality": {"domain": "LINUX32"}},
-        {"console_fd": 9},
+        {"handoff.console": 9},
         process={"args": ["sh"], "cwd": "/", "consoleSize": {"width": 80, "height": 24}},
     ),
     "exec-seccomp-no-new-privs": Case(
         {},
-        {"seccomp_program": FILTER},
+        {"filter.program": FILTER},
         process={"args": ["sh"], "cwd": "/", "noNewPrivileges": True},
     ),
     "exec-wasm": Case(
@@ -435,12 +471,12 @@ CRI_O = Case(
         "annotations": {"io.kubernetes.cri-o.ContainerType": "container"},
     },
     {
-        "cgroup_version": 1,
-        "cgroup_mounts": HYBRID,
-        "cgroup_join": V1_JOIN,
-        "cgroup_namespace": True,
-        "seccomp_program": FILTER,
-        "console_fd": 9,
+        "cgroup.version": 1,
+        "cgroup.mounts": HYBRID,
+        "cgroup.join": V1_JOIN,
+        "cgroup.private": True,
+        "filter.program": FILTER,
+        "handoff.console": 9,
     },
     head=WASM,
 )  # fmt: skip
@@ -448,14 +484,14 @@ CRI_O = Case(
 
 def whole(document: dict[str, Any]) -> Case:
     """A whole config, of another program or ours."""
-    host: dict[str, Any] = {"cgroup_version": 1, "cgroup_mounts": V1, "cgroup_join": V1_JOIN}
+    host: dict[str, Any] = {"cgroup.version": 1, "cgroup.mounts": V1, "cgroup.join": V1_JOIN}
     if document["linux"].get("seccomp"):
-        host["seccomp_program"] = FILTER
+        host["filter.program"] = FILTER
     if document["process"].get("terminal"):
-        host["console_fd"] = 9
+        host["handoff.console"] = 9
     kinds = {entry["type"] for entry in document["linux"]["namespaces"]}
     mapped = sum(mapping["size"] for mapping in document["linux"].get("uidMappings", ()))
-    host["rootless"] = "user" in kinds and mapped < 2
+    host["target.rootless"] = "user" in kinds and mapped < 2
     return Case(document=document, host=host)
 
 
@@ -588,7 +624,7 @@ def test_a_filter_is_loaded_when_it_can_be(name: str) -> None:
     steps = plan(name)
     found = ops(steps)
     if "seccomp" not in found:
-        assert not CASES[name].host.get("seccomp_program")
+        assert not CASES[name].host.get("filter.program")
         return
     until_exec = "CAP_SYS_ADMIN" in field_of(steps, "credentials", "effective")[0]
     if "wasm_load" in found:
