@@ -57,8 +57,8 @@ def restore(request: Request, options: Options, *, detach: bool) -> int:
     if not detach:
         foreground.hold_signals()
     restoration = Restoration(request, spec, options)
-    container, record = restoration.container, restoration.record
     pid = restoration.restore(program, console_fd)
+    container, record = restoration.container, restoration.record
     try:
         if terminal:
             terminal.receive()
