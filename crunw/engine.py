@@ -60,7 +60,7 @@ class Inspection(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Bounds of a run: pages of 64 KiB for each memory, instructions; 0 is no bound."""
+    """Bounds of a run: pages of 64 KiB for each memory, instructions; 0 means no bound."""
 
     memory_pages: int = 0
     cost: int = 0

@@ -1,4 +1,4 @@
-"""What works, but worse than was asked for: told as it happens, and kept with the container.
+"""What works, but worse than was asked for: reported as it happens, and kept with the container.
 
 Any layer may call :func:`degraded`; ``crunw.cli.main`` says where it is shown. Who needs to know
 only when looking for a cause calls :func:`detail`, which costs nothing without ``--debug``.
@@ -68,7 +68,7 @@ def stage(name: str) -> None:
 
 
 def debugging() -> bool:
-    """Whether details are told."""
+    """Whether details are reported."""
     return _channel.level == DEBUG
 
 
@@ -95,14 +95,14 @@ def hold() -> Callable[[], None]:
 
 
 def keep_in(path: str) -> None:
-    """Keep the notices of this process in a container's file, those told already too."""
+    """Keep the notices of this process in a container's file, the earlier ones too."""
     _channel.file = path
     for text in _channel.said:
         _keep(text)
 
 
 def said() -> list[str]:
-    """What this process has told."""
+    """What this process has reported."""
     return list(_channel.said)
 
 

@@ -75,7 +75,7 @@ def enable_site_packages() -> None:
 
 
 def is_ordinary_user() -> bool:
-    """Whether this process is no root at all, neither the host's nor that of a user namespace."""
+    """Whether this process is not root at all, neither the host's nor that of a user namespace."""
     return posix.geteuid() != 0
 
 

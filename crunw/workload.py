@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WASM_MAGIC = b"\0asm"
-_COMPONENT = b"\1\0"  # the layer, behind the version (component-model, Binary.md)
+_COMPONENT = b"\1\0"  # the layer, after the version (component-model, Binary.md)
 _ELF_MAGIC = b"\x7fELF"
 # A file of such a name that is something else is refused by the engine, which says what it is.
 _NAMES = (".wasm", ".wat")

@@ -197,8 +197,9 @@
      * directory in the container is path, is read-only. */ \
     X(PREOPEN_READONLY, 72, "us") \
     /* u memory_pages, u initial_pages, u instructions, u count, u milliseconds: Before \
-     * WASM_LOAD; 0 is no limit. Pages of 64 KiB that each memory can have, and can begin with; \
-     * instructions, counted also without a limit if count is not 0; time from WASM_RUN on. */ \
+     * WASM_LOAD; 0 means no limit. Pages of 64 KiB that each memory can have, and can begin \
+     * with; instructions, counted also without a limit if count is not 0; time from WASM_RUN \
+     * on. */ \
     X(WASM_LIMITS, 73, "uuuuu") \
     /* Before WASM_LOAD. A module whose exceptions the engine executes wrongly runs, with a \
      * notice. */ \

@@ -16,9 +16,9 @@ LAST = 19  # the nice value of what nobody waits for: it is last in every queue
 
 
 def is_waiting(name: str) -> bool:
-    """Whether a module (``Tiers.name``) waits in the queue, and there is somebody who works on it.
+    """Whether a module (``Tiers.name``) waits in the queue, and a process works on that.
 
-    A node that was switched off has left its queue, but nobody who works.
+    A node that was switched off has left its queue, but no process.
     """
     if not exists(f"{places.cache()}/queue/{name}"):
         return False

@@ -10,7 +10,7 @@ from crunw.workload import WASMEDGE, WASMTIME
 MAX_MODULE = (1 << 32) - 1  # bytes: what the engine can load
 _CODE, _TAG = 10, 13  # the sections' numbers (WebAssembly core specification, 5.5.2)
 _HEADER = 8
-_MANY = 10_000  # sections; who has more of them is up to something
+_MANY = 10_000  # sections; a module with more of them is made to do harm
 _PART = 11  # a section's number and length
 _START = {False: 0.2, True: 0.1}  # s, before the first byte of code is compiled
 _RATES = {False: 60e-6, True: 4e-6}  # s a byte, where nothing has been learnt; True: FAST
@@ -31,7 +31,7 @@ def has_tags(module: int) -> bool:
 
 
 def _section(module: int, wanted: int, damaged: int) -> int:
-    """The length of a section that is not behind the code; 0: there is none."""
+    """The length of a section that is not after the code; 0: there is none."""
     size = posix.fstat(module).st_size
     at = _HEADER
     for _ in range(_MANY):

@@ -134,7 +134,7 @@ def remove(path: str) -> None:
 
 
 def identity(status: posix.stat_result) -> str:
-    """What tells a file's content from any other that it has had.
+    """What distinguishes a file's content from any other that it has had.
 
     The change time is the kernel's: whoever writes to the file, owner, mode or name moves it.
     """

@@ -106,7 +106,7 @@ def work() -> None:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return  # who holds it looks at the queue again after letting go
+                return  # its holder looks at the queue again after letting go
             while waiting := items():
                 item = min(waiting, key=lambda item: _turn(item, spent))
                 started = time.monotonic()

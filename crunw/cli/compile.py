@@ -67,7 +67,7 @@ def default_output(module: str, options: Options) -> str:
 def _options(parsed: Parsed) -> Options:
     native = parsed.text("format") == "native"
     options = Options(native=native, level=parsed.text("optimize", "2"))
-    options.any_import = True  # who runs it may provide more than crunw
+    options.any_import = True  # another runtime can provide more than crunw
     options.generic = parsed.flag("generic-binary")
     options.interruptible = parsed.flag("interruptible")
     options.statistics = parsed.flag("statistics")

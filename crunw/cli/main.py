@@ -49,7 +49,7 @@ GLOBALS = (
         "LEVEL",
         choices=(*notices.LEVELS, "warn"),  # as logrus has it
     ),
-    Option("debug", "tell each stage with its duration: --log-level=debug"),
+    Option("debug", "report each stage with its duration: --log-level=debug"),
     Option("systemd-cgroup", "let systemd manage the cgroups"),
     Option(
         "cgroup-manager",
@@ -88,7 +88,7 @@ def main() -> int:
 
 
 def _level(given: Parsed) -> str:
-    """What is told: the least urgent level."""
+    """The least urgent level that is reported."""
     name = given.text("log-level", notices.WARNING)
     level = notices.WARNING if name == "warn" else name
     return notices.DEBUG if given.flag("debug") else level
@@ -125,11 +125,11 @@ def _overview() -> str:
     text = help_text(USAGE, "An OCI runtime for WebAssembly and Linux containers.", GLOBALS)
     width = max(map(len, VERBS))
     verbs = "".join(f"  {verb:<{width}}  {about}\n" for verb, about in VERBS.items())
-    return f"{text}\nverbs (crunw VERB --help tells more):\n{verbs}"
+    return f"{text}\nverbs (crunw VERB --help says more):\n{verbs}"
 
 
 def _text(error: Exception) -> str:
-    """Return the one line to tell of an error."""
+    """Return the one line that reports an error."""
     if isinstance(error, CrunwError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -178,7 +178,7 @@ def _show(level: str, text: str, given: Parsed) -> None:
 
 
 def _print(line: str) -> None:
-    """Write to standard error. Where that fails, the exit status and the log tell."""
+    """Write to standard error. Where that fails, the exit status and the log say so."""
     try:
         sys.stdout.flush()
         sys.stderr.write(line)

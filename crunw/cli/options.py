@@ -39,7 +39,7 @@ class Option:
 
 
 class Parsed:
-    """The result: text by option name, and what is no option."""
+    """The result: text by option name, and what is not an option."""
 
     __slots__ = ("_values", "arguments")
 
@@ -115,7 +115,7 @@ def parse(options: Sequence[Option], words: list[str], *, interspersed: bool) ->
 
 
 def check(options: Sequence[Option], parsed: Parsed) -> None:
-    """Raise :class:`UsageError` for a value that is none of its option's choices."""
+    """Raise :class:`UsageError` for a value that is not one of its option's choices."""
     for option in options:
         for text in parsed.texts(option.name) if option.choices else ():
             if text not in option.choices:

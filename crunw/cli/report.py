@@ -1,6 +1,6 @@
-"""``crunw report ID FD``: tell what a container's process has reported: notices, an error.
+"""``crunw report ID FD``: print what a container's process has reported: notices, an error.
 
-The launcher's ``start`` calls it: errors and notices are told by Python and nowhere else.
+The launcher's ``start`` calls it: Python alone prints errors and notices.
 """
 
 from __future__ import annotations

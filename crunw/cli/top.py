@@ -24,7 +24,7 @@ ABOUT = """\
 Show what containers use, all of this host or those that are named: a table that is renewed.
 
 On a terminal, the keys c, m, p, i and n sort by CPU, memory, processes, instructions and name,
-and q ends it. Where standard output is no terminal the table is printed once."""
+and q ends it. Where standard output is not a terminal the table is printed once."""
 INTERSPERSED = True
 OPTIONS = (
     Option(

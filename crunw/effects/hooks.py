@@ -75,7 +75,7 @@ def _append_to(path: str) -> int:
 def _spawn(hook: Hook, state_file: int, streams: list[int], directory: str) -> int:
     """Start the hook with the state as standard input, in the bundle's directory.
 
-    What the caller has left open is no affair of the hook's.
+    What the caller has left open is not the hook's affair.
     """
     argv = list(hook.get("args") or [hook["path"]])
     environment = dict(entry.partition("=")[::2] for entry in hook.get("env", ()))

@@ -84,4 +84,4 @@ def _run_helper(pid: int, kind: str, mappings: list[IdMapping]) -> None:
         posix.close(output)
     if status:
         problem = " ".join(said.split()).removeprefix(f"{name}: ") or f"wait status {status}"
-        raise SpecError(field, f"{name}: {problem} (a user's ranges stand in /etc/sub{kind})")
+        raise SpecError(field, f"{name}: {problem} (a user's ranges are in /etc/sub{kind})")

@@ -135,7 +135,7 @@ class Init:
         tell_notice(fields)
 
     def commit(self) -> None:
-        """Let the process go on. If it isn't told, because this one died, it exits."""
+        """Let the process go on. Without this, because the runtime died, it exits."""
         try:
             posix.write(self._answer, b"g")
         except BrokenPipeError:
@@ -186,7 +186,7 @@ class Init:
     def _how_it_ended(self) -> str:
         """Tell how the process ended that owed a report: ``: killed by signal 9``."""
         _, status = posix.waitpid(self.parent or self.pid, 0)
-        if self.parent and not status:  # the container's process died before it told its pid
+        if self.parent and not status:  # the container's process died before it reported its pid
             status = _status_of_any_child()
         self.parent = self.pid = 0
         code = posix.waitstatus_to_exitcode(status)

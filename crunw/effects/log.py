@@ -21,7 +21,7 @@ def append(target: str, log_format: str, level: str, message: str) -> None:
     """Write one message to a log: a file's path, ``file:PATH``, ``syslog:ID`` or ``journald:ID``.
 
     Files get a line with ``level``, ``msg``, ``time``, as logrus writes them (text or json). A log
-    that can't be written is told on standard error; the message itself was printed there.
+    that can't be written is reported on standard error; the message itself was printed there.
     """
     for cause in _CAUSES:
         message = message.replace(cause, cause.lower())

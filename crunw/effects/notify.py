@@ -1,4 +1,4 @@
-"""systemd's readiness protocol (sd_notify(3)) between a container and who waits for it.
+"""systemd's readiness protocol (sd_notify(3)) between a container and its service manager.
 
 The container gets a socket of its own: systemd's would let it say anything about the unit. That it
 is ready is all that is passed on.
@@ -100,7 +100,7 @@ def tell_ready(main: int) -> None:
         _barrier(connection)
     except OSError as error:
         degraded(
-            "NOTIFY_SOCKET", f"{host} can't be told that the container is ready: {error.strerror}"
+            "NOTIFY_SOCKET", f"can't report to {host} that the container is ready: {error.strerror}"
         )
     finally:
         connection.close()

@@ -187,7 +187,7 @@ class _Step:
 
 
 class _Walk:
-    """Where a resolution stands: the parts so far, with open descriptors of the last of them, so
+    """The state of a resolution: the parts so far, with open descriptors of the last of them, so
     that each part is opened once, also after ``..``.
     """
 
@@ -206,7 +206,7 @@ class _Walk:
         self._cut(0)
 
     def descriptor(self) -> int:
-        """That of where the walk stands. Raises FileNotFoundError."""
+        """That of the walk's place. Raises FileNotFoundError."""
         found = self._last().seen()
         if found < 0:
             raise FileNotFoundError("/".join(self.parts))

@@ -56,7 +56,7 @@ def default_root() -> str:
 
 
 def check_id(container_id: str) -> None:
-    """Raise :class:`StateError` for an id that is no plain file name (as runc checks it)."""
+    """Raise :class:`StateError` for an id that is not a plain file name (as runc checks it)."""
     if (
         not container_id
         or len(container_id) > _ID_LENGTH
@@ -240,7 +240,7 @@ class Container:
         return f"{self.directory}/{STATE_STARTED}"
 
     def remove(self) -> None:
-        """Delete the directory. The lock goes last: who waits for it finds it gone."""
+        """Delete the directory. The lock goes last: a process that waits for it finds it gone."""
         try:
             while not self._remove_once():
                 pass
@@ -248,7 +248,7 @@ class Container:
             raise KernelError("remove", self.directory, error) from error
 
     def _remove_once(self) -> bool:
-        """False: somebody who was late has made the lock anew."""
+        """False: another process, which was late, has created the lock again."""
         try:
             for name in sorted(posix.listdir(self.directory), key=STATE_LOCK.__eq__):
                 _remove_entry(f"{self.directory}/{name}")

@@ -204,10 +204,10 @@ class Compiled:
                 self._worse = True
 
     def check(self, interpreted: str) -> None:
-        """After the module has been loaded: tell what is worse than it could be. Raises
+        """After the module has been loaded: report what is worse than it could be. Raises
         :class:`CrunwError` if it had to be compiled.
 
-        ``interpreted``: why the code could not be used, which has been told; ``""``: it could.
+        ``interpreted``: why the code could not be used, which has been reported; ``""``: it could.
         """
         if self._worse:
             notices.degraded("compiled code", f"{self.reason}{_INSTEAD[self._engine]}")
@@ -218,7 +218,7 @@ class Compiled:
             self._give_up(f"unusable code: {interpreted.removesuffix(_INSTEAD[self._engine])}")
 
     def lasting(self) -> tuple[int, ...]:
-        """What tells that the module's file is the same and unchanged (as
+        """What shows that the module's file is the same and unchanged (as
         :func:`crunw.plan.exec_recipe.recipe` takes it), if nothing better will be found for it than
         was for this start; empty where that is not sure. After :meth:`check`.
         """
@@ -254,7 +254,7 @@ def _check_size(path: str, module: int) -> None:
 
 
 def _order(module: Module, name: str, annotations: Mapping[str, str]) -> list[str]:
-    """What the compiler is told about the module, as :class:`crunw.aot.build.Order` has it."""
+    """What the compiler gets to know of the module, as :class:`crunw.aot.build.Order` has it."""
     image = next((annotations[key] for key in _IMAGES if key in annotations), "")
     asked = {
         "statistics": module.settings.counted(),

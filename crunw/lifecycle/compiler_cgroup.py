@@ -1,4 +1,4 @@
-"""The cgroup of the compilers that starts of containers leave behind: what anybody puts into an
+"""The cgroup of the compilers that starts of containers leave: what anybody puts into an
 image is not compiled at the expense of the node's containers.
 
 ``/crunw-compiler`` has the limits, of all compilers together; each is in a cgroup of its own below,
@@ -33,12 +33,12 @@ PATH = "/crunw-compiler"
 _CONTROLLERS = ("memory", "pids")
 _TASKS = 1024
 _SHARES = 256  # of the processor, where a container has 1024
-_PATIENCE = 1.0  # s, for others who remove the cgroup before it is joined
+_PATIENCE = 1.0  # s, for other processes that remove the cgroup before it is joined
 
 
 @contextmanager
 def entered() -> Iterator[None]:
-    """Be in a cgroup of the compilers. What can't be had of it is told to the log, and is no error.
+    """Be in a cgroup of the compilers. What fails of that goes to the log, and is not an error.
 
     For a process with one thread that is in the top of each hierarchy, as ``crunw-later`` has moved
     it there: it goes back there.

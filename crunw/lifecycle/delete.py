@@ -21,7 +21,7 @@ _KILL_TIMEOUT = 10.0
 
 
 def delete(root: str, container_id: str, force: bool = False) -> None:
-    """Delete a stopped container; with ``force`` any, and a missing one is no error."""
+    """Delete a stopped container; with ``force`` any, and a missing one is not an error."""
     container = Container(root, container_id)
     try:
         container.lock()

@@ -147,8 +147,8 @@ def send_pidfd(path: str, pid: int, started: int) -> None:
 def send_descriptor(
     connection_fd: int, descriptor: int, name: bytes = b"/dev/ptmx", what: str = "the terminal"
 ) -> None:
-    """Send a descriptor, a terminal's master if no other, to who waits for it, as ``crunw-init``
-    does (unix(7) SCM_RIGHTS).
+    """Send a descriptor, by default a terminal's master, as ``crunw-init`` does (unix(7)
+    SCM_RIGHTS).
     """
     from _socket import SCM_RIGHTS, SOL_SOCKET, socket
 

@@ -27,7 +27,7 @@ def statistics(root: str, container_id: str) -> Event:
     """Return one event of type ``stats``, as runc prints it. Raises :class:`CrunwError`.
 
     Also of a stopped container, if a module's counters are left of it; of one without a cgroup
-    they are all that is told.
+    they are all that is reported.
     """
     container, record, group = _running(root, container_id)
     return _stats(container, record, group)

@@ -229,7 +229,7 @@ def _write_recipe(path: str, data: bytes) -> None:
 
 
 def _announce(request: Request, pid: int, started: int) -> None:
-    """Tell who wants to know which process it is."""
+    """Give the process to the files and sockets that the caller named."""
     if request.pidfd_socket:
         send_pidfd(request.pidfd_socket, pid, started)
     if request.pid_file:

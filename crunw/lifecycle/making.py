@@ -125,7 +125,7 @@ class Making:
         self.container.stage(self.record, fast)
 
     def publish(self, pid: int) -> None:
-        """Put the final record in place, and tell the caller of the process."""
+        """Put the final record in place, and give the caller the process."""
         self.container.publish()
         if self.request.pidfd_socket:
             send_pidfd(self.request.pidfd_socket, pid, self.record["startTime"])
@@ -133,7 +133,7 @@ class Making:
             write_file(self.request.pid_file, str(pid))
 
     def undo(self) -> None:
-        """Take back what was made, the last first. A step that fails keeps none of the others from
+        """Undo what was done, the last first. A step that fails keeps none of the others from
         being done, and does not hide the error that led here.
         """
         steps: list[Callable[[], None]] = []

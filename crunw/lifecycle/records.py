@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def first_record(spec: Spec, request: Request, cgroup: Cgroup | None, notify: str = "") -> Record:
     """The record before there is a process: enough for ``delete`` to clean up.
 
-    ``notify``: the kind of the program that tells when it is ready (sd_notify(3)); "" for none.
+    ``notify``: the kind of the program that reports when it is ready (sd_notify(3)); "" for none.
     """
     spec_hooks = spec.get("hooks", {})
     return {

@@ -210,7 +210,7 @@ class Restoration(Making):
         return found
 
     def _notified(self, script: str, pid: int, descriptor: int) -> None:
-        """CRIU tells where it is; its processes go on after ``post-restore``."""
+        """CRIU says where it is; its processes go on after ``post-restore``."""
         if script == "setup-namespaces":
             self.run_hooks(pid)
         elif script == "orphan-pts-master" and self.console_fd >= 0:

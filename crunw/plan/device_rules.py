@@ -55,7 +55,7 @@ def _defaults() -> list[Rule]:
 
 
 def rules(devices: Iterable[DeviceRule]) -> list[Rule]:
-    """The rules of a specification, with the defaults behind them.
+    """The rules of a specification, with the defaults after them.
 
     Numbers that are missing or negative match every device; a missing ``access`` is all three.
     Rules that a later one overrides entirely are left out.
@@ -91,7 +91,7 @@ def v1_writes(rules: list[Rule]) -> list[tuple[str, str]]:
     """``(file, line)`` for the ``devices`` controller that together mean what ``rules`` mean.
 
     The kernel keeps one default and a flat list of exceptions to it, so the rules are worked out
-    here. Raises :class:`SpecError` when they can't be put that way (a rule that takes back a part
+    here. Raises :class:`SpecError` when they can't be put that way (a rule that reverts a part
     of a wider exception).
     """
     default = False
@@ -139,7 +139,7 @@ def _take_back(
         ):
             raise SpecError(
                 "linux.resources.devices",
-                f"the rule for {kind} {_text(major)}:{_text(minor)} takes back a part of the one "
+                f"the rule for {kind} {_text(major)}:{_text(minor)} reverts a part of the one "
                 f"for {kind} {_text(other[1])}:{_text(other[2])}, which cgroup v1 can't do",
             )
 

@@ -27,7 +27,7 @@ class Step:
 
 
 def encode(steps: Iterable[Step], *, more: bool = False) -> bytes:
-    """Return the plan as bytes, or a part of it behind which there is ``more``.
+    """Return the plan as bytes, or a part of it, which ``more`` follows.
 
     A field that doesn't fit its signature is a programming error.
     """
@@ -58,7 +58,7 @@ def os_text(data: bytes) -> str:
 
 
 def record(step: Step) -> bytes:
-    """Return one step as it stands in a plan."""
+    """Return one step as it is in a plan."""
     number, signature = OPS[step.op]
     if len(signature) != len(step.fields):
         raise TypeError(f"{step!r}: {len(signature)} fields expected")
@@ -77,7 +77,7 @@ def field(kind: str, value: Field) -> bytes:
     if isinstance(value, list) and kind in "SU":
         inner = kind.lower()
         return _u32(len(value)) + b"".join(field(inner, item) for item in value)
-    raise TypeError(f"{value!r} is no {kind}")
+    raise TypeError(f"{value!r} is not of kind {kind}")
 
 
 def _string(value: str) -> bytes:

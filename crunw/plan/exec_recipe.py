@@ -34,8 +34,8 @@ def recipe(
 ) -> bytes:
     """Return the recipe made of a plan by :func:`crunw.plan.exec.exec_plan`.
 
-    ``before``, ``after``: what :func:`around_arguments` tells of a process file. ``module``: the
-    absolute path that the arguments begin with; ``identity``: what tells that its file is the same
+    ``before``, ``after``: what :func:`around_arguments` finds in a process file. ``module``: the
+    absolute path that the arguments begin with; ``identity``: what shows that its file is the same
     (device, inode, size, when content and anything was changed in ns).
     """
     pieces = [b""]
@@ -68,7 +68,7 @@ def recipe(
 
 def around_arguments(text: bytes) -> tuple[bytes, bytes]:
     """The text of a process file before and after the value of its "args"; empty where that can't
-    be told for sure: it must be the one member of that name, at the top, without white space.
+    be seen for sure: it must be the one member of that name, at the top, without white space.
     """
     before, name, rest = text.partition(b'"args":')
     end = rest.find(b"]") + 1

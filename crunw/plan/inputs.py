@@ -1,7 +1,7 @@
 """What a plan depends on besides the specification: facts that ``crunw.lifecycle`` has found.
 
 Each part is created once, when all of it is known, and stays as it is: its attributes are
-``Final``. Descriptors are numbers that ``crunw-init`` inherits; -1 stands for none.
+``Final``. Descriptors are numbers that ``crunw-init`` inherits; -1 means none.
 """
 
 from __future__ import annotations

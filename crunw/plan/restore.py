@@ -42,7 +42,8 @@ def mount_point_plan(spec: Spec, target: Target, cgroup: CgroupView) -> list[Ste
     """Return the steps that create what of the mounts' targets is missing in the root filesystem.
 
     They mount the container's mounts, in a namespace that ends with the plan, because one target
-    may lie in another mount; an empty tmpfs stands for a file system whose content CRIU restores.
+    can be in another mount; an empty tmpfs takes the place of a file system whose content CRIU
+    restores.
     """
     steps = _own_root(target)
     for step in mount_steps(spec, target, cgroup):

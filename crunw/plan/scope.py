@@ -1,6 +1,6 @@
 """Limits as properties of a systemd scope (systemd.resource-control(5)).
 
-What systemd knows of a limit it writes to the cgroup again whenever it likes, so it must be told of
+What systemd knows of a limit it writes to the cgroup again whenever it likes, so it must know
 all that it has a property for. They are made out of the same :class:`Write` that
 :mod:`crunw.effects.cgroups` performs afterwards, which covers the rest: the files decide.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 INFINITY = 2**64 - 1
 _QUOTA_STEP = 10_000  # µs per second: systemd takes the quota in whole per cents
 
-# Number of bytes, tasks or a weight; "max" and -1 are no limit.
+# Number of bytes, tasks or a weight; "max" and -1 mean no limit.
 _NUMBERS = {
     "memory.max": "MemoryMax",
     "memory.high": "MemoryHigh",

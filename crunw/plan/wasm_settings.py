@@ -20,7 +20,7 @@ class Preopen:
 
 
 class Settings:
-    """What holds for one program. 0 and ``""`` stand for "not limited", "not asked for"."""
+    """What holds for one program. 0 and ``""`` mean "not limited", "not asked for"."""
 
     __slots__ = (
         "counters",

@@ -17,7 +17,7 @@ from crunw.setup.finding import BROKEN, INFO, OK, WARNING, Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    # The files of an engine, how one is read, where the runtimes stand in it, what is loaded.
+    # The files of an engine, how one is read, where the runtimes are in it, what is loaded.
     _Ways = tuple[
         Callable[[str], list[str]],
         Callable[[str], dict[str, Any]],
@@ -149,7 +149,7 @@ def _crio() -> str:
 
 
 def _containerd() -> str:
-    """What containerd makes of its files; it is told nothing while it runs."""
+    """What containerd makes of its files; a running one is not asked."""
     settings = _settings("containerd", "config", "dump")
     for place in _CONTAINERD:
         if runtime := tomltext.lookup(settings, (*place, "crunw")):

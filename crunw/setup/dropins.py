@@ -189,7 +189,7 @@ def _podman_version() -> int:
     return int(found[1]) if found else 5
 
 
-# The files that set the default runtime, in the engine's order, and where it stands in them.
+# The files that set the default runtime, in the engine's order, and its place in them.
 LATER_DEFAULT = {
     "crio": (crio_files, _CRIO_DEFAULT),
     "podman": (podman_files, _PODMAN_DEFAULT),

@@ -28,7 +28,7 @@ DRAIN = {
 
 
 def warnings(engine: str, etc: str, *, default: bool) -> list[tuple[str, str]]:
-    """The files that keep the engine from doing as it is told now, and why."""
+    """The files that keep the engine from doing as its settings say now, and why."""
     found = []
     if default and engine in LATER_DEFAULT and (path := later_default(engine, etc)):
         found.append((path, "is read later and sets another default runtime (remove that line)"))

@@ -170,12 +170,12 @@ def _run(artefact: str) -> int:
 
 
 def caches() -> list[Finding]:
-    """The caches' directories that can't be used, by the rule of those who read them."""
+    """The caches' directories that can't be used, by the rule of their readers."""
     return [*_notes(), *_caches()]
 
 
 def _notes() -> list[Finding]:
-    """Where notes about modules can't be written, which nobody else tells of."""
+    """Where notes about modules can't be written, which nothing else reports."""
     from crunw.aot import places
 
     kind, name = "verified", "doctor"
@@ -209,7 +209,7 @@ def systemd(root: str = "") -> Finding:
 
 
 def criu() -> Finding:
-    """The program behind ``checkpoint`` and ``restore``."""
+    """The program for ``checkpoint`` and ``restore``."""
     path = shutil.which("criu")
     if not path:
         advice = "apt install criu, if containers are to be checkpointed"

@@ -1,6 +1,6 @@
 """Running containers that a change of an engine's configuration would orphan.
 
-CRI-O and podman leave a ``conmon`` with each container; its command line says who started it and
+CRI-O and podman leave a ``conmon`` with each container; its command line says what started it and
 with which runtime (conmon(8)).
 """
 

@@ -32,7 +32,7 @@ def config_path(bundle: str, name: str) -> str:
 def load(bundle: str, name: str = "config.json", *, warn: bool = False) -> Spec:
     """The checked ``config.json`` of the bundle directory, or another file. Raises SpecError.
 
-    ``warn``: tell of what is taken though the specification does not allow it.
+    ``warn``: warn of what is accepted though the specification does not allow it.
     """
     if not is_directory(bundle):
         problem = "is not a directory" if exists(bundle) else "no such bundle directory"
@@ -94,7 +94,7 @@ def load_resources(path: str) -> Resources:
 
 
 def checked_resources(resources: Any) -> Resources:
-    """Check a decoded ``linux.resources`` that stands alone, in place.
+    """Check a decoded ``linux.resources`` on its own, in place.
 
     Raises SpecError; fields are named as in config.json (``linux.resources.memory.limit``).
     """

@@ -1,4 +1,4 @@
-"""What a checked specification says, where that stands in more than one field. Pure."""
+"""What a checked specification says in more than one field. Pure."""
 
 from __future__ import annotations
 

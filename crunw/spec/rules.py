@@ -210,7 +210,7 @@ def _mount(mount: Mount, field: str) -> None:
 def sysctl_path(key: str) -> str:
     """The path below /proc/sys of a sysctl, as sysctl(8) reads its name.
 
-    The separator is whichever of ``.`` and ``/`` comes first; the other one then stands for a ``.``
+    The separator is whichever of ``.`` and ``/`` comes first; the other one then means a ``.``
     in a file name: ``net.ipv4.conf.eth0/1.forwarding`` is ``net/ipv4/conf/eth0.1/forwarding``.
     """
     dot, slash = key.find("."), key.find("/")

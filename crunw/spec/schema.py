@@ -242,7 +242,7 @@ RESOURCES = (
                 {
                     "allow": BOOL,
                     "type": ("enum", "device type", ("a", "c", "b", "")),
-                    # -1 stands for all, as an absent one does.
+                    # -1 means all, as an absent one does.
                     "major": ("int", -1, 0xFFF),
                     "minor": ("int", -1, 0xFFFFF),
                     "access": ("access",),

@@ -160,7 +160,7 @@ static bool allow(int rules, const char *path, uint64_t rights) {
 }
 
 /* Of the file system leave the working directory alone, where LLVM writes and reads what it wrote,
- * and what tells it the processor's name on some machines. A kernel without Landlock (landlock(7),
+ * and what gives it the processor's name on some machines. A kernel without Landlock (landlock(7),
  * Linux 5.13) leaves what the user may reach. */
 static int confine_files(const struct job *job, struct engine_error *error) {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -191,7 +191,7 @@ static int become_nobody(struct engine_error *error) {
 }
 
 static int set_limit(__rlimit_resource_t resource, rlim_t value, struct engine_error *error) {
-    /* A process is told of the soft limit of its time, and ended at the hard one. */
+    /* A process gets a signal at the soft limit of its time, and is ended at the hard one. */
     const struct rlimit limit = {value, value + (resource == RLIMIT_CPU ? CPU_SECONDS_SPARE : 0)};
 #ifdef __SANITIZE_ADDRESS__
     if (resource == RLIMIT_AS) /* its shadow memory takes terabytes of addresses */
@@ -329,7 +329,7 @@ static int enter_directory(struct job *job, struct engine_error *error) {
 }
 
 /* Where the library can't compile exceptions, it ends the process, at any level: small modules of
- * its own tell that in a process apart. It is made while that is allowed, before the module is
+ * its own say that in a process apart. It is made while that is allowed, before the module is
  * looked at, and waits to be asked; at end of file nobody asks. */
 static int start_checker(struct job *job, struct engine *engine, struct engine_error *error) {
     int ends[2];
@@ -384,7 +384,7 @@ static int check_exceptions(const struct job *job, const struct engine *engine,
     return -1;
 }
 
-/* What can't be run is not compiled, and what can't be used as code is no result. */
+/* What can't be run is not compiled, and what can't be used as code is not a result. */
 static int compile(const struct job *job, struct engine *engine, struct engine_error *error) {
     if (engine_check_runnable(engine, job->module, &job->options, job->any_import, error) != 0 ||
         check_exceptions(job, engine, error) != 0 ||

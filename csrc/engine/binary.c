@@ -196,7 +196,7 @@ static const struct {
     {"<", 1, "HTML or XML: a page in place of a download?"},
 };
 
-/* Refuses what is no WebAssembly with a sentence that says what it is. */
+/* Refuses what is not WebAssembly with a sentence that says what it is. */
 static int check_header(struct binary *binary, struct engine_error *error) {
     if (!binary->bytes)
         return engine_fail(error, "the file is empty, not a WebAssembly module");

@@ -36,7 +36,7 @@ struct binary {
     struct outline outline;
 };
 
-/* binary.c: read and check the outer structure; refuse what is no core module. */
+/* binary.c: read and check the outer structure; refuse what is not a core module. */
 int binary_read(struct binary *binary, int fd, struct engine_error *error);
 /* Components, too. */
 int binary_read_any(struct binary *binary, int fd, struct engine_error *error);

@@ -118,7 +118,7 @@ int engine_prepare(struct engine_module *module, const struct engine_program *pr
 /* What is executed wrongly of a prepared module, which options.insist_exceptions has let pass; "":
  * nothing. A notice for its user. */
 const char *engine_module_doubt(const struct engine_module *module);
-/* The descriptor behind a prepared module's preopen number `index`, or -1 after the last. They
+/* The descriptor of a prepared module's preopen number `index`, or -1 after the last. They
  * ascend; with 0, 1 and 2 they are all that the module needs. */
 int engine_module_descriptor(const struct engine_module *module, uint32_t index);
 /* Runs a prepared module to its end, once. 0: it ended by itself, `status` is what it gave to
@@ -145,7 +145,7 @@ struct engine_compile_options {
 int engine_check_runnable(struct engine *engine, int fd,
                           const struct engine_compile_options *options, bool any_import,
                           struct engine_error *error);
-/* What the module in `fd` does with exceptions, a set; 0: nothing, or it is no module. */
+/* What the module in `fd` does with exceptions, a set; 0: nothing, or it is not a module. */
 uint32_t engine_used_exceptions(int fd);
 /* Whether code of such a set can be compiled, and is right; `output` is written to for it. Where it
  * can't be, the library may end the process. */

@@ -76,7 +76,7 @@ int run_memory_policy(struct init *init, struct step *step) {
     unsigned long *nodes = mask_words(&init->error, step, &bits);
     if (nodes == NULL)
         return -1;
-    /* The kernel takes one bit less than it is told. */
+    /* The kernel takes one bit less than it is given. */
     long result = syscall(SYS_set_mempolicy, mode, bits == 0 ? NULL : nodes, bits + (bits != 0));
     if (result < 0)
         error_errno(&init->error, "set_mempolicy", "");

@@ -61,7 +61,7 @@ static int set_size(struct error *error, int slave, uint64_t columns, uint64_t r
     return sys_ioctl(error, slave, TIOCSWINSZ, &size, CONSOLE);
 }
 
-/* The path of the console may be no link: it is bound over (CVE-2025-52565). */
+/* The path of the console must not be a link: it is bound over (CVE-2025-52565). */
 static int bind_console(struct init *init, int slave) {
     struct error *error = &init->error;
     int target = path_make(init, CONSOLE, S_IFREG, RESOLVE_NO_SYMLINKS);

@@ -206,13 +206,13 @@ static const struct rule rules[] = {
     {__NR_socket, 0, EXACTLY, AF_UNIX},
     {__NR_socket, 0, EXACTLY, AF_INET},
     {__NR_socket, 0, EXACTLY, AF_INET6},
-    /* the container's own filter comes behind */
+    /* the container's own filter comes after */
     {__NR_seccomp, 0, EXACTLY, SECCOMP_SET_MODE_FILTER},
 };
 
 #define RULES (sizeof rules / sizeof *rules)
 #define CALLS (sizeof allowed / sizeof *allowed)
-/* At worst each number stands alone; a range takes a test and an answer, a rule four instructions.
+/* At worst each number is on its own; a range takes a test and an answer, a rule four instructions.
  */
 #define RANGES_MAX (2 * (CALLS + RULES + 1) + 2)
 #define FILTER_MAX (2 * RANGES_MAX + 5 * RULES + 4)

@@ -89,7 +89,7 @@ struct init {
     int root_fd;         /* ROOTFS: paths are resolved below it; after PIVOT_ROOT that is "/" */
     int proc_fd;         /* /proc of the host, O_PATH; closed, as root_fd, by PROCESS */
     int time_offsets_fd; /* until FORK: the file of TIME_OFFSETS; -1: none */
-    bool debug;          /* DEBUG: tell how long each step takes */
+    bool debug;          /* DEBUG: report how long each step takes */
     unsigned close_from; /* CLOSE_FROM: what was inherited is below, what is opened here above */
     int library_root_fd; /* the host's root, read-only, until all libraries are loaded; -1: none */
     int host_root_fd;    /* and then these are open, too */
@@ -136,7 +136,7 @@ int report_pid(struct init *init, pid_t pid);
 /* A report without fields, then wait for the answer. Exits when the runtime is gone. */
 int report_and_wait(struct init *init, enum plan_report type);
 /* REPORT_NOTICE: `what` works, but worse than the plan asks for; the rest says why, and ends with
- * what can be done about it, in parentheses. Any step may tell, also after READY. */
+ * what can be done about it, in parentheses. Any step may report, also after READY. */
 void report_notice(struct init *init, enum plan_notice level, const char *what, const char *format,
                    ...) __attribute__((format(printf, 4, 5)));
 /* REPORT_ERROR with init->error: on started_fd once there is one, else on report_fd. `step` is NULL

@@ -20,7 +20,7 @@
 #include "sys.h"
 
 #ifdef __SANITIZE_ADDRESS__
-/* Memory lives until exec: what is still held at an early end is no leak. */
+/* Memory lives until exec: what is still held at an early end is not a leak. */
 __attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void) { return "detect_leaks=0"; }
 #endif
@@ -128,7 +128,7 @@ int run_debug(struct init *init, UNUSED struct step *step) {
     return 0;
 }
 
-/* run_step; with DEBUG what it took is told. */
+/* run_step; with DEBUG its duration is reported. */
 static int run_timed_step(struct init *init, struct step *step) {
     struct timespec begin;
     struct timespec end;
@@ -195,7 +195,7 @@ static int fill_standard_descriptors(struct error *error) {
     return 0;
 }
 
-/* Whatever the runtime or who called it has blocked or ignored is no affair of the container's. */
+/* Whatever the runtime or its caller has blocked or ignored is not the container's affair. */
 static void reset_signals(void) {
     sigset_t none;
     for (int number = 1; number < NSIG; number++)

@@ -126,7 +126,7 @@ int run_time_offsets(struct init *init, struct step *step) {
                          TIME_OFFSETS);
 }
 
-/* The pid of this process as the runtime sees it: its procfs tells. */
+/* The pid of this process as the runtime sees it: its procfs says it. */
 static pid_t own_pid(struct init *init) {
     char text[16];
     if (sys_readlinkat(&init->error, init->proc_fd, "self", text, sizeof text) < 0)

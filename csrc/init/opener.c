@@ -105,7 +105,7 @@ static int serve_step(struct error *error, struct step *step, bool in_running) {
     return serve_tree(error, step, in_running);
 }
 
-/* The parent of a process, by proc_pid_stat(5); 0 where that can't be told. */
+/* The parent of a process, by proc_pid_stat(5); 0 where that isn't known. */
 static pid_t parent_of(pid_t pid) {
     struct error unheard;
     char path[32];

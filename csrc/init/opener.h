@@ -2,7 +2,7 @@
  *
  * A process in a user namespace is not the host's root any more: directories that only root may
  * enter (bundles, volumes, storage) are closed to it, and it may not map the ids of the host's file
- * systems. So OPENER leaves a process behind that stays who the runtime is. It joins the mount
+ * systems. So OPENER leaves a process that keeps the runtime's credentials. It joins the mount
  * namespace of the container, so that what it opens belongs there, with all that the kernel has
  * locked, unless the container runs already and has left the host's files.
  *

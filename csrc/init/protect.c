@@ -61,7 +61,7 @@ static int copy_sealed(struct error *error, int program, int copy) {
     return fcntl(copy, F_ADD_SEALS, SEALS) < 0 ? error_errno(error, "fcntl(F_ADD_SEALS)", SELF) : 0;
 }
 
-/* What an unprivileged caller, who may not clone mounts, can do. */
+/* What an unprivileged caller, which may not clone mounts, can do. */
 static int sealed_copy(struct error *error, int program) {
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     int copy = memfd_create("crunw-init", flags | MFD_EXEC);

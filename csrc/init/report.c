@@ -94,12 +94,12 @@ int report_and_wait(struct init *init, enum plan_report type) {
     ssize_t got = sys_read(&init->error, init->answer_fd, &answer, 1, "answer");
     if (got < 0)
         return -1;
-    if (got == 0) /* the runtime is gone: there is no one to tell */
+    if (got == 0) /* the runtime is gone: nobody reads reports */
         _exit(EXIT_FAILURE);
     return 0;
 }
 
-/* Where errors and notices go: to `create`, or to `start`; -1: there is no one to tell. */
+/* Where errors and notices go: to `create`, or to `start`; -1: nobody reads them. */
 static int listener(const struct init *init) {
     return init->started_fd >= 0 ? init->started_fd : init->report_fd;
 }
@@ -117,7 +117,7 @@ void report_notice(struct init *init, enum plan_notice level, const char *what, 
     va_end(arguments);
     snprintf(subject, sizeof subject, "%s", what);
     struct record record;
-    struct error unheard; /* who does not listen has ended: the next wait for it sees that */
+    struct error unheard; /* a reader that does not listen has ended: the next wait for it sees that */
     begin(&record, REPORT_NOTICE);
     put_u64(&record, level);
     put_string(&record, subject);

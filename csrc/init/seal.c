@@ -57,7 +57,7 @@ static int capset_all(struct error *error, const struct capabilities *want) {
     return syscall(SYS_capset, &header, data) < 0 ? error_errno(error, "capset", "") : 0;
 }
 
-/* A set that the kernel tells one capability at a time: the mask of those for which prctl(option,
+/* A set that the kernel gives one capability at a time: the mask of those for which prctl(option,
  * second, capability) says 1. It says EINVAL past the last one that it knows, and to nothing else.
  */
 static int read_set(struct error *error, const char *operation, bool ambient, uint64_t *set) {
@@ -195,7 +195,7 @@ static int as_executed(struct error *error, struct capabilities *sets, uint64_t 
     return 0;
 }
 
-/* Ask the kernel who this process has become. */
+/* Ask the kernel for the credentials that this process has now. */
 static int verify(struct error *error, uid_t uid, gid_t gid, const struct capabilities *want) {
     struct capabilities left = {0};
     uid_t uids[3];

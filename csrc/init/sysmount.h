@@ -10,7 +10,7 @@
 int sys_fstatfs(struct error *error, int descriptor, struct statfs *status, const char *name);
 int sys_fstatat(struct error *error, int directory, const char *path, struct stat *status,
                 int flags);
-/* At most `size` bytes from where `from` stands; the number of bytes, 0 at the end of the file. */
+/* At most `size` bytes from the offset of `from`; the number of bytes, 0 at the end of the file. */
 ssize_t sys_sendfile(struct error *error, int to, int from, size_t size, const char *name);
 int sys_ioctl(struct error *error, int descriptor, unsigned long request, void *argument,
               const char *name);

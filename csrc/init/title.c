@@ -5,7 +5,7 @@
 
 #include "init.h"
 
-/* The memory of our own arguments and of the environment behind them, of which this program makes
+/* The memory of our own arguments and of the environment after them, of which this program makes
  * no other use; the kernel shows it as /proc/PID/cmdline. The runtime gives an environment of some
  * length for this. */
 static struct {
@@ -14,7 +14,7 @@ static struct {
     char *end;
 } room;
 
-static char *behind(char *end, char **strings) {
+static char *end_of(char *end, char **strings) {
     for (; *strings != NULL && *strings == end; strings++)
         end = *strings + strlen(*strings) + 1;
     return end;
@@ -22,11 +22,11 @@ static char *behind(char *end, char **strings) {
 
 void title_prepare(char **argv) {
     room.start = argv[0];
-    room.arguments_end = behind(argv[0], argv);
-    room.end = behind(room.arguments_end, environ);
+    room.arguments_end = end_of(argv[0], argv);
+    room.end = end_of(room.arguments_end, environ);
 }
 
-/* A last byte of the arguments that is not NUL tells the kernel that the text goes on to the first
+/* A last byte of the arguments that is not NUL makes the kernel read on: the text goes on to the first
  * NUL, also into the environment: blanks where the title is shorter. */
 void title_set(strings words) {
     size_t size = (size_t)(room.end - room.start);

@@ -22,7 +22,7 @@ static bool is_one_of(const char *word, size_t length, const char *const *list) 
     return false;
 }
 
-/* Whether `word` is the option `name`, with or without a value behind "=". */
+/* Whether `word` is the option `name`, with or without a value after "=". */
 static bool is_option(const char *word, size_t length, const char *name) {
     return strlen(name) == length && memcmp(word, name, length) == 0;
 }

@@ -1,6 +1,6 @@
 """What the launcher has the interpreter run, compiled: ``python -I -S boot.bin [INIT] ARGUMENT…``.
 
-INIT tells of a ``crunw-init`` that the launcher has started (``spawn.c``).
+INIT describes a ``crunw-init`` that the launcher has started (``spawn.c``).
 
 The package's modules come from files of compiled code beside this one (``freeze.py`` writes them)
 instead of one file each: finding, opening and checking sixty files costs as much as running them.

@@ -39,7 +39,7 @@ __attribute__((noreturn)) static void run_python(const struct installation *inst
         interpreter, strerror(errno));
 }
 
-/* Creates the log, which is empty where there is nothing to tell; false: Python is to see to it. */
+/* Creates the log, which is empty where there is nothing to report; false: Python is to see to it. */
 static bool create_log(const char *path) {
     if (path == NULL)
         return true;
@@ -98,7 +98,7 @@ int main(int argc, char **argv) {
         /* The caller's global options, then the internal verb that prints the reports. */
         snprintf(number, sizeof(number), "%d", report);
         argv[command.verb_index] = report_verb;
-        argv[command.verb_index + 2] = number; /* behind the id: where the list ends */
+        argv[command.verb_index + 2] = number; /* after the id: where the list ends */
         argc = command.verb_index + 3;
     }
     run_python(&installation, creates, argc > 1 ? argc - 1 : 0, argv + 1);

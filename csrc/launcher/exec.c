@@ -2,7 +2,7 @@
  * [--env N=V]…
  * [--cwd DIR] ID COMMAND…`, or `exec --process FILE ID` with a file that differs from an earlier
  * one in its "args" alone, either with --pid-file and --detach. The plan is what Python made and
- * left behind in a file of the state directory (crunw/plan/exec_recipe.py) when it ran the first
+ * left in a file of the state directory (crunw/plan/exec_recipe.py) when it ran the first
  * one; what differs from call to call is put in here. Whatever is not this case, or fails before
  * the program runs, is Python's to do from the beginning: nothing has happened by then that can't
  * happen again. */
@@ -27,7 +27,7 @@
 #define MAX_PROCESS_BYTES (256 << 10)
 #define DEFAULT_PATH "/bin:/usr/bin" /* execvp(3) */
 
-/* The file "exec", or "exec.process" with what stands before and after the value of "args" in the
+/* The file "exec", or "exec.process" with what is before and after the value of "args" in the
  * process file:
  *
  *   4 bytes "CRWX" | u32 version | u32 plan version | u flags | u namespaces to enter
@@ -156,7 +156,7 @@ static bool parse_recipe(struct recipe *recipe, int directory, const char *name,
     return reader.left == 0;
 }
 
-/* A character behind a backslash: of Go's escapes those that text has; -1: another. */
+/* A character after a backslash: of Go's escapes those that text has; -1: another. */
 static int unescape(struct reader *reader) {
     static const struct {
         const char *escape;
@@ -179,7 +179,7 @@ static bool take_character(struct reader *reader, char wanted) {
     return take(reader, &found, 1) && found == wanted;
 }
 
-/* A JSON string of plain ASCII, written to `*text` with a NUL behind it; `*text` is moved on. */
+/* A JSON string of plain ASCII, written to `*text` with a NUL after it; `*text` is moved on. */
 static bool take_json_string(struct reader *reader, char **text) {
     char found = '\0';
     if (!take_character(reader, '"'))
@@ -196,7 +196,7 @@ static bool take_json_string(struct reader *reader, char **text) {
 
 /* `["…","…"]` to the end, as Go writes it: nothing but strings, no white space. */
 static bool parse_arguments(struct reader reader, struct exec *exec) {
-    char *decoded = malloc(reader.left + 1); /* it is no longer than that */
+    char *decoded = malloc(reader.left + 1); /* it is at most as long as that */
     char *text = decoded;
     const char **words = calloc(reader.left + 1, sizeof *words);
     size_t count = 0;
@@ -444,8 +444,8 @@ static pid_t follow(struct spawned *init, const char *pid_file) {
     pid = le64toh(pid);
     /* End of file: the descriptor was closed by exec. Else it is an error, and a crunw-init that
      * has ended, or ends for lack of an answer. */
-    bool told = ready && (pid_file == NULL || write_pid_file(pid_file, (pid_t)pid));
-    bool runs = told && write(init->answer, "g", 1) == 1 &&
+    bool announced = ready && (pid_file == NULL || write_pid_file(pid_file, (pid_t)pid));
+    bool runs = announced && write(init->answer, "g", 1) == 1 &&
                 TEMP_FAILURE_RETRY(read(init->report, &head, 1)) == 0;
     close(init->answer);
     close(init->report);

@@ -56,7 +56,7 @@ class Package:
         return [(name, *self._described(name), codes[name]) for name in names]
 
     def order(self, name: str, done: list[str] | None = None) -> list[str]:
-        """Return ``name`` behind everything of the package that it imports when it is imported."""
+        """Return ``name`` after everything of the package that it imports when it is imported."""
         done = [] if done is None else done
         parent = name.rpartition(".")[0]
         for wanted in [parent, *self._imports(name)]:

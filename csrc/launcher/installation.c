@@ -50,7 +50,7 @@ void set_path(char path[static PATH_MAX], const char *format, ...) {
     }
 }
 
-/* Cuts a path's last component off; "" stands for the root directory. */
+/* Cuts a path's last component off; "" is the root directory. */
 static void cut(char *path) {
     char *slash = strrchr(path, '/');
     if (slash != NULL) {
@@ -124,7 +124,7 @@ void find_installation(struct installation *installation, char **argv) {
         if (!look_below(installation, prefixes[i])) {
             continue;
         }
-        if (!is_known) { /* which of them this is can't be told */
+        if (!is_known) { /* which of them this is isn't known */
             return;
         }
         forward(prefixes[i], argv);

@@ -94,7 +94,7 @@ bool write_all(int descriptor, const char *data, size_t size);
 /* Starts `program`, with the descriptor `inherited` (-1: none). spawn.c */
 bool spawn(const char *program, const char *stub, int inherited, struct spawned *init);
 
-/* Starts `program`, crunw-init, for Python; false: there is none. `word` tells Python: its pid and
+/* Starts `program`, crunw-init, for Python; false: there is none. `word` is for Python: its pid and
  * this side's descriptors, for the plan, the reports and the answers. `stub`: of LLVM, where the
  * engine will be needed; NULL: it will not. */
 #define SPAWN_WORD "crunw-init="

@@ -79,7 +79,7 @@ bool record_read(struct record *record, int directory) {
            take_string(&cursor, &record->thawed) && take_string(&cursor, &record->directories);
 }
 
-/* The field of /proc/PID/stat with this number (from 1), which must be behind the name's ")". */
+/* The field of /proc/PID/stat with this number (from 1), which must be after the name's ")". */
 static char *stat_field(char *stat, int number) {
     char *field = strrchr(stat, ')');
     for (int at = 2; field != NULL && at < number; at++)

@@ -17,7 +17,7 @@
 #include "../plan.h"
 #include "launcher.h"
 
-/* Everything that a state directory holds; the lock goes last: who waits for it finds it gone. */
+/* Everything that a state directory holds; the lock goes last: a process that waits for it finds it gone. */
 static const char *const files[] = {STATE_FILES};
 
 static bool exists(int directory, const char *name) {
@@ -184,7 +184,7 @@ bool verb_start(const struct command *command, int directory, int *status, int *
     if (started < 0 || go < 0 || kept < 0 || fcntl(started, F_SETFL, 0) < 0 ||
         unlinkat(directory, STATE_START, 0) < 0)
         return false;
-    /* From here on Python can't do it in this one's place, but tell what has failed. */
+    /* From here on Python can't do it in this one's place, but it can report what has failed. */
     signal(SIGPIPE, SIG_IGN);
     off_t reported = let_go(go, started, kept) ? lseek(kept, 0, SEEK_CUR) : -1;
     if (reported < 0 || lseek(kept, 0, SEEK_SET) < 0) {

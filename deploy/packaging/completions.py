@@ -37,7 +37,7 @@ def files(program: Verb, verbs: list[Verb]) -> dict[str, str]:
 
 
 def _filled(name: str, tables: dict[str, Iterable[str]]) -> str:
-    """A script, in which each line ``@NAME@`` stands for lines as much indented."""
+    """A script, in which each line ``@NAME@`` is replaced by lines as much indented."""
     lines = []
     for line in (_SCRIPTS / name).read_text(encoding="utf-8").splitlines():
         word = line.strip()
@@ -84,7 +84,7 @@ def _quoted(text: str) -> str:
 
 def _bash(program: Verb, verbs: list[Verb]) -> dict[str, Iterable[str]]:
     exact: dict[str, list[str]] = {"=" + " ".join(verb.name for verb in verbs): [":1", "help:1"]}
-    later: dict[str, list[str]] = {}  # of the arguments behind those that have a number
+    later: dict[str, list[str]] = {}  # of the arguments after those that have a number
     for verb in (program, *verbs):
         for option in verb.options:
             if kind := _option_kind(option):

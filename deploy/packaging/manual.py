@@ -34,8 +34,11 @@ _STATE = (
 # Path: what it is, and the verbs that have to do with it.
 _FILES = {
     "config.json": ("the container, in its bundle's directory", "create run restore plan spec"),
-    "checkpoint": ("the images of a container, unless told by --image-path", "checkpoint restore"),
-    "/run/crunw": ("the containers' states, unless told by --root", _STATE),
+    "checkpoint": (
+        "the images of a container, unless --image-path names another directory",
+        "checkpoint restore",
+    ),
+    "/run/crunw": ("the containers' states, unless --root names another directory", _STATE),
     "$XDG_RUNTIME_DIR/crunw": ("the same of an ordinary user", _STATE),
     "/etc/crunw/crunw.toml": ("the node's settings", "create run exec cache doctor"),
     "/var/cache/crunw": ("compiled modules and seccomp filters", "create run exec cache doctor"),
@@ -45,7 +48,7 @@ _FILES = {
     ),
 }
 
-_SUCCESS = [("0", "Success."), ("1", "An error, told in one line on standard error.")]
+_SUCCESS = [("0", "Success."), ("1", "An error, in one line on standard error.")]
 _STATUS = {
     "run": [
         ("0", "With --detach: the program has been started."),
@@ -59,7 +62,7 @@ _STATUS = {
         ("N", "The program has ended with this status."),
         ("128 + N", "Signal N has ended it."),
     ],
-    "doctor": [("0", "Nothing is broken."), ("1", "Something is broken, or can't be told.")],
+    "doctor": [("0", "Nothing is broken."), ("1", "Something is broken, or could not be checked.")],
     "cache": [("0", "Success."), ("1", "An error, or an entry that verify has found damaged.")],
     "compile": [("0", "Success."), ("1", "A module could not be compiled.")],
 }
@@ -111,7 +114,7 @@ def _verb_page(verb: Verb, verbs: list[str], version: str) -> str:
     ]
     related = {name for group in _GROUPS if verb.name in group for name in group if name in verbs}
     others = [f"crunw-{name}(1)" for name in sorted(related - {verb.name})]
-    general = "crunw(1) tells of the options that stand before the verb."
+    general = "crunw(1) describes the options before the verb."
     sections = [
         ("DESCRIPTION", _text(verb.about)),
         ("OPTIONS", f"{_options(verb.options)}\n.PP\n{_text(general)}"),
@@ -189,6 +192,6 @@ def _bold(text: str) -> str:
 
 
 def _roff(text: str) -> str:
-    """Plain text as roff has it; what stands between backquotes is bold."""
+    """Plain text as roff has it; what is between backquotes is bold."""
     text = re.sub("`([^`]*)`", r"\\fB\1\\fR", text.translate(_ESCAPES))
     return "\n".join(f"\\&{line}" if line.startswith(".") else line for line in text.split("\n"))

@@ -1,4 +1,4 @@
-"""What ``crunw VERB --help`` tells, as the generators of documents read it."""
+"""What ``crunw VERB --help`` says, as the generators of documents read it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Verb(NamedTuple):
-    """``name`` is "" for the program itself; ``usage`` is what stands behind the name.
+    """``name`` is "" for the program itself; ``usage`` is what follows the name.
 
     ``interspersed``: options may follow arguments.
     """
@@ -22,6 +22,6 @@ class Verb(NamedTuple):
     interspersed: bool = False
 
     def arguments(self) -> list[str]:
-        """The words of the usage that are no options: ``ID``, ``add|remove``, ``MODULE…``."""
+        """The words of the usage that are not options: ``ID``, ``add|remove``, ``MODULE…``."""
         words = (word.strip("[]") for word in self.usage.split())
         return [word for word in words if not word.startswith(("OPTION", "--"))]

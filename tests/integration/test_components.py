@@ -114,7 +114,7 @@ def test_without_wasmtime(crunw, component):
 def test_no_program(crunw, wasm_bundle):
     error = crunw.run(wasm_bundle("component")).error()
     assert error == (
-        "load /component.wasm: the component exports no wasi:cli/run: it is no program"
+        "load /component.wasm: the component exports no wasi:cli/run: it is not a program"
     )
 
 

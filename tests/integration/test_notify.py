@@ -176,7 +176,7 @@ def test_a_manager_that_is_gone_is_told_of(
     result = crunw.run(made, "--detach", env=environment)
     assert result.status == 0
     assert result.err == (
-        f"crunw: warning: NOTIFY_SOCKET: {tmp_path}/missing can't be told that the container is "
+        f"crunw: warning: NOTIFY_SOCKET: can't report to {tmp_path}/missing that the container is "
         "ready: No such file or directory\n"
     )
 

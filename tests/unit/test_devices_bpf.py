@@ -192,7 +192,7 @@ def test_a_bad_rule_is_named(rule: dict[str, object], field: str) -> None:
 def test_a_part_of_a_wider_rule_can_not_be_taken_back_on_v1() -> None:
     wide = {"allow": True, "type": "c", "major": 7, "access": "rwm"}
     part = {"allow": False, "type": "c", "major": 7, "minor": 1, "access": "r"}
-    with pytest.raises(SpecError, match=r"7:1 takes back a part of the one for c 7:\*"):
+    with pytest.raises(SpecError, match=r"7:1 reverts a part of the one for c 7:\*"):
         v1_writes(rules([wide, part]))  # type: ignore[list-item]
 
 

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.cgroups.group import Cgroup
 
-_NOT_THERE = (ENOENT, ENODEV, EOPNOTSUPP)  # the last where what a file tells of is switched off
+_NOT_THERE = (ENOENT, ENODEV, EOPNOTSUPP)  # the last where what a file counts is switched off
 _UNLIMITED_V1 = 1 << 62  # of memory.limit_in_bytes: the last page below 2^63, or more
 
 

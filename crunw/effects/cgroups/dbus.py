@@ -1,6 +1,6 @@
 """systemd's manager over D-Bus (org.freedesktop.systemd1(5)), by way of jeepney.
 
-jeepney costs some 15 ms to import, which only those pay who ask for the systemd cgroup manager.
+jeepney takes some 15 ms to import: only for a caller that asks for the systemd cgroup manager.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Systemd:
         self._run_job("StartTransientUnit", "ssa(sv)a(sa(sv))", (unit, "replace", properties, []))
 
     def stop(self, unit: str) -> None:
-        """Stop a unit, wait until it is done, and forget that it failed. None there is no error."""
+        """Stop a unit and wait until it has stopped. A missing or failed one is not an error."""
         try:
             self._run_job("StopUnit", "ss", (unit, "replace"))
             self._call("ResetFailedUnit", "s", (unit,))
@@ -158,7 +158,7 @@ def _user_bus() -> str:
 def _authenticated(path: str) -> Any:
     """A socket on which the bus knows who we are, from the socket itself.
 
-    jeepney would tell it our user id, which in a user namespace is another one outside.
+    jeepney would send it our user id, which in a user namespace is another one outside.
     """
     import socket
 

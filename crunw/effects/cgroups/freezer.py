@@ -12,7 +12,7 @@ from crunw.effects.cgroups.files import pauses, put, read
 
 
 def freeze_v2(directory: str, frozen: bool) -> None:
-    """``cgroup.freeze`` is a request; ``cgroup.events`` tells, with POLLPRI, when it is met."""
+    """``cgroup.freeze`` is a request; ``cgroup.events`` reports, with POLLPRI, when it is met."""
     events = posix.open(f"{directory}/cgroup.events", posix.O_RDONLY | posix.O_CLOEXEC)
     try:
         put(f"{directory}/cgroup.freeze", str(int(frozen)))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _UNIFIED = ""  # as layout.UNIFIED, which the verbs that only read a record need not import
 _SIGKILL = 9
-# No limit of processor time, and the share of who has none; cpu.idle first: shares depend on it.
+# No limit of processor time, and the default share; cpu.idle first: shares depend on it.
 _PROCESSOR = (
     ("cpu.idle", "0"),
     ("cpu.shares", "1024"),
@@ -198,7 +198,7 @@ class Cgroup:
         """SIGKILL to every process in the cgroup and below it, also to those just being forked.
 
         Raises :class:`KernelError`. Returns before they have ended. A cgroup that goes meanwhile,
-        as systemd removes an empty one, is no error.
+        as systemd removes an empty one, is not an error.
         """
         try:
             if is_directory(self._main_directory()):
@@ -235,7 +235,7 @@ class Cgroup:
             _kill(pid, number)
 
     def freezer_state(self) -> tuple[str, str]:
-        """The file that tells whether the cgroup is frozen, and what it holds when it is not."""
+        """The file that says whether the cgroup is frozen, and what it holds when it is not."""
         directory = self.directory("freezer")
         if directory == self.unified:
             return f"{directory}/cgroup.freeze", "0"
@@ -260,7 +260,7 @@ class Cgroup:
                 if read(f"{directory}/{name}").strip() != thawed:
                     return directory
                 if directory != unified:
-                    break  # v1: its state tells of those above, too
+                    break  # v1: its state covers those above, too
             except OSError:
                 pass  # not made yet, or no file of the kind
             directory = parent(directory)

@@ -1,4 +1,4 @@
-"""Being told when processes of a cgroup run out of memory."""
+"""Notification when processes of a cgroup run out of memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WatchV1:
         try:
             posix.eventfd_read(self.descriptor)
             posix.pread(self._control, 1, 0)
-        except OSError:  # nothing to read; ENODEV: what is told is that the cgroup is gone
+        except OSError:  # nothing to read; ENODEV: the event is that the cgroup is gone
             return False
         return True
 
@@ -68,7 +68,7 @@ class WatchV2:
 
 
 def killed(group: Cgroup) -> int:
-    """How many of its processes the kernel has killed for lack of memory; 0: that can't be told."""
+    """How many of its processes the kernel has killed for lack of memory; 0: not known."""
     directory = group.directory("memory")
     name = "memory.events" if directory == group.unified else "memory.oom_control"
     try:

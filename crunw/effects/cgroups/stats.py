@@ -1,6 +1,6 @@
 """What a container has used, read from its cgroup: cgroup v1, hybrid and v2.
 
-The members and their names are those of runc's ``events``, so that who reads one reads the other.
+The members and their names are those of runc's ``events``: a program that reads one reads both.
 Times are in ns, sizes in bytes. What a kernel does not count is left out or 0.
 """
 
@@ -31,7 +31,7 @@ _CPUSET_FLAGS = (
     "sched_load_balance",
     "sched_relax_domain_level",
 )
-# Member, file of the BFQ scheduler behind "blkio.bfq.", file that is there with any or "".
+# Member, file of the BFQ scheduler after "blkio.bfq.", file that is there with any or "".
 _BLKIO = (
     (
         "ioServiceBytesRecursive",

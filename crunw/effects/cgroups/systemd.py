@@ -1,6 +1,6 @@
 """A container's cgroup as a transient scope of systemd (org.freedesktop.systemd1(5)).
 
-systemd makes the scope's cgroup around the process that it is told of, and delegates it: what is in
+systemd makes the scope's cgroup around the process that it is given, and delegates it: what is in
 it is ours, and everything but its making and its end is done as without systemd.
 """
 

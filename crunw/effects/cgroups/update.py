@@ -62,7 +62,7 @@ def _refused(group: Cgroup, writes: list[Write]) -> list[tuple[Write, Exception]
 
 
 def _earlier(group: Cgroup, write: Write) -> Write | None:
-    """The write that restores what the file holds now; None where that can't be told."""
+    """The write that restores what the file holds now; None where that isn't known."""
     try:
         value = read(f"{group.directory(write.controller)}/{write.file}")
     except OSError:  # missing, or only for writing

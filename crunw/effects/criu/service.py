@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    # (what CRIU is at, the pid it tells with it or 0, a descriptor it sends or -1)
+    # (what CRIU is at, the pid it sends with it or 0, a descriptor it sends or -1)
     Notify = Callable[[str, int, int], None]
 
 _MESSAGE = 64 << 10
@@ -38,7 +38,8 @@ def find(name: str = "criu") -> str:
 class Service:
     """The two ends of the socket on which CRIU takes its orders.
 
-    The process that runs it is started by :meth:`spawn`, or by who passes :attr:`remote` on to it.
+    The process that runs it is started by :meth:`spawn`, or by a caller that gives it
+    :attr:`remote`.
     """
 
     def __init__(self, program: str) -> None:

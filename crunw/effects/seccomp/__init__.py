@@ -59,7 +59,7 @@ def features() -> dict[str, Any]:
 
 
 def _sha256(data: bytes) -> bytes:
-    # hashlib takes 2.7 ms to import; the module behind it is part of the interpreter.
+    # hashlib takes 2.7 ms to import; the module below it is part of the interpreter.
     try:
         from _sha2 import sha256  # type: ignore[import-not-found,unused-ignore]
     except ImportError:  # Python 3.11
@@ -107,7 +107,7 @@ def _identity(library: str) -> str:
 
 
 def _store(entry: str, code: bytes, flags: int, library: str) -> None:
-    """Write a temporary file and rename it. Failing to is no error: the program is at hand."""
+    """Write a temporary file and rename it. A failure is not an error: the program is at hand."""
     header = f"{library}\n{_identity(library)}\n{flags}".encode("utf-8", "surrogateescape")
     content = header + b"\0" + code
     temporary = f"{entry}.{posix.getpid()}"

@@ -1,5 +1,5 @@
 /* Modules whose start function the engine must execute without a trap: one for each way to use
- * exceptions. The text stands above each; `wasm-tools parse` and `strip --all` make its bytes. */
+ * exceptions. The text is above each; `wasm-tools parse` and `strip --all` make its bytes. */
 #ifndef CRUNW_ENGINE_PROBES_H
 #define CRUNW_ENGINE_PROBES_H
 

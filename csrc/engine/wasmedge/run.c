@@ -257,7 +257,7 @@ static WasmEdge_Result invoke(struct engine_module *module, const char *name) {
 }
 
 /* A program that was refused memory often ends in a trap that says nothing of it. Whether it was
- * the library does not tell: but that nearly all is used is worth a word. */
+ * the library does not say: but that nearly all is used is worth a word. */
 static int fail_trap(const struct engine_module *module, WasmEdge_Result result,
                      struct engine_error *error) {
     const struct wasmedge_symbols *wasmedge = &module->engine->wasmedge;

@@ -209,7 +209,7 @@ static int check_component(struct engine_module *module, const char *function,
                            "the component answers HTTP requests (%s), which crunw does not "
                            "serve: build a command (wasi:cli/run)",
                            name);
-    return engine_fail(error, "the component exports no wasi:cli/run: it is no program");
+    return engine_fail(error, "the component exports no wasi:cli/run: it is not a program");
 }
 
 /* Whether a core function is there and can be called without arguments. */
@@ -249,7 +249,7 @@ static int set_environment(const struct wasmtime_symbols *wasmtime, struct wasi_
     return 0;
 }
 
-/* The library does not tell which descriptor it has opened; it is the lowest one that was free, and
+/* The library does not say which descriptor it has opened; it is the lowest one that was free, and
  * of that very directory. */
 static int add_preopen(struct engine_module *module, struct wasi_config *wasi,
                        const struct preopen *preopen, struct engine_error *error) {
