@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from crunw.aot.options import BEST, FAST
+from crunw.workload import WASMTIME
 from real_programs import table
+from real_programs.judging import judge
 from real_programs.running import Case, Compiled, Outcome
 from real_programs.sources import KEPT
 
@@ -79,12 +81,16 @@ def measure(entry: dict[str, Any], directory: Path, options: argparse.Namespace)
     wrong = []
     if "refused" not in entry and reference.status != entry.get("status", 0):
         wrong.append(f"{engine}: status {reference.status}: {reference.says}")
-    runs: dict[str, Outcome] = {"interpreted": case.interpreted()}
+    runs: dict[str, Outcome] = {}
     compiled: dict[str, Compiled] = {}
     for name, wanted in tiers(entry, case, options).items():
-        compiled[name] = case.compile(wanted)
+        if not runs:
+            runs["interpreted"] = case.first_start(wanted)
+            compiled[name] = case.wait_for_code() if "refused" not in entry else Compiled()
+        else:
+            compiled[name] = case.compile(wanted)
         if compiled[name].level:
-            runs[name] = case.compiled()
+            runs[name] = case.next_start()
         elif "refused" not in entry and not name.startswith("-O"):
             wrong.append(f"{name}: {compiled[name].problem}")
     for name, outcome in runs.items():
@@ -106,8 +112,8 @@ def measure(entry: dict[str, Any], directory: Path, options: argparse.Namespace)
 
 def tiers(entry: dict[str, Any], case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """The levels that are tried for each tier."""
-    if "engine" in entry:
-        return {}
+    if entry.get("engine") == WASMTIME:
+        return {"tier 1": BEST[:1]}
     found: dict[str, Any] = {"tier 0": (FAST,), "tier 1": BEST}
     if options.tier:
         found = {name: levels for name, levels in found.items() if name.endswith(options.tier)}
@@ -116,24 +122,6 @@ def tiers(entry: dict[str, Any], case: Case, options: argparse.Namespace) -> dic
     if options.levels:
         found |= {f"-O{level}": (level,) for level in BEST}
     return found
-
-
-def judge(entry: dict[str, Any], name: str, outcome: Outcome, reference: Outcome) -> str:
-    """What is wrong with a run; ``""``: nothing."""
-    if refused := entry.get("refused"):
-        if outcome.status == 1 and refused in outcome.says and not outcome.files[""]:
-            return ""
-        return f"not refused, status {outcome.status}: {outcome.says}"
-    if name == "interpreted" and table.is_too_slow(outcome.summary()):
-        return ""
-    if outcome.is_like(reference):
-        return f"in spite of its code: {outcome.says}" if "interpreted" in outcome.says else ""
-    differ = [
-        path or "standard output"
-        for path in sorted({*outcome.files, *reference.files})
-        if outcome.files.get(path) != reference.files.get(path)
-    ]
-    return f"status {outcome.status}, other {', '.join(differ) or 'status'}: {outcome.says}"
 
 
 sys.exit(main())

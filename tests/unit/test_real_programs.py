@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from real_programs import inputs, sources, table
+from real_programs.judging import judge
 from real_programs.running import PROJECT, Outcome
 
 HERE = PROJECT / "tests/real_programs"
@@ -49,6 +50,54 @@ def test_outcomes_are_compared_by_status_and_files() -> None:
     assert not first.is_like(Outcome(1, 1.0, 1, {"": b"a"}))
     assert not first.is_like(Outcome(0, 1.0, 1, {"": b"b"}))
     assert not first.is_like(Outcome(0, 1.0, 1, {"": b"a", "more": b""}))
+
+
+COMPILED = {"execution": "compiled"}
+INTERPRETED = {"execution": "interpreted", "reason": "not compiled yet"}
+WASMTIME = {"engine": "wasmtime"}
+
+
+def outcome(how: dict[str, str], out: bytes = b"a", status: int = 0, seconds: float = 0) -> Outcome:
+    return Outcome(status, seconds, 1, {"": out}, how=how)
+
+
+@pytest.mark.parametrize(
+    ("name", "run", "entry"),
+    [
+        ("interpreted", outcome(INTERPRETED), {}),
+        (
+            "interpreted",
+            outcome(INTERPRETED, b"", status=152, seconds=10),
+            {},
+        ),  # ended by its limit
+        ("tier 0", outcome(COMPILED), {}),
+        ("tier 1", outcome(COMPILED | WASMTIME), WASMTIME),
+        ("interpreted", outcome(INTERPRETED | WASMTIME), WASMTIME),
+    ],
+)
+def test_what_is_as_it_must_be(name: str, run: Outcome, entry: dict[str, str]) -> None:
+    assert judge(entry, name, run, outcome({})) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "run", "entry", "words"),
+    [
+        ("tier 0", outcome(COMPILED, b"b"), {}, "other standard output"),
+        ("tier 0", outcome(COMPILED, status=1), {}, "status 1"),
+        ("tier 0", outcome(INTERPRETED), {}, "not used"),
+        ("tier 0", outcome({}), {}, "not used"),
+        ("tier 1", outcome(COMPILED, b"", status=152, seconds=10), {}, "status 152"),
+        ("interpreted", outcome(COMPILED), {}, "no code for it"),
+        ("interpreted", outcome({"execution": "interpreted"}), {}, "without a reason"),
+        ("interpreted", outcome(INTERPRETED, b"b"), {}, "other standard output"),
+        ("tier 1", outcome(COMPILED), WASMTIME, "another engine"),
+        ("tier 1", outcome(COMPILED | WASMTIME), {}, "another engine"),
+    ],
+)
+def test_what_is_wrong_with_a_run(
+    name: str, run: Outcome, entry: dict[str, str], words: str
+) -> None:
+    assert words in judge(entry, name, run, outcome({}))
 
 
 def test_what_is_made_is_always_the_same() -> None:

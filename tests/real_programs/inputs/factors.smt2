@@ -1,0 +1,10 @@
+; Two factors of a product.
+(set-logic QF_BV)
+(declare-fun a () (_ BitVec 28))
+(declare-fun b () (_ BitVec 28))
+(assert (= (bvmul a b) (_ bv16777207 28)))
+(assert (bvult (_ bv1 28) a))
+(assert (bvult a (_ bv8192 28)))
+(assert (bvult (_ bv1 28) b))
+(assert (bvult b (_ bv8192 28)))
+(check-sat)
