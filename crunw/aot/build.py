@@ -138,7 +138,7 @@ def _build_level(key: str, module: int, sha256: str, order: Order, level: str) -
                 compilation.finish()
             finally:
                 compilation.kill()
-            seconds = compilation.seconds()
+            seconds = compilation.used
             size = _check_size(order.name, f"{directory}/{OUTPUT}")
             described = store.Meta(
                 sha256, status.st_size, "", 0, platform.current(order.engine), options.text(),

@@ -45,6 +45,7 @@ class Compilation:
         """
         self._name = name
         self._started = time.monotonic()
+        self.used = 0.0  # s of processor time: what it takes where nothing else runs
         self.notices: list[str] = []
         program = compiler_path()
         try:
@@ -102,8 +103,9 @@ class Compilation:
         text = b""
         while data := posix.read(self.report, 4096):
             text += data
-        _, status = posix.waitpid(self._pid, 0)
+        _, status, usage = posix.wait4(self._pid, 0)
         self._pid = 0
+        self.used = usage.ru_utime + usage.ru_stime
         said = self._last_words()
         self._close()
         failed = CrunwError

@@ -1,4 +1,7 @@
-"""How long compiling a module will take, by the size of its code section."""
+"""How long compiling a module will take, by the size of its code section.
+
+Learnt from processor time: how busy the node was when another module was compiled says nothing.
+"""
 
 from __future__ import annotations
 

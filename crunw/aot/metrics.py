@@ -21,7 +21,7 @@ def text() -> str:
             ),
             _metric("max_bytes", "aot.max-size.", "gauge", ("", config.load().max_size)),
             _metric(
-                "compile_seconds", "Time that compiling the entries took.", "gauge",
+                "compile_seconds", "Processor time that compiling the entries took.", "gauge",
                 *_by_tier([(entry.meta.options, entry.meta.seconds) for entry in entries]),
             ),
             _metric(

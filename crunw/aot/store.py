@@ -33,7 +33,7 @@ class Meta(NamedTuple):
     options: str
     name: str  # the module's file name when it was compiled
     created: float  # seconds since 1970
-    seconds: float  # that compiling took
+    seconds: float  # of processor time that compiling took
     code: int  # size of the module's code section
 
 
