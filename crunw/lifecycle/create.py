@@ -7,7 +7,7 @@ import posix
 from crunw import notices
 from crunw.effects.init import Init
 from crunw.effects.processes import end_in_order
-from crunw.lifecycle import descriptors, facts
+from crunw.lifecycle import descriptors, facts, handoff
 from crunw.lifecycle.cgroup import without_devices
 from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.making import Making
@@ -77,8 +77,8 @@ class Creation(Making):
         notices.stage("state directory, crunw-init")
         target = facts.find_target(self.spec, self.request)
         workload, module = facts.find_program(self.spec, target, self.container.counters())
-        handoff = descriptors.make_handoff(self.spec, self.request, self.container, console)
-        placement = self.plan_cgroup(workload.kind if handoff.notify else "")
+        passed = handoff.make_handoff(self.spec, self.request, self.container, console)
+        placement = self.plan_cgroup(workload.kind if passed.notify else "")
         limits, devices = without_devices(placement.writes)
         view = self.make_cgroup(placement, limits, init.parent)
         if not inherited:  # a first part of the plan can't name descriptors of the second
@@ -86,7 +86,7 @@ class Creation(Making):
         if self.cgroup:  # in force before the program runs, not before crunw-init joins
             self.cgroup.apply(devices)
         notices.stage("cgroup")
-        inputs = self._find_the_rest(target, module, view, handoff, listener)
+        inputs = self._find_the_rest(target, module, view, passed, listener)
         make = create_plan if inherited else later_steps
         init.send(make(self.spec, inputs))
         notices.stage("plan")
@@ -105,15 +105,15 @@ class Creation(Making):
         target: Target,
         module: Module | None,
         view: CgroupView,
-        handoff: Handoff,
+        passed: Handoff,
         listener: int,
     ) -> Inputs:
         """The inputs of the whole plan: these, and what takes longer to find."""
-        sent = descriptors.listener_state(self.spec, self.container, self.record, listener)
+        sent = handoff.listener_state(self.spec, self.container, self.record, listener)
         seccomp = facts.compile_filter(self.spec, listener, sent)
         net_devices = facts.find_net_devices(self.spec)
         self.compiled = facts.find_compiled(module, self.spec, target.rootfs)
         self.make_rdt()
-        hook_state = descriptors.make_hook_state(self.container, self.record)
+        hook_state = handoff.make_hook_state(self.container, self.record)
         artefact = self.compiled.artefact
-        return Inputs(target, module, view, handoff, seccomp, artefact, hook_state, net_devices)
+        return Inputs(target, module, view, passed, seccomp, artefact, hook_state, net_devices)

@@ -12,13 +12,12 @@ from crunw.effects.store import Container, read_file, write_file
 from crunw.errors import KernelError, StateError
 from crunw.lifecycle.descriptors import (
     connect_listener,
-    keeps_groups,
-    listener_state,
     open_console,
     passed,
     send_pidfd,
 )
 from crunw.lifecycle.facts import compile_filter, find_compiled, find_module
+from crunw.lifecycle.handoff import keeps_groups, listener_state
 from crunw.lifecycle.state import cgroup_of, current
 from crunw.paths import init_path, is_ordinary_user
 from crunw.plan.exec import exec_plan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from crunw.effects.store import Container
 from crunw.lifecycle.cgroup import plan_cgroup
-from crunw.lifecycle.descriptors import make_handoff
 from crunw.lifecycle.facts import compile_filter, find_net_devices, find_program, find_target
+from crunw.lifecycle.handoff import make_handoff
 from crunw.plan.create import create_plan
 from crunw.plan.inputs import Inputs
 from crunw.plan.ops import VERSION
