@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from module_harness import provide_modules
+from support.modules import provide_modules
 
 LONGEST = 900  # s, for one test with its fixtures
 MUST_WORK = os.environ.get("CRUNW_MUST_WORK") == "1"

@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from string import Template
 
-from module_harness import provide_modules
+from support.modules import provide_modules
 
 PROJECT = Path(__file__).parents[2]
 HERE = Path(__file__).parent

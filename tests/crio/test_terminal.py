@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crio.node import Node, Pod, wait_for
-from terminal_harness import Session
+from support.terminal import Session
 
 WATCH = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done"
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from container_harness import PATIENCE, children, wait_for
 from differential.generate import Case
+from support.containers import PATIENCE, children, wait_for
 
 ID = "differential"
 CGROUP_FILES = (

@@ -13,9 +13,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from container_harness import LIBC, PR_SET_CHILD_SUBREAPER, reap_orphans, wait_for
 from differential.drive import Drive, Host, Seen, normal
 from differential.generate import Case, Generator
+from support.containers import LIBC, PR_SET_CHILD_SUBREAPER, reap_orphans, wait_for
 
 HERE = Path(__file__).parent
 REFUSED = "refused"

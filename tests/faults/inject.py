@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-import weakened_harness
-from container_harness import (
+from support import weakened
+from support.containers import (
     LIBC,
     PR_SET_CHILD_SUBREAPER,
     Bundle,
@@ -246,7 +246,7 @@ class Laboratory:
             f'#!/bin/sh\nexec strace -D -f -qqq $(cat {self.spec}) {paths.init_path()} "$@"\n'
         )
         wrapper.chmod(0o755)
-        self.traced = str(weakened_harness.install(wrapper, directory / "prefix"))
+        self.traced = str(weakened.install(wrapper, directory / "prefix"))
         self.modules = modules
         self.runtime = Runtime(directory / "state")
 

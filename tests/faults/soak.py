@@ -17,7 +17,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from container_harness import (
+from support.containers import (
     LIBC,
     PR_SET_CHILD_SUBREAPER,
     Bundle,

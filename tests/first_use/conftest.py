@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import aot_harness
 import pytest
 from containerd.node import PROJECT, Containerd, make_archives, run, wait_for
 from containerd.test_cri import Pod
 from crio.node import Node, guide
 from docker.node import Docker
+from support import aot
 
 OF_THE_PACKAGE = ("/var/cache/crunw", "/run/crunw")  # which leaves them empty
 LEFT_BY_STARTS = ("/run/crunw-aot", "/etc/crunw")
@@ -167,7 +167,7 @@ def pristine() -> Iterator[None]:
     for directory in LEFT_BY_STARTS:
         shutil.rmtree(directory, ignore_errors=True)
     yield
-    aot_harness.settle()
+    aot.settle()
 
 
 @pytest.fixture(params=[0o022, 0o027, 0o077], ids="umask-{:03o}".format)

@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import aot_harness
-import network_harness
 import pytest
-import weakened_harness
-from container_harness import (
+from support import aot, weakened
+from support.containers import (
     LIBC,
     OPTIONS,
     PATIENCE,
@@ -28,6 +26,7 @@ from container_harness import (
     remove_cgroups,
     skip_without_root,
 )
+from support.network import namespace
 
 BUSYBOX = shutil.which("busybox") or ""
 APPLETS = (
@@ -88,9 +87,7 @@ def weakened(tmp_path_factory: pytest.TempPathFactory, crunw: Runtime) -> Callab
 
     def make(defence: str) -> Runtime:
         prefix = tmp_path_factory.mktemp(f"without-{defence}")
-        return Runtime(
-            crunw.root, weakened_harness.install(weakened_harness.program(defence), prefix)
-        )
+        return Runtime(crunw.root, weakened.install(weakened.program(defence), prefix))
 
     return make
 
@@ -98,9 +95,9 @@ def weakened(tmp_path_factory: pytest.TempPathFactory, crunw: Runtime) -> Callab
 @pytest.fixture
 def cache(crunw: Runtime) -> Iterator[Path]:
     """An empty cache of compiled modules, for this test alone."""
-    aot_harness.begin_empty()
-    yield aot_harness.CACHE
-    aot_harness.end_empty()
+    aot.begin_empty()
+    yield aot.CACHE
+    aot.end_empty()
 
 
 @pytest.fixture
@@ -109,7 +106,7 @@ def configuration() -> Iterator[Path]:
     target = Path("/etc/crunw")
     skip_without_root("to mount")
     target.mkdir(exist_ok=True)  # ordinary users read it, too
-    aot_harness.mount(target, "mode=755")
+    aot.mount(target, "mode=755")
     yield target / "crunw.toml"
     subprocess.run(["umount", target], check=True)
 
@@ -118,7 +115,7 @@ def configuration() -> Iterator[Path]:
 def network() -> Iterator[str]:
     """The name of a network namespace with loopback, for this test alone."""
     skip_without_root("to make a network namespace")
-    with network_harness.namespace() as name:
+    with namespace() as name:
         yield name
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from container_harness import Bundle, Runtime, in_user_namespace, skip_without_root
+from support.containers import Bundle, Runtime, in_user_namespace, skip_without_root
 
 MakeBundle = Callable[..., Bundle]
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from aot_harness import (
+from support.aot import (
     CACHE,
     NOTES,
     background,
@@ -25,7 +25,7 @@ from aot_harness import (
     with_policy,
     without_background,
 )
-from container_harness import LIBC, SANITIZED, Bundle, Runtime, mounts, skip_without_root, wait_for
+from support.containers import LIBC, SANITIZED, Bundle, Runtime, mounts, skip_without_root, wait_for
 
 from crunw.effects.cgroups.layout import detect
 

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from aot_harness import CACHE, NOTES, background, below, entries, settle, with_policy
-from container_harness import Bundle, Runtime
+from support.aot import CACHE, NOTES, background, below, entries, settle, with_policy
+from support.containers import Bundle, Runtime
 
 STATUSES = range(1, 41)
 AT_ONCE = 8

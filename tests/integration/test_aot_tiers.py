@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from aot_harness import (
+from support.aot import (
     background,
     below,
     end_background,
@@ -17,7 +17,7 @@ from aot_harness import (
     with_policy,
     without_background,
 )
-from container_harness import Bundle, Runtime, wait_for
+from support.containers import Bundle, Runtime, wait_for
 
 from crunw.aot import failures, lookup
 from crunw.aot.digest import of_file

@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
-from aot_harness import has_ended
-from bad_configs import CASES
-from container_harness import PREFIX, Bundle, cgroup_directories, children, reap_orphans
+from support.aot import has_ended
+from support.bad_configs import CASES
+from support.containers import PREFIX, Bundle, cgroup_directories, children, reap_orphans
 
 
 def assert_nothing_left(crunw, container: Bundle) -> None:

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from container_harness import Bundle, Runtime, receive_master, skip_without_root, wait_for
+from support.containers import Bundle, Runtime, receive_master, skip_without_root, wait_for
 
 BLOCK_ALL = (
     "import os, signal, sys; signal.pthread_sigmask(0, signal.valid_signals()); os.execvp(*ARGV)"

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from container_harness import (
+from support.containers import (
     Bundle,
     Runtime,
     expect,

@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from container_harness import Runtime, wait_for
+from support.containers import Runtime, wait_for
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from aot_harness import NOTES, background, below, entries, has_ended, read, settle, with_policy
-from container_harness import Bundle, Runtime, skip_without_root, wait_for
+from support.aot import NOTES, background, below, entries, has_ended, read, settle, with_policy
+from support.containers import Bundle, Runtime, skip_without_root, wait_for
 
 from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.layout import detect

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from container_harness import Spawned, wait_for
-from network_harness import entering, join
+from support.containers import Spawned, wait_for
+from support.network import entering, join
 
 # Tells of one request, and answers it when it is told to.
 SERVER = """

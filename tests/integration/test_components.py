@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from aot_harness import mapped, settle
-from container_harness import assert_ended_at_once, skip_without_root, wait_for
+from support.aot import mapped, settle
+from support.containers import assert_ended_at_once, skip_without_root, wait_for
 
 ENGINE = "run.oci.wasm.engine"
 MIB = 1 << 20

@@ -12,7 +12,7 @@ import signal
 import time
 
 import pytest
-from container_harness import Bundle, Result, Runtime, cgroup_directories, reap_orphans, wait_for
+from support.containers import Bundle, Result, Runtime, cgroup_directories, reap_orphans, wait_for
 
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 

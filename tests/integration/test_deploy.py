@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from container_harness import PATIENCE, skip_without_root, wait_for
+from support.containers import PATIENCE, skip_without_root, wait_for
 
 PROJECT = Path(__file__).parents[2]
 PREFIX = PROJECT / "build" / "release" / "prefix"  # as the image has it in /opt/crunw

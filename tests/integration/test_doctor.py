@@ -6,9 +6,9 @@ import glob
 import json
 import subprocess
 
-import aot_harness
 import pytest
-from container_harness import skip_without_root
+from support import aot
+from support.containers import skip_without_root
 
 
 def doctor(prefix: str = "", *options: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -58,7 +58,7 @@ def test_library_that_can_not_be_loaded(pattern, broken, advice):
 @pytest.mark.parametrize("name", ["AOT", "seccomp"])
 def test_cache_that_the_runtime_does_not_use(name):
     """Not for want of a right to write to it: it belongs to somebody else."""
-    cache = aot_harness.CACHE.with_name(name.lower())
+    cache = aot.CACHE.with_name(name.lower())
     status, findings = doctor(f"mkdir -p {cache}; mount -t tmpfs -o mode=755,uid=7 cache {cache}")
     assert status == 1
     assert findings[f"{name} cache"]["found"] == f"{cache}: belongs to user 7 (remove it): not used"

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from container_harness import cgroup_directories, skip_without_root
+from support.containers import cgroup_directories, skip_without_root
 
 
 def hide(library: str) -> list[str]:

@@ -8,7 +8,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from container_harness import Bundle, Runtime, require, skip_without_root, wait_for
+from support.containers import Bundle, Runtime, require, skip_without_root, wait_for
 
 MIB = 1 << 20
 

@@ -7,7 +7,7 @@ import os
 import signal
 
 import pytest
-from container_harness import Runtime, wait_for
+from support.containers import Runtime, wait_for
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from container_harness import Bundle, Runtime, skip_without_root
+from support.containers import Bundle, Runtime, skip_without_root
 
 LAUNCHER = Path(shutil.which("crunw") or "/nonexistent").resolve()
 NS_ENTER_PIDFD = 5

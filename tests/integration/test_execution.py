@@ -7,8 +7,8 @@ import subprocess
 from typing import Any
 
 import pytest
-from aot_harness import CACHE, settle, with_policy
-from container_harness import Bundle, Runtime, skip_without_root
+from support.aot import CACHE, settle, with_policy
+from support.containers import Bundle, Runtime, skip_without_root
 
 COMPILED = {"execution": "compiled"}
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aot_harness import CACHE, settle, with_policy
-from container_harness import Bundle, Result, Runtime, in_user_namespace, skip_without_root
-from init_harness import perform
+from support.aot import CACHE, settle, with_policy
+from support.containers import Bundle, Result, Runtime, in_user_namespace, skip_without_root
+from support.init import perform
 
 from crunw.effects.cgroups.layout import detect
 from crunw.plan.encode import Step

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aot_harness import background, mapped, with_policy
-from container_harness import Bundle, Result, Runtime, skip_without_root, wait_for
+from support.aot import background, mapped, with_policy
+from support.containers import Bundle, Result, Runtime, skip_without_root, wait_for
 
 UMASKS = ("022", "027", "077")
 EMPTY = "mount -t tmpfs -o mode=755 new /var/cache && mount -t tmpfs -o mode=755 new /run"

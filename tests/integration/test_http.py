@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from container_harness import Runtime, wait_for
-from network_harness import entering, join, within
+from support.containers import Runtime, wait_for
+from support.network import entering, join, within
 
 GREETING = "Hello from WebAssembly: "
 NATIVE_SERVER = r"""

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from init_harness import PROGRAM, Running, parse, perform, shell
+from support.init import PROGRAM, Running, parse, perform, shell
 
 from crunw.plan.encode import Step, encode
 from crunw.plan.ops import REPORT_PID, REPORT_READY, VERSION

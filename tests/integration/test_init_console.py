@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from initplan import BUSYBOX, DEV, PROC, Result, Rootfs, mount_step, run_plan
+from support.initplan import BUSYBOX, DEV, PROC, Result, Rootfs, mount_step, run_plan
 
 from crunw.plan.encode import Step
 from crunw.plan.flags import CLONE_NEWNS, MS_BIND, MS_NOEXEC, MS_NOSUID

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from init_harness import Running, after_fork, forked, shell
+from support.init import Running, after_fork, forked, shell
 
 from crunw.plan.encode import Step
 from crunw.plan.ops import REPORT_HOOKS, REPORT_PID

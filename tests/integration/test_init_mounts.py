@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from initplan import BUSYBOX, DEV, NULL, PROC, Mount, Rootfs, mount_step
+from support.initplan import BUSYBOX, DEV, NULL, PROC, Mount, Rootfs, mount_step
 
 from crunw.plan import flags
 from crunw.plan.encode import Step

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from init_harness import Running, after_fork, forked, perform, shell
+from support.init import Running, after_fork, forked, perform, shell
 
 from crunw.plan.encode import Step
 from crunw.plan.flags import CAPABILITIES

@@ -9,7 +9,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from init_harness import PROGRAM, Result, perform
+from support.init import PROGRAM, Result, perform
 
 from crunw.paths import engine_library, engine_stub
 from crunw.plan.encode import Step

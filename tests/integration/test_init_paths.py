@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import weakened_harness
-from initplan import BUSYBOX, DEV, NULL, PROC, Rootfs, mount_step
+from support import weakened
+from support.initplan import BUSYBOX, DEV, NULL, PROC, Rootfs, mount_step
 
 from crunw.plan.encode import Step
 from crunw.plan.flags import MS_BIND, MS_RDONLY
@@ -320,7 +320,7 @@ def test_working_directory_is_not_created_outside(
     create_outside(rootfs, host)
     target = tmp_path / "target"
     target.mkdir()
-    rootfs.program = weakened_harness.program("CWD")
+    rootfs.program = weakened.program("CWD")
     create_outside(rootfs, target)
     assert [path.name for path in target.iterdir()] == ["new"]
 

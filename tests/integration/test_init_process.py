@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from init_harness import Running, after_fork, perform, shell
+from support.init import Running, after_fork, perform, shell
 
 from crunw.plan.encode import Step
 from crunw.plan.flags import CAPABILITIES

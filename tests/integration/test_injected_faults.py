@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from container_harness import skip_without_root
 from faults.inject import KINDS, PROCESSES, VERBS, Laboratory, Verb, tried
+from support.containers import skip_without_root
 
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 EVERY = 97

@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import aot_harness
 import pytest
-from container_harness import PATIENCE, Result
+from support import aot
+from support.containers import PATIENCE, Result
 
 ETC = Path("/etc/containers")
 GREETING = "Hello from WebAssembly\n"
@@ -27,7 +27,7 @@ def install(*words: str) -> subprocess.CompletedProcess[str]:
 def podman(tmp_path: Path, modules: Path, busybox: Path) -> Iterator[Podman]:
     """podman that reads /etc/containers, which is a copy for this test alone; with some images."""
     copy = shutil.copytree(ETC, tmp_path / "etc", symlinks=True)
-    aot_harness.mount(ETC, "mode=755")
+    aot.mount(ETC, "mode=755")
     shutil.copytree(copy, ETC, symlinks=True, dirs_exist_ok=True)
     storage = f'graphroot = "{tmp_path}/root"\nrunroot = "{tmp_path}/run"\n'
     (tmp_path / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\n{storage}')

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from container_harness import Bundle, Runtime
+from support.containers import Bundle, Runtime
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from container_harness import (
+from support.containers import (
     OPTIONS,
     Bundle,
     Runtime,

@@ -6,7 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from container_harness import Bundle, Runtime
+from support.containers import Bundle, Runtime
 
 CONTAINERS = 200
 AT_ONCE = 50

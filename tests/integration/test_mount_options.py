@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import Runtime, join_user_namespace, skip_without_root
+from support.containers import Runtime, join_user_namespace, skip_without_root
 
 FIRST = 100000
 MAPS = [{"containerID": 0, "hostID": FIRST, "size": 1000}]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from container_harness import PATIENCE, Bundle, Runtime, in_user_namespace, wait_for
+from support.containers import PATIENCE, Bundle, Runtime, in_user_namespace, wait_for
 
 MakeBundle = Callable[..., Bundle]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import MAPPED, Bundle, Runtime, in_user_namespace, wait_for
+from support.containers import MAPPED, Bundle, Runtime, in_user_namespace, wait_for
 
 MakeBundle = Callable[..., Bundle]
 

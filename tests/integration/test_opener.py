@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import weakened_harness
-from container_harness import (
+from support import weakened
+from support.containers import (
     Bundle,
     Runtime,
     in_user_namespace,
@@ -23,8 +23,8 @@ from container_harness import (
     of_this_machine,
     wait_for,
 )
-from init_harness import PROGRAM, Running
-from neighbour import apart, as_ordinary_root, get_descriptor, in_namespace_of, taken
+from support.init import PROGRAM, Running
+from support.neighbour import apart, as_ordinary_root, get_descriptor, in_namespace_of, taken
 
 from crunw.plan.encode import Step, encode
 from crunw.plan.flags import CLONE_NEWNS, CLONE_NEWUSER, MS_BIND, MS_REC, MS_SLAVE
@@ -80,7 +80,7 @@ def takes_from(neighbour: int, running: Running) -> bool:
 
 def test_nothing_to_take_in_a_user_namespace_joined_by_path(neighbour: int) -> None:
     steps = [OPENER, Step("ns_enter", CLONE_NEWUSER, f"/proc/{neighbour}/ns/user")]
-    with held(steps) as running, held(steps, program=weakened_harness.program("HIDDEN")) as weak:
+    with held(steps) as running, held(steps, program=weakened.program("HIDDEN")) as weak:
         assert not takes_from(neighbour, running)
         assert takes_from(neighbour, weak)
 
@@ -187,7 +187,7 @@ def test_the_opener_ends_with_the_last_request(stolen: socket.socket, tmp_path: 
 
 def test_the_opener_serves_no_other_process(stolen: socket.socket, tmp_path: Path) -> None:
     assert ask(stolen, VOLUME) == []
-    with stolen_from(weakened_harness.program("PEER"), tmp_path) as weak:
+    with stolen_from(weakened.program("PEER"), tmp_path) as weak:
         assert ask(weak, VOLUME) == [str(tmp_path)]
 
 

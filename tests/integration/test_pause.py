@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from container_harness import PATIENCE, Bundle, Runtime, wait_for
+from support.containers import PATIENCE, Bundle, Runtime, wait_for
 
 from crunw.aot.engines import wasmtime_library
 

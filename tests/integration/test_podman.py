@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import terminal_harness
-from aot_harness import WORDS
-from container_harness import PATIENCE, Result, last_number, processes, wait_for
+from support import terminal
+from support.aot import WORDS
+from support.containers import PATIENCE, Result, last_number, processes, wait_for
 
 pytestmark = pytest.mark.podman
 
@@ -420,7 +420,7 @@ def test_ps_top_and_inspect(podman):
 # --- Terminals ------------------------------------------------------------------------------------
 
 
-class Session(terminal_harness.Session):
+class Session(terminal.Session):
     """podman on a terminal."""
 
     def __init__(self, podman: Podman, *words: str) -> None:

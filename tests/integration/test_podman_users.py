@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from container_harness import PATIENCE
+from support.containers import PATIENCE
 
 pytestmark = pytest.mark.podman
 USER = "crunw-podman"

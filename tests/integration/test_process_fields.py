@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import Runtime, skip_without_root
+from support.containers import Runtime, skip_without_root
 
 USERS = "root:x:0:0:root:/root:/bin/sh\nuser:x:7:7::/home/user:/bin/sh\nnone:x:8:8:::/bin/sh\n"
 

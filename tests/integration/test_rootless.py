@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import LIBC, PR_SET_CHILD_SUBREAPER, Result, reap_orphans, subordinate
+from support.containers import LIBC, PR_SET_CHILD_SUBREAPER, Result, reap_orphans, subordinate
 
 USER = "crunw-tester"
 BUSYBOX = "/bin/busybox"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import (
+from support.containers import (
     Bundle,
     Result,
     Runtime,

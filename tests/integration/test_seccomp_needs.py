@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from container_harness import Bundle, in_user_namespace
+from support.containers import Bundle, in_user_namespace
 
 # Of each machine: e_machine, a program that does nothing but exit_group(0), one that only waits.
 MACHINES = {

@@ -10,7 +10,7 @@ import subprocess
 import termios
 
 import pytest
-from container_harness import PATIENCE, expect, receive_master, wait_for
+from support.containers import PATIENCE, expect, receive_master, wait_for
 
 PROMPT = "[~/] # "
 

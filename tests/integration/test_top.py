@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from container_harness import Bundle, Runtime, available, require, skip_without_root, wait_for
-from terminal_harness import Session
+from support.containers import Bundle, Runtime, available, require, skip_without_root, wait_for
+from support.terminal import Session
 
 SHORT = "--interval=100ms"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import Bundle, Runtime, cgroup_path, wait_for
+from support.containers import Bundle, Runtime, cgroup_path, wait_for
 
 from crunw.effects.cgroups.layout import UNIFIED, detect
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from container_harness import (
+from support.containers import (
     MAPPED,
     Runtime,
     has_capability,

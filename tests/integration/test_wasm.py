@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from container_harness import (
+from support.containers import (
     Bundle,
     Runtime,
     assert_ended_at_once,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aot_harness import entries, mapped, settle
-from container_harness import Bundle, Runtime, cgroup_directories, wait_for
+from support.aot import entries, mapped, settle
+from support.containers import Bundle, Runtime, cgroup_directories, wait_for
 
 from crunw.paths import init_path
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from container_harness import LIBC, Bundle, Runtime, skip_without_root
+from support.containers import LIBC, Bundle, Runtime, skip_without_root
 
 from crunw.effects.seccomp.compile import ACTIONS, _library
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_harness import Bundle, Runtime, has_capability, in_user_namespace, skip_without_root
+from support.containers import Bundle, Runtime, has_capability, in_user_namespace, skip_without_root
 
 DEFAULT = (
     "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP "

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-from bad_configs import config
 from spec_coverage import members
+from support.bad_configs import config
 
 from crunw.spec import model, schema
 from crunw.spec.example import example

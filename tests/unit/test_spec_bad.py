@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bad_configs import CASES, CONFIGS, FILES, config
+from support.bad_configs import CASES, CONFIGS, FILES, config
 
 from crunw.errors import SpecError
 from crunw.spec.load import check, load, load_process

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from container_harness import Bundle, Runtime, wait_for
+from support.containers import Bundle, Runtime, wait_for
 
 TOP = Path("/sys/fs/cgroup")
 

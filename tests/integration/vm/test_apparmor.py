@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from container_harness import Runtime
+from support.containers import Runtime
 
 NAME = "crunw-test"
 PROFILE = f"""

@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from container_harness import last_number, wait_for
+from support.containers import last_number, wait_for
 
 IMAGE = "localhost/crunw-vm:latest"
 TOP = Path("/sys/fs/cgroup")

@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from container_harness import wait_for
+from support.containers import wait_for
 
 CGROUP_MOUNT = {
     "destination": "/sys/fs/cgroup",

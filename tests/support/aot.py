@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from container_harness import Bundle, children, skip_without_root, wait_for
+from support.containers import Bundle, children, skip_without_root, wait_for
 
 from crunw.paths import later_path
 

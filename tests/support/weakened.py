@@ -16,7 +16,7 @@ from crunw import paths
 
 BUILT = Path(
     os.environ.get("CRUNW_WEAKENED")
-    or Path(__file__).parents[1] / "build" / "release" / "cmake" / "weakened"
+    or Path(__file__).parents[2] / "build" / "release" / "cmake" / "weakened"
 )
 
 

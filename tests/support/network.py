@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from container_harness import Bundle
+from support.containers import Bundle
 
 
 @contextmanager
