@@ -1,0 +1,1 @@
+"""The documents: their commands are run, their words are checked, tables are generated."""
