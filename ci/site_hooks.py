@@ -1,4 +1,4 @@
-"""For mkdocs: links to files of the project work on the site, too, and README's installation is a page of it."""
+"""For mkdocs: links to files of the project work on the site; README's installation is a page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for file in list(files.documentation_pages()):
         for _, target, _ in LINK.findall(file.content_string):
             path = outside(file.src_uri, target)
-            if path and (PROJECT / path).is_file() and not files.get_file_from_path(f"files/{path}"):
+            if (
+                path
+                and (PROJECT / path).is_file()
+                and not files.get_file_from_path(f"files/{path}")
+            ):
                 content = (PROJECT / path).read_bytes()
                 files.append(File.generated(config, published(path), content=content))
     return files

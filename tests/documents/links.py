@@ -1,4 +1,4 @@
-"""Links of the pages that are not on the site: README and its neighbours. mkdocs checks those of the others."""
+"""Links of the pages that are not on the site, such as README. mkdocs checks the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 def anchors(text: str) -> set[str]:
     """The names of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    return {
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
 
 
 def check() -> list[str]:

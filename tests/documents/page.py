@@ -10,8 +10,8 @@ What runs, and how, is said beside the block, in comments that the rendered page
     <!-- output varies -->              of the next block
     <!-- fails -->                      the next block's last command, on purpose
 
-Every block of ``bash`` or ``console`` is run. A block of another language is a file if the line before it ends
-with the file's name: "`pod.json`:".
+Every block of ``bash`` or ``console`` is run. A block of another language is a file if the line
+before it ends with the file's name: "`pod.json`:".
 """
 
 from __future__ import annotations
@@ -127,7 +127,9 @@ def blocks(text: str) -> list[Block]:
         end = match.end()
         line = text.count("\n", 0, match.start()) + 1
         headings = re.findall(r"^#+ (.*)$", text[: match.start()], re.MULTILINE)
-        said = dict(_COMMENT.findall(between))
+        said: dict[str, str] = {}
+        for word, reason in _COMMENT.findall(between):
+            said[word] = f"{said[word]}\n{reason}" if word in said else reason
         if re.search("^## ", between, re.MULTILINE):
             section = {}
         if "section run by" in said:

@@ -28,7 +28,7 @@ WORDS = {
     r"\bthe other way round\b": "the reverse",
     r"\bwhere that is so\b": "where …",
     r"\bwhat today's\b": "what current …",
-    r"\b[Ww]ho(?:ever)? (?:makes|leaves|wants|has|needs|can|allows|installs|sees|may)\b": "name the subject",
+    r"\b[Ww]ho(?:ever)? (?:makes|leaves|wants|has|needs|can|allows|sees|may)\b": "name the subject",
     r"\b[Oo]f (?:those|that) [^.]{0,60}\b(?:none|all)\b": "subject first",
     r"\bas ever\b": "as usual",
     r"\bfor himself\b": "name the subject",

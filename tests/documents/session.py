@@ -17,7 +17,7 @@ LONGEST = 600  # s, of a command: then it hangs
 
 
 def copy_checkout() -> None:
-    """What a reader has: the files that git knows, and the compiled examples of an earlier build."""
+    """What a reader has: the files that git knows; and the compiled examples, to save time."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, check=True)
     for name in listed.stdout.decode().split("\0"):
@@ -28,7 +28,7 @@ def copy_checkout() -> None:
         shutil.copytree(PROJECT / "build/examples", CHECKOUT / "build/examples", symlinks=True)
 
 
-class Failure(Exception):
+class PageError(Exception):
     """A command has not done what the page says."""
 
 
@@ -62,12 +62,12 @@ class Shell:
             self.run(Command(0, f". {prepare}", None))
 
     def run(self, command: Command) -> None:
-        """Raises :class:`Failure`."""
+        """Raises :class:`PageError`."""
         status, output = self._do(command.text)
         if (status != 0) is not command.fails:
-            raise Failure(f"line {command.line}: status {status}\n{command.text}\n{output}")
+            raise PageError(f"line {command.line}: status {status}\n{command.text}\n{output}")
         if command.output is not None and not matches(command.output, output):
-            raise Failure(
+            raise PageError(
                 f"line {command.line}: the output differs\n{command.text}\n"
                 f"-- the page\n{command.output}\n-- printed\n{output}"
             )
@@ -79,7 +79,7 @@ class Shell:
         self._process.stdin.flush()
         line = self._reports.readline()
         if not line:
-            raise Failure(f"the shell has ended\n{text}\n{self._output.read_text()}")
+            raise PageError(f"the shell has ended\n{text}\n{self._output.read_text()}")
         return int(line), self._output.read_text(errors="replace")
 
 
@@ -103,7 +103,7 @@ def run_page(path: Path) -> bool:
     try:
         shell = Shell(host(path))
         done = sum(run_block(shell, block) for block in read(path))
-    except Failure as failure:
+    except PageError as failure:
         print(f"{name}: {failure}", flush=True)
         return False
     print(f"{name}: {done} commands, {time.monotonic() - begin:.1f} s", flush=True)

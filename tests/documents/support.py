@@ -1,10 +1,11 @@
-"""docs/support.md: what the tests run on, from ``tests/support.toml`` and the machine's packages."""
+"""docs/support.md: what tests run on, from ``tests/support.toml`` and the machine's packages."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from documents.page import PROJECT
@@ -13,23 +14,26 @@ PAGE = PROJECT / "docs/support.md"
 TABLE = PROJECT / "tests/support.toml"
 HEAD = """# What is tested where
 
-This table is made from what `ci/test` runs (`tests/support.toml`); `ci/lint` fails when it is stale. A system that is
-not here may work: nobody has seen it. `crunw doctor` tries what crunw needs of a host. crunw is built and tested on
-x86-64, with Python {python}, libwasmedge {libwasmedge} and wasmtime {wasmtime}. It needs Linux 5.12, Python 3.11 and
-libwasmedge 0.14 or later versions of them.
+This table is made from what `ci/test` runs (`tests/support.toml`); `ci/lint` fails when it is
+stale. A system that is not in the table can work, but is not tested: `crunw doctor` tries what
+crunw needs of a host. crunw is built and tested on x86-64, with Python {python}, libwasmedge
+{libwasmedge} and wasmtime {wasmtime}. It needs Linux 5.12, Python 3.11 and libwasmedge 0.14, or
+later versions.
 
 | what | version | system | cgroups | manager | tests | when |
 |-|-|-|-|-|-|-|
 """
 FOOT = """
-*Machine*: a root directory with the host's kernel, without systemd. *Virtual machine*: with systemd and a kernel of
-its own. *Bare*: the smallest Debian, into which the packages are installed. `ci/test --full` is not run for every
-change. An ordinary user on cgroup v1 has no cgroups, so no limits.
+- *Virtual machine*: with systemd and Debian's kernel. The others are root directories, without
+  systemd, on the kernel of the computer that runs `ci/test`.
+- *Bare*: Debian's smallest system, into which the packages are installed.
+- *When*: `ci/test` runs for every change, `ci/test --full` from time to time.
+- An ordinary user on cgroup v1 has no cgroups, and so no limits.
 """
 
 
 def installed(package: str) -> str:
-    """The first two numbers of an installed package's version: updates of Debian change the rest."""
+    """The first two numbers of a package's version: updates of Debian change the rest."""
     command = ["dpkg-query", "--show", "--showformat=${Version}", package]
     version = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     return re.match(r"(?:\d+:)?(\d+\.\d+)", version)[1]  # type: ignore[index]
@@ -52,25 +56,31 @@ def rows() -> list[dict[str, Any]]:
     return found
 
 
+def line(row: dict[str, Any], systems: dict[str, str]) -> str:
+    """A row of the page's table."""
+    cells = (
+        row["what"],
+        row.get("prefix", "") + version(row.get("version", "")),
+        systems[row["where"]],
+        row["cgroups"],
+        row["manager"],
+        row["tests"],
+        "`--full`" if row.get("full") else "always",
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
 def render() -> str:
     """The page."""
-    machine = dict(
-        line.split("=", 1) for line in open("/etc/os-release").read().splitlines() if "=" in line
-    )
-    debian = f"Debian {machine['VERSION_ID'].strip(chr(34))}"
+    release = Path("/etc/os-release").read_text()
+    number = re.search('^VERSION_ID="(.*)"', release, re.MULTILINE)
+    debian = f"Debian {number[1]}" if number else ""
     systems = {"machine": debian, "vm": f"{debian}, virtual machine", "bare": f"{debian}, bare"}
-    lines = [
-        f"| {row['what']} | {row.get('prefix', '')}{version(row.get('version', ''))} | {systems[row['where']]} | {row['cgroups']}"
-        f" | {row['manager']} | {row['tests']} | {'`--full`' if row.get('full') else 'always'} |\n"
-        for row in rows()
-    ]
-    pinned = re.search(r"^pip:wasmtime==(\d+\.\d+)", (PROJECT / "ci/packages").read_text(), re.M)
+    pinned = version(r"file:ci/packages:wasmtime==(\d+\.\d+)")
     head = HEAD.format(
-        python=installed("python3"),
-        libwasmedge=installed("libwasmedge0"),
-        wasmtime=pinned[1],  # type: ignore[index]
+        python=installed("python3"), libwasmedge=installed("libwasmedge0"), wasmtime=pinned
     )
-    return head + "".join(lines) + FOOT
+    return head + "".join(line(row, systems) for row in rows()) + FOOT
 
 
 def check() -> list[str]:

@@ -37,11 +37,12 @@ def test_a_block_after_the_name_of_a_file_is_that_file() -> None:
 
 def test_a_block_that_is_not_run_has_its_reason() -> None:
     first, second = blocks(
-        "<!-- before: make it -->", "<!-- not run: a", "long one -->", "```bash", "x", "```",
+        "<!-- before: x -->", "<!-- before: y -->",
+        "<!-- not run: a", "long one -->", "```bash", "x", "```",
         "<!-- run by: tests/x.py -->", "```bash", "y", "```",
     )  # fmt: skip
     assert first.elsewhere == "a\nlong one"
-    assert first.commands() == [Command(4, "make it", None)]
+    assert first.commands() == [Command(5, "x\ny", None)]
     assert second.elsewhere == "run by tests/x.py"
 
 
