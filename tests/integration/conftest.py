@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import aot, weakened
+from support import aot
 from support.containers import (
     LIBC,
     OPTIONS,
@@ -27,6 +27,7 @@ from support.containers import (
     skip_without_root,
 )
 from support.network import namespace
+from support.weakened import install, program
 
 BUSYBOX = shutil.which("busybox") or ""
 APPLETS = (
@@ -87,7 +88,7 @@ def weakened(tmp_path_factory: pytest.TempPathFactory, crunw: Runtime) -> Callab
 
     def make(defence: str) -> Runtime:
         prefix = tmp_path_factory.mktemp(f"without-{defence}")
-        return Runtime(crunw.root, weakened.install(weakened.program(defence), prefix))
+        return Runtime(crunw.root, install(program(defence), prefix))
 
     return make
 
