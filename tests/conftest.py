@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import tomllib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from support.modules import provide_modules
+from support.modules import PROJECT, provide_modules
 
 LONGEST = 900  # s, for one test with its fixtures
 MUST_WORK = os.environ.get("CRUNW_MUST_WORK") == "1"
@@ -121,3 +122,14 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("modules")
     provide_modules(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def wasmtime_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """crunw-wasmtime beside crunw, as a user installs it; its library comes before that of pip."""
+    command = [PROJECT / "ci/package", "--wasmtime", "--output", tmp_path_factory.mktemp("package")]
+    quick = {**os.environ, "DPKG_DEB_COMPRESSOR_TYPE": "none"}
+    package = subprocess.check_output(command, env=quick, text=True).strip()
+    subprocess.run(["dpkg", "--install", "--no-triggers", package], check=True, capture_output=True)
+    yield
+    subprocess.run(["dpkg", "--purge", "crunw-wasmtime"], check=True, capture_output=True)

@@ -17,7 +17,16 @@ from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-IMAGES = ("wasi-main", "wasm-pause", "hello-c", "http-server", "http-client", "busybox")
+IMAGES = (
+    "wasi-main",
+    "wasm-pause",
+    "hello-c",
+    "http-server",
+    "http-client",
+    "component-hello",
+    "component-http",
+    "busybox",
+)
 NAMESPACES = ("default", "k8s.io")
 WAIT = 60.0  # seconds; for what takes one at most on an idle machine
 

@@ -9,9 +9,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from containerd.node import PROJECT, WAIT, Result, run, wait_for
-
-IMAGES = ("wasi-main", "wasm-pause", "hello-c", "http-server", "http-client", "busybox")
+from containerd.node import IMAGES, PROJECT, WAIT, Result, run, wait_for
 
 
 class Docker:
