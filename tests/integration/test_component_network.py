@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -11,7 +12,12 @@ from pathlib import Path
 
 import pytest
 from support.containers import Spawned, wait_for
+from support.modules import PROJECT
 from support.network import entering, join
+
+from crunw.aot.engines import wasmtime_library
+
+ENGINE = "run.oci.wasm.engine"
 
 # Tells of one request, and answers it when it is told to.
 SERVER = """
@@ -197,3 +203,31 @@ def test_no_code_of_the_image_looks_names_up(crunw, weakened, program, modules):
     shutil.copy(modules / "libnss_image.so.2", container.rootfs / "lib")
     assert crunw.run(container).ok() == "10.1.2.3\n"
     assert weakened("NAMES").run(container).ok() == "code of the image\n"
+
+
+@pytest.fixture
+def without_sockets(configuration, tmp_path):
+    """wasmtime is a library with another layout of what crunw allows sockets by."""
+    library = tmp_path / "libwasmtime.so"
+    source = PROJECT / "tests/modules/wasmtime/without_sockets.c"
+    words = ["cc", "-shared", "-fPIC", "-Wl,--no-as-needed", source, wasmtime_library()]
+    subprocess.run([*words, "-o", library], check=True)
+    configuration.write_text(f'[engine]\nwasmtime = "{library}"\n')
+
+
+@pytest.mark.usefixtures("without_sockets")
+def test_a_library_in_which_sockets_are_not_found(crunw, program, http, wasm_bundle):
+    """What imports them is refused, instead of failing as it runs; other programs run. Each start
+    warns of where the library is.
+    """
+    result = crunw.run(program("tcp", "127.0.0.1:7"))
+    version = json.loads(crunw("features").ok())["annotations"]["io.crunw.wasmtime.version"]
+    assert result.status == 1
+    assert result.err.splitlines()[-1] == (
+        f"crunw: load /component_program.wasm: this build of wasmtime {version} allows no sockets, "
+        "which the component imports (take PyPI's, docs/components.md)"
+    )
+    assert crunw.run(wasm_bundle("component_hello")).out == "Hello world, from a component\n"
+    refused = crunw.run(http("http://127.0.0.1:8080/"))
+    assert refused.err.endswith("http://127.0.0.1:8080/: ErrorCode::ConnectionRefused\n")
+    assert crunw.run(wasm_bundle("return", annotations={ENGINE: "wasmtime"})).status == 0

@@ -20,6 +20,14 @@ def component(wasm_bundle):
     return lambda *args, **changes: wasm_bundle("component_program", *args, **changes)
 
 
+def replace(made, content):
+    """Put other content in the program's place; the file."""
+    program = made.rootfs / "component_program.wasm"
+    program.unlink()  # it is a link to the file of all tests
+    program.write_bytes(content)
+    return program
+
+
 def without_wasmtime():
     """What goes before a command to run it without the Python package."""
     skip_without_root("to mount")
@@ -90,8 +98,10 @@ def test_trap(crunw, component):
     assert result.err.splitlines()[-1] == "crunw: trap: wasm `unreachable` instruction executed"
 
 
-@pytest.mark.parametrize("verb", ["sleep", "loop"])
-@pytest.mark.parametrize("name", ["TERM", "INT"])
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    [("sleep", "TERM"), ("sleep", "INT"), ("loop", "TERM"), ("loop", "HUP"), ("loop", "QUIT")],
+)
 def test_signals_end_it_at_once(crunw, component, verb, name):
     made = component(verb)
     assert_ended_at_once(crunw, made, name)
@@ -120,10 +130,7 @@ def test_no_program(crunw, wasm_bundle):
 
 def test_damaged(crunw, component):
     made = component()
-    program = made.rootfs / "component_program.wasm"
-    content = program.read_bytes()
-    program.unlink()
-    program.write_bytes(content[:10000])
+    replace(made, (made.rootfs / "component_program.wasm").read_bytes()[:10000])
     assert "load /component_program.wasm: the component is not valid: " in crunw.run(made).error()
 
 
@@ -174,10 +181,30 @@ def test_procfs_is_read_only(crunw, component):
     assert crunw.run(component("write", "/proc/self/comm")).ok() == "false\n"
 
 
+USER = {"uid": 1000, "gid": 1000}
+
+
 def test_ordinary_user(crunw, component):
-    user = {"uid": 1000, "gid": 1000}
-    made = component("write", "/new", process__user=user)
+    made = component("write", "/new", process__user=USER)
     assert crunw.run(made).ok() == "false\n"
+
+
+def test_an_ordinary_user_has_no_capabilities(crunw, component, weakened):
+    made = component("read", "/secret", process__user=USER)
+    sets = ("bounding", "effective", "permitted")
+    made.process["capabilities"] = {name: ["CAP_DAC_OVERRIDE"] for name in sets}
+    (made.rootfs / "secret").write_text("secret")
+    (made.rootfs / "secret").chmod(0o600)
+    assert crunw.run(made.write()).ok().startswith("error: ")
+    assert weakened("EXECUTED").run(made).ok() == "secret"
+
+
+def test_it_is_read_without_capabilities(crunw, component):
+    """What reads and compiles it has no more rights than its user."""
+    skip_without_root("to be another user")
+    made = component(process__user=USER)
+    replace(made, b"").chmod(0o600)
+    assert crunw.run(made).error() == "open /component_program.wasm: Permission denied"
 
 
 def test_counters(crunw, component):
@@ -245,6 +272,27 @@ def test_damaged_code_is_not_run(crunw, compiled, cache):
     os.chmod(artefact, 0o600)
     artefact.write_bytes(artefact.read_bytes()[:-1000] + bytes(1000))
     assert crunw.run(compiled()).ok() == "Hello from a component\n"
+
+
+def test_idle_memory(crunw, compiled):
+    made = compiled("sleep")
+    with crunw.spawn("run", "--bundle", made.path, made.id) as process:
+        assert process.stdout.readline() == "ready\n"
+        rollup = Path(f"/proc/{crunw.state(made)['pid']}/smaps_rollup").read_text()
+        crunw("kill", made.id, "KILL").ok()
+    [dirty] = [line.split()[1] for line in rollup.splitlines() if "Private_Dirty" in line]
+    assert int(dirty) < 3 * 1024
+
+
+def test_code_of_an_image_is_not_loaded(crunw, compiled, cache):
+    """What this node has compiled itself, as a file of the image: it is no program."""
+    assert crunw.run(compiled()).ok() == "Hello from a component\n"
+    [artefact] = cache.glob("**/module.so")
+    made = compiled()
+    replace(made, artefact.read_bytes()).chmod(0o755)
+    assert crunw.run(made).error() == "exec /component_program.wasm: Exec format error"
+    made.config["annotations"]["run.oci.handler"] = "wasmtime"
+    assert "not a WebAssembly module, but native code (ELF)" in crunw.run(made.write()).error()
 
 
 def test_addresses_that_do_not_suffice_for_code(crunw, compiled):

@@ -120,9 +120,7 @@ def _pypi(entry: dict[str, Any], place: Path) -> None:
 def _npm(entry: dict[str, Any], place: Path) -> None:
     directory = _archive(entry, entry["npm"])
     if not any(directory.iterdir()):
-        node = _requirement(*_NODE) / "bin"
-        run(node / "npm", "pack", "--silent", entry["npm"], cwd=directory,
-            env={"PATH": f"{node}:{os.environ['PATH']}"})  # fmt: skip
+        npm("pack", "--silent", entry["npm"], cwd=directory)
     archive = _only(list(directory.iterdir()))
     check(entry, sha256(archive))
     with tarfile.open(archive) as members:
@@ -138,6 +136,17 @@ def _requirement(requirement: str, program: str) -> Path:
         run(sys.executable, "-m", "venv", "--clear", place)
         run(place / "bin/pip", "install", "--quiet", requirement)
     return place
+
+
+def npm(*words: str, cwd: Path) -> None:
+    """Run npm's client."""
+    path = f"{node()}:{os.environ['PATH']}"
+    run(node() / "npm", *words, cwd=cwd, env={"PATH": path})
+
+
+def node() -> Path:
+    """The directory of node and npm."""
+    return _requirement(*_NODE) / "bin"
 
 
 def wasmtime() -> Path:
