@@ -20,7 +20,7 @@ from real_programs.sources import KEPT
 
 PROGRAMS = Path(__file__).with_name("programs.toml")
 KEEP = KEPT / "figures"
-QUICK = 500_000  # bytes: of larger modules --quick makes the first tier only
+QUICK = 150_000  # bytes: of larger modules --quick makes the first tier only
 
 
 def main() -> int:

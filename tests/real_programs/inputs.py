@@ -194,5 +194,6 @@ MADE = {
     "people.toml": _toml,
     "text.txt": _text,
     "text.md": _markdown,
+    "accents.md": lambda: _markdown().replace(b"a", "Ä".encode()).replace(b"e", "é".encode()),
     "data.bin": _data,
 }

@@ -132,7 +132,7 @@ class Case:
             if time.monotonic() > end:
                 return Compiled(problem=f"no code {BACKGROUND} s after the first start")
             _hurry(tiers.name)
-            time.sleep(0.1)
+            time.sleep(0.5)
         if not is_there:
             return Compiled(problem=tiers.failure())
         return _describe(tiers, store.meta(tiers.key(tiers.level)).seconds)

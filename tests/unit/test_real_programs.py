@@ -38,7 +38,7 @@ def test_its_files_are_there(entry: dict[str, Any]) -> None:
     for name in entry.get("own", ()):
         assert (HERE / "sources" / name).exists()
     for name in entry.get("inputs", ()):
-        kind, _, path = name.rpartition(":")
+        kind, _, path = name.partition("=")[0].rpartition(":")
         place = {"": HERE / "inputs", "project": PROJECT}.get(kind)
         assert path in inputs.MADE or place is None or (place / path).exists()
     assert entry.get("stdin", entry.get("inputs", [""])[0]) in entry.get("inputs", [""])

@@ -21,7 +21,7 @@ class Board {
     return found
   }
 }
-for (size in 1..8) System.print("%(size): %(Board.new(size).count(0))")
+for (size in 1..9) System.print("%(size): %(Board.new(size).count(0))")
 var sieve = List.filled(100000, true)
 var primes = 0
 for (number in 2...sieve.count) {
