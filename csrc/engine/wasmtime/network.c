@@ -18,10 +18,10 @@ static size_t first_change(const char *before, const char *after, size_t size) {
 
 static bool is_answer(char value) { return value == 0 || value == 1; }
 
-/* Since version 48 wasmtime refuses TCP and UDP until it is configured otherwise, and its C interface has
- * no function that does. Its answers are three bytes of a word: may names be looked up, is there
- * UDP, is there TCP. They follow what is asked about addresses. Both are found by what the
- * functions that there are change. */
+/* Since version 48 wasmtime refuses TCP and UDP until it is configured otherwise, and its C
+ * interface has no function that does. Its answers are three bytes of a word: may names be looked
+ * up, is there UDP, is there TCP. They follow what is asked about addresses. Both are found by what
+ * the functions that there are change. */
 static bool allow_sockets(char *wasi, const char *untouched, const char *inherited, size_t size) {
     size_t check = first_change(untouched, inherited, size);
     size_t answers = first_change(inherited, wasi, size);
