@@ -45,7 +45,7 @@ class Block:
     """A block of a page with what the comments before it say."""
 
     line: int
-    heading: str
+    section: str  # the heading of the second level above it
     language: str
     text: str
     said: dict[str, str] = field(default_factory=dict)
@@ -126,7 +126,7 @@ def blocks(text: str) -> list[Block]:
         between = text[end : match.start()]
         end = match.end()
         line = text.count("\n", 0, match.start()) + 1
-        headings = re.findall(r"^#+ (.*)$", text[: match.start()], re.MULTILINE)
+        headings = re.findall(r"^## (.*)$", text[: match.start()], re.MULTILINE)
         said: dict[str, str] = {}
         for word, reason in _COMMENT.findall(between):
             said[word] = f"{said[word]}\n{reason}" if word in said else reason

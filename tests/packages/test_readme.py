@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from documents import page
 from packages import smoke
 from packages.deb import repacked
 from packages.host import PROJECT, Host, running
@@ -19,10 +20,11 @@ BUILDS = "ci/package"  # which needs a reference machine: this one
 
 def blocks(section: str) -> list[list[str]]:
     """The commands of each block of a section."""
-    text = (PROJECT / "README.md").read_text()
-    _, _, rest = text.partition(f"\n## {section}\n")
-    body, *_ = re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)
-    return [found.splitlines() for found in re.findall(r"```bash\n(.*?)```", body, re.DOTALL)]
+    return [
+        block.text.splitlines()
+        for block in page.read(PROJECT / "README.md")
+        if block.section == section and block.language == "bash"
+    ]
 
 
 class Reader:
