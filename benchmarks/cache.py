@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LOOKUP = """\
 import sys, time
 from crunw.lifecycle.create import Request, find_compiled, gather_host
-from crunw.spec.load import load
+from crunw.oci.load import load
 bundle = sys.argv[1]
 spec = load(bundle)
 host = gather_host(spec, Request("/run/crunw", "lookup", bundle))

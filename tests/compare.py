@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crunw.spec.example import example
+from crunw.oci.example import example
 
 RUNTIMES = ("crun", "runc", "crunw")
 APPLETS = "cat cut grep id ls readlink sh sleep stat touch true".split()

@@ -1,6 +1,6 @@
 """docs/spec-coverage.md: each field of config.json, what becomes of it, the test that covers it.
 
-The fields are those of ``crunw.spec.schema``; what is refused is found by asking the code, with the
+The fields are those of ``crunw.oci.schema``; what is refused is found by asking the code, with the
 config that has every field; the tests stand in ``spec_coverage.toml``.
 """
 
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from crunw.errors import SpecError
+from crunw.oci import schema
+from crunw.oci.load import check
 from crunw.plan.resources import writes
-from crunw.spec import schema
-from crunw.spec.load import check
 
 TESTS = Path(__file__).parent
 DOCUMENT = TESTS.parent / "docs" / "spec-coverage.md"

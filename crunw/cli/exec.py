@@ -6,11 +6,11 @@ from crunw.cli.options import Option, Parsed
 from crunw.effects.store import default_root
 from crunw.errors import CrunwError, UsageError
 from crunw.lifecycle.exec import Request, execute
-from crunw.spec.load import load_process
+from crunw.oci.load import load_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import Capabilities, Process
+    from crunw.oci.model import Capabilities, Process
 
 USAGE = "[OPTION…] ID COMMAND [ARGUMENT…]"
 ABOUT = "Run another process in a container; exits with its status."

@@ -7,7 +7,7 @@ import os
 
 from crunw.cli.options import Option, Parsed
 from crunw.errors import CrunwError, KernelError, UsageError
-from crunw.spec.example import example
+from crunw.oci.example import example
 
 USAGE = "[OPTION…]"
 ABOUT = "Write an example config.json into the bundle directory."

@@ -7,13 +7,13 @@ from crunw.cli.start import one_id
 from crunw.effects.store import default_root
 from crunw.errors import UsageError
 from crunw.lifecycle.update import update
-from crunw.spec.load import checked_resources, load_resources
+from crunw.oci.load import checked_resources, load_resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crunw.spec.model import Resources
+    from crunw.oci.model import Resources
 
 USAGE = "[OPTION…] ID"
 ABOUT = "Change the resource limits of a container; what is not named stays as it is."

@@ -14,7 +14,7 @@ from crunw.contract import (
     FAST_SHARED_PIDS,
     FAST_VERSION,
 )
-from crunw.spec.jsontext import dumps, loads
+from crunw.oci.jsontext import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from crunw.spec.model import Hook
+    from crunw.oci.model import Hook
 
 _STDERR_SHOWN = 1024
 _ENDING = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP)

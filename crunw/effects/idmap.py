@@ -8,7 +8,7 @@ from crunw.errors import SpecError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import IdMapping
+    from crunw.oci.model import IdMapping
 
 _SHOWN = 400  # bytes of what newuidmap has to say
 

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from crunw.spec.jsontext import dumps
+from crunw.oci.jsontext import dumps
 
 # Docker looks for these words as Go spells them: a program is missing (127), or can't be run (126).
 _CAUSES = tuple(os.strerror(number) for number in (errno.ENOENT, errno.EACCES, errno.EISDIR))

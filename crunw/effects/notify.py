@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crunw.spec.model import Mount
+    from crunw.oci.model import Mount
 
 _NAME = "notify.sock"
 _INSIDE = "/run/notify"  # where runc has it

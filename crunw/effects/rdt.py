@@ -12,7 +12,7 @@ from crunw.files import is_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import IntelRdt
+    from crunw.oci.model import IntelRdt
 
 _FIELD = "linux.intelRdt"
 

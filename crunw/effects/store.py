@@ -21,8 +21,8 @@ from crunw.contract import (
 )
 from crunw.errors import KernelError, StateError
 from crunw.files import create_file, environment, exists, is_directory, parent
+from crunw.oci.jsontext import dumps, loads
 from crunw.paths import is_rootless
-from crunw.spec.jsontext import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

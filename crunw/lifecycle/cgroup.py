@@ -9,20 +9,20 @@ from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.layout import UNIFIED, Layout, detect, group_path
 from crunw.errors import KernelError, SpecError, StateError
 from crunw.files import is_directory, lines
+from crunw.oci.queries import namespaces
 from crunw.paths import is_rootless
 from crunw.plan import device_rules, devices_bpf
 from crunw.plan.inputs import CgroupMount, CgroupView
 from crunw.plan.resources import writes
-from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
     from crunw.lifecycle.request import Request
+    from crunw.oci.model import Spec
     from crunw.plan.device_rules import Rule
     from crunw.plan.resources import Write
-    from crunw.spec.model import Spec
 
 
 # The errors of cgroups that a caller without the host's root gets.

@@ -23,12 +23,12 @@ from crunw.lifecycle.images import (
     make_directory,
 )
 from crunw.lifecycle.state import cgroup_of, current
+from crunw.oci.jsontext import dumps
+from crunw.oci.load import load
+from crunw.oci.queries import namespaces
 from crunw.paths import init_path
 from crunw.plan.inputs import Target
 from crunw.plan.mounts import clean
-from crunw.spec.jsontext import dumps
-from crunw.spec.load import load
-from crunw.spec.queries import namespaces
 from crunw.workload import decide
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from crunw.effects.criu.wire import Value
     from crunw.effects.store import Record
     from crunw.lifecycle.images import Options
-    from crunw.spec.model import Spec
+    from crunw.oci.model import Spec
 
 _LOG = "dump.log"
 

@@ -11,16 +11,16 @@ from crunw.lifecycle import descriptors, facts, handoff
 from crunw.lifecycle.cgroup import without_devices
 from crunw.lifecycle.compiled import Compiled
 from crunw.lifecycle.making import Making
+from crunw.oci.load import load
 from crunw.paths import init_path
 from crunw.plan.create import create_plan, first_steps, later_steps
 from crunw.plan.inputs import Inputs
-from crunw.spec.load import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.lifecycle.request import Request
+    from crunw.oci.model import Spec
     from crunw.plan.inputs import CgroupView, Handoff, Module, Target
-    from crunw.spec.model import Spec
 
 
 def create(request: Request) -> None:

@@ -11,7 +11,7 @@ from crunw.files import environment
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.terminal import Terminal
-    from crunw.spec.model import Process, Seccomp, Spec
+    from crunw.oci.model import Process, Seccomp, Spec
 
 _FIRST = 3
 _MOST_DIGITS = 9  # no process has more descriptors

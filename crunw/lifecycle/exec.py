@@ -19,11 +19,11 @@ from crunw.lifecycle.descriptors import (
 from crunw.lifecycle.facts import compile_filter, find_compiled, find_module
 from crunw.lifecycle.handoff import keeps_groups, listener_state
 from crunw.lifecycle.state import cgroup_of, current
+from crunw.oci.load import load
 from crunw.paths import init_path, is_ordinary_user
 from crunw.plan.exec import exec_plan
 from crunw.plan.inputs import CgroupView, Handoff, Inputs, Target
 from crunw.plan.wasm import settings
-from crunw.spec.load import load
 from crunw.workload import decide
 
 TYPE_CHECKING = False
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from crunw.effects.cgroups.group import Cgroup
     from crunw.effects.store import Record
     from crunw.lifecycle.compiled import Compiled
+    from crunw.oci.model import Process, Spec
     from crunw.plan.inputs import Module
-    from crunw.spec.model import Process, Spec
 
 
 class Request:

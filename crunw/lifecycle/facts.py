@@ -8,11 +8,11 @@ from crunw.effects.rootfs import Root
 from crunw.errors import CrunwError, SpecError
 from crunw.files import is_directory
 from crunw.lifecycle.compiled import Compiled
+from crunw.oci.queries import allows, is_bind
 from crunw.paths import cache_dir, engine_library, engine_stub, is_ordinary_user
 from crunw.plan.inputs import Filter, Module, Target
 from crunw.plan.mounts import LINK_OPTIONS, clean, overlay_layers
 from crunw.plan.wasm import settings
-from crunw.spec.queries import allows, is_bind
 from crunw.workload import WASMEDGE, WASMTIME, choose_engine, decide
 
 TYPE_CHECKING = False
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from crunw.lifecycle.request import Request
+    from crunw.oci.model import Spec
     from crunw.plan.inputs import Address
     from crunw.plan.wasm_settings import Settings
-    from crunw.spec.model import Spec
     from crunw.workload import Workload
 
 

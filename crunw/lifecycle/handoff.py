@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from crunw.files import environment
 from crunw.lifecycle.state import OCI_VERSION, hook_state_around, spec_state
+from crunw.oci.jsontext import HOLE, dumps_around
 from crunw.plan.annotations import KEEP_GROUPS
 from crunw.plan.inputs import Handoff, HookState
-from crunw.spec.jsontext import HOLE, dumps_around
 from crunw.status import CREATED, CREATING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.store import Container, Record
     from crunw.lifecycle.request import Request
-    from crunw.spec.model import Spec
+    from crunw.oci.model import Spec
 
 
 def make_handoff(

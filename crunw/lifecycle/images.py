@@ -15,8 +15,8 @@ from crunw.plan.restore import bind_mounts
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.criu.wire import Value
+    from crunw.oci.model import Spec
     from crunw.plan.inputs import CgroupView, Target
-    from crunw.spec.model import Spec
 
 DESCRIPTORS = "descriptors.json"  # what 0, 1 and 2 were, as runc and crun write it
 CGROUP_MODES = {"ignore": 0, "soft": 3, "full": 4, "strict": 5}  # criu_cg_mode

@@ -12,8 +12,8 @@ from crunw.lifecycle.descriptors import send_pidfd
 from crunw.lifecycle.facts import rootfs_of
 from crunw.lifecycle.records import fast_record, first_record
 from crunw.lifecycle.state import hook_state
+from crunw.oci.load import config_path
 from crunw.plan.annotations import hook_outputs, not_understood
-from crunw.spec.load import config_path
 from crunw.status import CREATING
 
 TYPE_CHECKING = False
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from crunw.effects.store import Record
     from crunw.lifecycle.cgroup import Placement
     from crunw.lifecycle.request import Request
+    from crunw.oci.model import Spec
     from crunw.plan.inputs import CgroupView
     from crunw.plan.resources import Write
-    from crunw.spec.model import Spec
 
 
 class Making:

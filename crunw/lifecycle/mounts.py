@@ -8,17 +8,17 @@ from crunw.effects.init import perform
 from crunw.effects.store import Container, write_file
 from crunw.errors import CrunwError, StateError
 from crunw.lifecycle.state import current
+from crunw.oci.jsontext import dumps
+from crunw.oci.load import load, load_mounts
 from crunw.paths import init_path, is_ordinary_user
 from crunw.plan.inputs import Target
 from crunw.plan.mounts import clean
 from crunw.plan.running import add_plans, remove_plans
-from crunw.spec.jsontext import dumps
-from crunw.spec.load import load, load_mounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.store import Record
-    from crunw.spec.model import Mount, Spec
+    from crunw.oci.model import Mount, Spec
 
 
 def add_mounts(root: str, container_id: str, path: str) -> None:

@@ -6,11 +6,11 @@ from crunw.effects.store import Container
 from crunw.lifecycle.cgroup import plan_cgroup
 from crunw.lifecycle.facts import compile_filter, find_net_devices, find_program, find_target
 from crunw.lifecycle.handoff import make_handoff
+from crunw.oci.load import load
 from crunw.plan.create import create_plan
 from crunw.plan.inputs import Inputs
 from crunw.plan.ops import VERSION
 from crunw.plan.render import documents, lines
-from crunw.spec.load import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from crunw.lifecycle.cgroup import Placement
     from crunw.lifecycle.request import Request
-    from crunw.spec.model import Spec
+    from crunw.oci.model import Spec
     from crunw.workload import Workload
 
 

@@ -8,14 +8,14 @@ import time
 from crunw.effects import fast
 from crunw.lifecycle.facts import rootfs_of
 from crunw.lifecycle.state import state_around
-from crunw.spec.queries import namespaces
+from crunw.oci.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.cgroups.group import Cgroup
     from crunw.effects.store import Container, Record
     from crunw.lifecycle.request import Request
-    from crunw.spec.model import Spec
+    from crunw.oci.model import Spec
 
 
 def first_record(spec: Spec, request: Request, cgroup: Cgroup | None, notify: str = "") -> Record:

@@ -24,20 +24,20 @@ from crunw.lifecycle.images import (
 from crunw.lifecycle.making import Making
 from crunw.lifecycle.start import run_poststart
 from crunw.lifecycle.state import current
+from crunw.oci.jsontext import loads
+from crunw.oci.load import load
+from crunw.oci.queries import namespaces
 from crunw.paths import init_path
 from crunw.plan import flags
 from crunw.plan.inputs import CgroupView, Target
 from crunw.plan.restore import mount_point_plan, restore_plan
-from crunw.spec.jsontext import loads
-from crunw.spec.load import load
-from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crunw.effects.criu.wire import Nested, Value
     from crunw.lifecycle.images import Options
     from crunw.lifecycle.request import Request
-    from crunw.spec.model import Spec
+    from crunw.oci.model import Spec
 
 _LOG = "restore.log"
 _END_TIMEOUT = 10.0  # s

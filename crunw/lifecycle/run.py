@@ -9,7 +9,7 @@ from crunw.lifecycle.delete import remove
 from crunw.lifecycle.descriptors import open_console
 from crunw.lifecycle.start import beside, listen, release, run_poststart, wait_ready
 from crunw.lifecycle.state import cgroup_of
-from crunw.spec.load import load
+from crunw.oci.load import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crunw import status
 from crunw.effects import processes
 from crunw.files import exists
-from crunw.spec.jsontext import HOLE, dumps, dumps_around
+from crunw.oci.jsontext import HOLE, dumps, dumps_around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

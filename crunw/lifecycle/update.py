@@ -11,21 +11,21 @@ from crunw.effects.store import Container, write_file
 from crunw.lifecycle.cgroup import filters_devices
 from crunw.lifecycle.pause import needed_cgroup
 from crunw.lifecycle.state import current
+from crunw.oci.jsontext import dumps
+from crunw.oci.load import checked_resources, load
 from crunw.paths import init_path
 from crunw.plan import device_rules, devices_bpf
 from crunw.plan.encode import Step
 from crunw.plan.resources import writes
 from crunw.plan.update import completed, merged
-from crunw.spec.jsontext import dumps
-from crunw.spec.load import checked_resources, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import Resources
+    from crunw.oci.model import Resources
 
 
 def update(root: str, container_id: str, asked: Resources) -> None:
-    """Set the limits in ``asked``, checked by :mod:`crunw.spec.load`; the others stay.
+    """Set the limits in ``asked``, checked by :mod:`crunw.oci.load`; the others stay.
 
     The container's copy of the specification says afterwards what holds. On an error nothing has
     changed, but what a notice says. Raises :class:`crunw.errors.CrunwError`.

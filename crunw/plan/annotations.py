@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crunw.spec.model import Hooks
+    from crunw.oci.model import Hooks
 
 _FAMILY = "run.oci."
 KEEP_GROUPS = "run.oci.keep_original_groups"

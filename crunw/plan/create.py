@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from crunw.oci.queries import namespaces
+from crunw.oci.rules import sysctl_path
 from crunw.plan import flags, wasm
 from crunw.plan.encode import Step
 from crunw.plan.idmaps import check_user_namespace, needs_opener
@@ -14,15 +16,13 @@ from crunw.plan.mounts import (
 )
 from crunw.plan.process import distinct, raise_limit_steps
 from crunw.plan.program import proc_steps, program_steps, session_steps
-from crunw.spec.queries import namespaces
-from crunw.spec.rules import sysctl_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from crunw.oci.model import Hook, Process, Spec
     from crunw.plan.inputs import CgroupView, Handoff, Inputs, Module, Target
-    from crunw.spec.model import Hook, Process, Spec
 
 
 def create_plan(spec: Spec, inputs: Inputs) -> list[Step]:

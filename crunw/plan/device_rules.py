@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from crunw.spec.model import DeviceRule
+    from crunw.oci.model import DeviceRule
 
 # Bits of BPF_DEVCG_ACC_* (linux/bpf.h).
 MKNOD = 1

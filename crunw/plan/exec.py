@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crunw.oci.queries import namespaces
 from crunw.plan import flags
 from crunw.plan.create import (
     artefact_steps,
@@ -15,12 +16,11 @@ from crunw.plan.mounts import clean
 from crunw.plan.process import raise_limit_steps
 from crunw.plan.program import proc_steps, program_steps, session_steps
 from crunw.plan.scheduling import affinity_steps
-from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crunw.oci.model import Process, Spec
     from crunw.plan.inputs import Inputs
-    from crunw.spec.model import Process, Spec
 
 
 def exec_plan(spec: Spec, process: Process, inputs: Inputs, pidfd: int) -> list[Step]:

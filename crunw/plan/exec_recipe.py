@@ -7,9 +7,9 @@ module's, in the root directory: it names the module and its compiled code.
 
 from __future__ import annotations
 
+from crunw.oci.jsontext import loads
 from crunw.plan.encode import field, record
 from crunw.plan.ops import RECIPE_HOME, RECIPE_MAGIC, RECIPE_VERSION, VERSION
-from crunw.spec.jsontext import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

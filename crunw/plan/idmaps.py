@@ -6,11 +6,11 @@ Follows config-linux.md "User namespace mappings" and config.md "Mounts".
 from __future__ import annotations
 
 from crunw.errors import SpecError
-from crunw.spec.queries import user_namespace
+from crunw.oci.queries import user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import IdMapping, Mount, Spec
+    from crunw.oci.model import IdMapping, Mount, Spec
 
 
 def check_user_namespace(spec: Spec, *, rootless: bool) -> None:

@@ -6,16 +6,16 @@ Follows config.md "Mounts" and config-linux.md "Default Filesystems", "Devices".
 from __future__ import annotations
 
 from crunw.errors import SpecError
+from crunw.oci.queries import is_bind, user_namespace
 from crunw.plan import flags
 from crunw.plan.encode import Step
 from crunw.plan.idmaps import check_owner, idmap_option, is_idmapped, mount_maps
 from crunw.plan.ops import MOUNT_COPY_LINK, MOUNT_COPY_UP, MOUNT_SOURCE_LINK, MOUNT_TARGET_LINK
-from crunw.spec.queries import is_bind, user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crunw.oci.model import Device, Mount, Spec
     from crunw.plan.inputs import CgroupMount, CgroupView, Target
-    from crunw.spec.model import Device, Mount, Spec
 
 _ATTR_RDONLY = 0x1
 _CGROUP_FLAGS = flags.MS_NOSUID | flags.MS_NODEV | flags.MS_NOEXEC

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Literal
 
+    from crunw.oci.model import Capabilities, Process, Spec
     from crunw.plan.inputs import Filter, Handoff, Inputs
-    from crunw.spec.model import Capabilities, Process, Spec
 
     CapabilitySet = Literal["bounding", "effective", "permitted", "inheritable", "ambient"]
 

@@ -19,8 +19,8 @@ from crunw.plan.scheduling import memory_policy_steps, scheduling_steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crunw.oci.model import Process, Spec
     from crunw.plan.inputs import Filter, Handoff, Inputs, Module, Target
-    from crunw.spec.model import Process, Spec
 
 _FIRST_FREE_FD = 3
 

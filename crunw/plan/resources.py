@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from crunw.spec.model import DeviceRule, Resources
+    from crunw.oci.model import DeviceRule, Resources
 
-    Section = dict[str, Any]  # a part of Resources, its types checked by crunw.spec
+    Section = dict[str, Any]  # a part of Resources, its types checked by crunw.oci
 
 _FIELD = "linux.resources"
 

@@ -6,16 +6,16 @@ whatever becomes of it, nothing stays mounted on the host.
 
 from __future__ import annotations
 
+from crunw.oci.queries import namespaces
 from crunw.plan import flags
 from crunw.plan.create import cgroup_steps
 from crunw.plan.encode import Step
 from crunw.plan.mounts import clean, mount_steps
-from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crunw.oci.model import Spec
     from crunw.plan.inputs import CgroupView, Target
-    from crunw.spec.model import Spec
 
 _DEFAULT_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 

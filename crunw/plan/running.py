@@ -7,16 +7,16 @@ procfs shows, the user who owns a tmpfs).
 from __future__ import annotations
 
 from crunw.errors import SpecError
+from crunw.oci.queries import namespaces
 from crunw.plan import flags
 from crunw.plan.encode import Step
 from crunw.plan.inputs import CgroupView
 from crunw.plan.mounts import clean, mount_steps
-from crunw.spec.queries import namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crunw.oci.model import Mount, Spec
     from crunw.plan.inputs import Target
-    from crunw.spec.model import Mount, Spec
 
 
 def add_plans(

@@ -7,7 +7,7 @@ from crunw.plan.encode import Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import Process, Spec
+    from crunw.oci.model import Process, Spec
 
 _IO_CLASS_SHIFT = 13  # ioprio_set(2)
 

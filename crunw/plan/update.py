@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crunw.spec.model import Resources
+    from crunw.oci.model import Resources
 
     Section = dict[str, Any]
 

@@ -9,7 +9,7 @@ from crunw.plan.wasm_settings import COMPILED, FAMILY, MOST_PAGES, Preopen, Sett
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import Spec
+    from crunw.oci.model import Spec
 
 _PAGE = 65536
 _MIB = 1 << 20

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from crunw.aot.lookup import Tiers
-    from crunw.spec.model import Seccomp
+    from crunw.oci.model import Seccomp
 
 _CFFI = "apt install python3-cffi-backend, or pip install cffi for the Python that runs crunw"
 _PROFILE: Seccomp = {

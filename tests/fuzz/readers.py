@@ -31,12 +31,12 @@ from crunw.effects.criu import mountinfo, wire
 from crunw.errors import CrunwError
 from crunw.lifecycle.plan import find_inputs
 from crunw.lifecycle.request import Request
+from crunw.oci.load import load, load_process, load_resources
 from crunw.plan.create import create_plan
 from crunw.plan.encode import encode
 from crunw.plan.exec import exec_plan
 from crunw.plan.render import documents, lines
 from crunw.plan.resources import writes
-from crunw.spec.load import load, load_process, load_resources
 
 DATA = Path(__file__).parents[1] / "data"
 PACKAGE = str(Path(sys.modules["crunw"].__file__ or "").parent)

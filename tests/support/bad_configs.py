@@ -1,7 +1,7 @@
 """Configs that must be refused: each as one line that names the field, leaving nothing behind.
 
 ``CASES`` is for tests of the whole program: name, function that writes a bundle's config.json, what
-the one line must contain. ``CONFIGS`` and ``FILES`` say more, for the tests of ``crunw.spec``.
+the one line must contain. ``CONFIGS`` and ``FILES`` say more, for the tests of ``crunw.oci``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from crunw.spec.example import example
+from crunw.oci.example import example
 
 ABSENT = object()
 

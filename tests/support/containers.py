@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from crunw.effects.cgroups.layout import UNIFIED, detect
-from crunw.spec.example import example
+from crunw.oci.example import example
 
 PREFIX = f"crunw-test-{os.getpid()}-"
 PATIENCE = float(os.environ.get("CRUNW_TEST_PATIENCE", "20"))  # s; an emulated machine is slow

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from crunw.effects.criu import service, wire
+from crunw.oci.load import check
 from crunw.plan.encode import Step
 from crunw.plan.inputs import CgroupView, Target
 from crunw.plan.restore import bind_mounts, mount_point_plan, restore_plan
-from crunw.spec.load import check
 
 
 def test_request() -> None:

@@ -63,7 +63,7 @@ def test_verb_imports_nothing_from_files(verb: str) -> None:
 @pytest.mark.parametrize("verb", ["start", "state", "kill", "delete"])
 def test_what_only_create_needs_is_not_loaded(verb: str) -> None:
     modules = loaded(f"crunw.cli.{verb}")
-    for name in ("crunw.plan.create", "crunw.spec.load", "crunw.effects.cgroups.group"):
+    for name in ("crunw.plan.create", "crunw.oci.load", "crunw.effects.cgroups.group"):
         assert name not in modules
 
 
@@ -79,7 +79,7 @@ def test_what_only_people_need_is_not_loaded(verb: str) -> None:
     modules = loaded(f"crunw.cli.{verb}")
     for name in (
         "crunw.plan.render",
-        "crunw.spec.example",
+        "crunw.oci.example",
         "crunw.engine",
         "crunw.effects.terminal",
     ):
@@ -92,7 +92,7 @@ def test_a_plan_is_made_without_more(tmp_path: Path) -> None:
         "import sys, os\n"
         "sys.path.append(sys.argv[1])\n"
         "before = set(sys.modules)\n"
-        "from crunw.spec.load import load\n"
+        "from crunw.oci.load import load\n"
         "from crunw.plan.create import create_plan\n"
         "from crunw.plan.encode import encode\n"
         "from crunw.plan.inputs import *\n"

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from crunw.errors import SpecError
+from crunw.oci.example import example
+from crunw.oci.load import check
+from crunw.oci.model import Process, Spec
 from crunw.plan.create import create_plan
 from crunw.plan.encode import Step, encode
 from crunw.plan.exec import exec_plan
@@ -29,9 +32,6 @@ from crunw.plan.inputs import (
 from crunw.plan.ops import CREDENTIALS_EXECUTED, CREDENTIALS_NO_NEW_PRIVS
 from crunw.plan.render import documents
 from crunw.plan.wasm import settings
-from crunw.spec.example import example
-from crunw.spec.load import check
-from crunw.spec.model import Process, Spec
 from crunw.workload import decide
 
 DATA = Path(__file__).parents[1] / "data"

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from crunw.errors import SpecError
+from crunw.oci.model import Seccomp
+from crunw.oci.queries import allows
 from crunw.plan.wasm import pages_within, preopens, settings
 from crunw.plan.wasm_annotations import milliseconds
 from crunw.plan.wasm_settings import Settings
-from crunw.spec.model import Seccomp
-from crunw.spec.queries import allows
 
 MIB = 1 << 20
 

@@ -17,15 +17,15 @@ LONG_MODULES = {
     "crunw/effects/store.py": "one class: the files of a container's state directory",
     "crunw/plan/mounts.py": "one mount's options become the steps that make it",
     "crunw/plan/resources.py": "one table: a field, the file and the value of both cgroup versions",
-    "crunw/spec/model.py": "data: the types of config.json, for the type checker",
-    "crunw/spec/schema.py": "data: the same, to check it",
+    "crunw/oci/model.py": "data: the types of config.json, for the type checker",
+    "crunw/oci/schema.py": "data: the same, to check it",
 }
 LONG_FUNCTIONS = {
     "crunw/aot/compiler.py:__init__": "the compiler's arguments, descriptors and limits",
     "crunw/lifecycle/exec.py:execute": "exec in its order, as create is",
     "crunw/lifecycle/features.py:features": "data: the document of features",
-    "crunw/spec/example.py:example": "data: the config.json that spec writes",
-    "crunw/spec/example.py:_mounts": "data: the mounts of that",
+    "crunw/oci/example.py:example": "data: the config.json that spec writes",
+    "crunw/oci/example.py:_mounts": "data: the mounts of that",
 }
 
 

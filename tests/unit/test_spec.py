@@ -13,10 +13,10 @@ import pytest
 from spec_coverage import members
 from support.bad_configs import config
 
-from crunw.spec import model, schema
-from crunw.spec.example import example
-from crunw.spec.load import check, load, load_process
-from crunw.spec.rules import sysctl_path
+from crunw.oci import model, schema
+from crunw.oci.example import example
+from crunw.oci.load import check, load, load_process
+from crunw.oci.rules import sysctl_path
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "tests/data/configs").glob("*.json"))
@@ -162,7 +162,7 @@ def test_schema_is_the_model() -> None:
 def test_nothing_but_builtin_modules_is_imported() -> None:
     program = (
         "import sys; sys.path.append(sys.argv[1]); before = set(sys.modules)\n"
-        "from crunw.spec.load import load\n"
+        "from crunw.oci.load import load\n"
         "import os\n"
         "for name in set(sys.modules) - before:\n"
         "    origin = sys.modules[name].__spec__.origin\n"

@@ -10,7 +10,7 @@ import pytest
 from support.bad_configs import CASES, CONFIGS, FILES, config
 
 from crunw.errors import SpecError
-from crunw.spec.load import check, load, load_process
+from crunw.oci.load import check, load, load_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from crunw.spec import jsontext
+from crunw.oci import jsontext
 
 VALUES: list[Any] = [
     None,
@@ -102,7 +102,7 @@ def test_errors(reader: ModuleType, text: str, message: str) -> None:
 BARE = """
 import sys
 sys.path.append(sys.argv[1])
-from crunw.spec.jsontext import loads
+from crunw.oci.jsontext import loads
 assert "json" not in sys.modules
 for text in sys.argv[2:]:
     try:

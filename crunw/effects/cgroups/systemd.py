@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from crunw.effects.cgroups.layout import Layout
+    from crunw.oci.model import Spec
     from crunw.plan.device_rules import Rule
     from crunw.plan.resources import Write
     from crunw.plan.scope import Property
-    from crunw.spec.model import Spec
 
 _FIELD = "linux.cgroupsPath"
 _NAME_LENGTH = 255

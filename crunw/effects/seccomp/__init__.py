@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crunw.spec.model import Seccomp
+    from crunw.oci.model import Seccomp
 
 _MAX_ENTRY = 4096 * 8 + 8192  # BPF_MAXINSNS instructions, and a header
 _MAX_ENTRIES = 128

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crunw.spec.model import Seccomp, SyscallArg, SyscallRule
+    from crunw.oci.model import Seccomp, SyscallArg, SyscallRule
 
 _FIELD = "linux.seccomp"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import Mount, Seccomp, Spec
+    from crunw.oci.model import Mount, Seccomp, Spec
 
 
 def namespaces(spec: Spec) -> dict[str, str]:

@@ -11,15 +11,15 @@ import posix
 from crunw.errors import SpecError
 from crunw.files import exists, is_directory
 from crunw.notices import degraded
-from crunw.spec import check as walker
-from crunw.spec import jsontext, rules, schema
-from crunw.spec.resources import check_resources
+from crunw.oci import check as walker
+from crunw.oci import jsontext, rules, schema
+from crunw.oci.resources import check_resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crunw.spec.model import Mount, Process, Resources, Spec
+    from crunw.oci.model import Mount, Process, Resources, Spec
 
 MAX_BYTES = 16 << 20
 

@@ -6,7 +6,7 @@ from crunw.errors import SpecError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import BlockIo, Cpu, Memory, Resources
+    from crunw.oci.model import BlockIo, Cpu, Memory, Resources
 
 
 def check_resources(resources: Resources, field: str = "linux.resources") -> None:

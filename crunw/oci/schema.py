@@ -1,6 +1,6 @@
 """``config.json`` of the OCI runtime specification 1.3, common part and ``linux``, as a table.
 
-A node is a tuple: its kind (a function of ``crunw.spec.check``), then the kind's arguments:
+A node is a tuple: its kind (a function of ``crunw.oci.check``), then the kind's arguments:
 
     ("string",)  ("text",)          any string; one that is not empty
     ("path",)  ("path?",)           an absolute path; or also ""
@@ -178,7 +178,7 @@ MOUNTS = (
     (
         "object",
         {
-            # A relative one is taken from "/", as crun and runc do: crunw.spec.rules.
+            # A relative one is taken from "/", as crun and runc do: crunw.oci.rules.
             "destination": TEXT,
             "type": STRING,
             "source": STRING,

@@ -6,13 +6,13 @@ Every function raises SpecError with the field that has to change.
 from __future__ import annotations
 
 from crunw.errors import SpecError
-from crunw.spec.check import show
-from crunw.spec.queries import is_bind
-from crunw.spec.resources import check_resources
+from crunw.oci.check import show
+from crunw.oci.queries import is_bind
+from crunw.oci.resources import check_resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import (
+    from crunw.oci.model import (
         IdMapping,
         Linux,
         MemoryPolicy,

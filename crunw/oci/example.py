@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crunw.spec.model import Mount, Namespace, Spec
+    from crunw.oci.model import Mount, Namespace, Spec
 
 
 def example(*, rootless: bool, uid: int = 0, gid: int = 0) -> Spec:

@@ -1,4 +1,4 @@
-"""Walk a JSON document beside a table of ``crunw.spec.schema``."""
+"""Walk a JSON document beside a table of ``crunw.oci.schema``."""
 
 from __future__ import annotations
 
