@@ -19,7 +19,18 @@ from benchmarks.measure import Result, say
 from benchmarks.runtimes import Runtime, become_subreaper
 
 PROJECT = Path(__file__).resolve().parent.parent
-GROUPS = ("start", "account", "exec", "memory", "cache", "cpu", "compiler", "growth", "pods")
+GROUPS = (
+    "start",
+    "account",
+    "exec",
+    "memory",
+    "cache",
+    "cpu",
+    "compiler",
+    "components",
+    "growth",
+    "pods",
+)
 
 
 def main() -> int:

@@ -26,14 +26,17 @@ def measure(context: Context) -> Iterator[Result]:
         context.crunw: context.bundles.wasm("pause", pause),
         context.crun: context.bundles.wasm_for_crun("pause", pause),
     }
-    yield from _one_idle(context, subjects)
+    yield from one_idle(context, subjects)
     for count in (10, 100, *((1000,) if context.full else ())):
-        yield from _many_idle(count, subjects)
+        yield from many_idle(count, subjects)
 
 
-def _one_idle(context: Context, subjects: dict[Runtime, Path]) -> Iterator[Result]:
+def one_idle(
+    context: Context, subjects: dict[Runtime, Path], group: str = "memory"
+) -> Iterator[Result]:
+    """What one container takes, of several measured one by one."""
     results = [
-        Result(f"memory/{field}", f"{title} of an idle container", "B")
+        Result(f"{group}/{field}", f"{title} of an idle container", "B")
         for field, title in _FIELDS.items()
     ]
     for _ in range(context.few):
@@ -47,16 +50,18 @@ def _one_idle(context: Context, subjects: dict[Runtime, Path]) -> Iterator[Resul
     yield from results
 
 
-def _many_idle(count: int, subjects: dict[Runtime, Path]) -> Iterator[Result]:
-    memory = Result(f"memory/Pss-{count}", f"PSS per container, {count} of them", "B", paired=False)
+def many_idle(count: int, subjects: dict[Runtime, Path], group: str = "memory") -> Iterator[Result]:
+    """What each of many takes, and how long the last of them took to start."""
+    title = f"PSS per container, {count} of them"
+    memory = Result(f"{group}/Pss-{count}", title, "B", paired=False)
     starts = Result(
-        f"memory/start-{count}",
+        f"{group}/start-{count}",
         f"`create` and `start` beside up to {count} containers",
         "s",
         paired=False,
     )
     steady = Result(
-        f"memory/steady-{count}",
+        f"{group}/steady-{count}",
         f"`create` and `start`: the last tenth of {count} beside the first",
         "s",
         paired=False,

@@ -42,6 +42,10 @@ TARGETS = (
     Target("compiled code, CPU work", "cpu/compiled-*", "wasmedge", 1.05),
     Target("compiled code, CPU work", "cpu/compiled-*", "native", 1.2),
     Target("compiling", "compiler/*", "wasmedge", 1.05),
+    Target("`run`, hello component from the cache", "components/run", "module", 1.3),
+    Target("a component's work, CPU work", "components/cpu-*", "wasmtime", 1.02),
+    Target("idle component, private dirty", "components/Private_Dirty", "3 MiB", 1.0),
+    Target("100 idle components, PSS of each", "components/Pss-100", "1.5 MiB", 1.0),
     Target("100 pods on CRI-O until all run", "pods/running", "crun", 1.0),
     Target("100 pods on CRI-O, PSS of each", "pods/Pss", "crun", 1.0),
     # Less can't be told apart: a lookup is a hundredth of a start.
