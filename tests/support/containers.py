@@ -168,7 +168,8 @@ class Runtime:
             given.seek(0)
             done = subprocess.run(
                 options.pop("prefix", []) + self.command(*words),
-                stdin=given, stdout=out, stderr=err, check=False, timeout=3 * PATIENCE, **options,
+                stdin=given, stdout=out, stderr=err, check=False,
+                **({"timeout": 3 * PATIENCE} | options),
             )  # fmt: skip
             out.seek(0)
             err.seek(0)
