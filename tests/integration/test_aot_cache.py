@@ -248,6 +248,26 @@ def test_shared_pages_and_no_way_to_write(crunw, wasm_bundle, cache) -> None:
         os.close(os.open(f"/proc/{pid}/map_files/{where}", os.O_RDWR))
 
 
+def test_what_has_been_parsed_leaves_memory(crunw, wasm_bundle, cache) -> None:
+    bundle = with_policy(wasm_bundle("sleep"), "always")
+    path = bundle.rootfs / "sleep.wasm"
+    module = path.read_bytes()
+    path.unlink()  # it is a link to the tests' own
+    much = 1 << 20
+    custom = b"\1x" + b"\1" * (much - 2)
+    length = bytes([much & 0x7F | 0x80, much >> 7 & 0x7F | 0x80, much >> 14])
+    path.write_bytes(module + b"\0" + length + custom)
+    crunw.start(bundle)
+    parts = read(f"/proc/{crunw.state(bundle)['pid']}/smaps").split(b"VmFlags")
+    resident = [
+        int(found[1])
+        for part in parts
+        if b"/module.so" in part and (found := re.search(rb"\nRss: +(\d+) kB", part))
+    ]
+    assert resident
+    assert sum(resident) < much // 2048  # KB: half of it
+
+
 def flip(path: Path) -> None:
     """One bit, with the times put back."""
     status = path.stat()

@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crunw.aot import build, digest, failures, lookup, store
 from crunw.aot.options import BEST, FAST
@@ -21,6 +21,10 @@ from crunw.workload import WASMEDGE
 from real_programs import inputs, sources
 from real_programs.table import INTERPRETER
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SOON = 1.5  # s
 PATIENCE = 300  # s of processor time that it may take with code
 BACKGROUND = 900  # s, of real time, that the background compiler may take
 PROJECT = Path(__file__).parents[2]
@@ -66,8 +70,10 @@ class Compiled:
 class Case:
     """A program with its inputs in a directory of its own."""
 
-    def __init__(self, entry: dict[str, Any], directory: Path) -> None:
+    def __init__(self, entry: dict[str, Any], directory: Path, repeat: int = 1) -> None:
+        """``repeat``: how often what is soon done is run; the fastest run counts."""
         self.entry = entry
+        self.repeat = repeat
         self.name: str = entry["name"]
         self.engine: str = entry.get("engine", WASMEDGE)
         self.program = sources.get(entry)
@@ -107,7 +113,7 @@ class Case:
             return command[0], self._run(command, self._copy("reference"))
         if self.program.native and command != "wasmtime":
             words = [str(self.program.native), *self.entry["arguments"]]
-            return "native", self._run(words, self._copy("native"))
+            return "native", self._fastest(lambda: self._run(words, self._copy("native")))
         words = [str(sources.wasmtime()), str(Path(__file__).with_name("reference.py"))]
         words.append(str(self.program.module))
         sources.run(*words)  # compiles it
@@ -121,7 +127,14 @@ class Case:
         return self._contain(INTERPRETER if self.engine == WASMEDGE else PATIENCE)
 
     def next_start(self) -> Outcome:
-        return self._contain(PATIENCE)
+        return self._fastest(lambda: self._contain(PATIENCE))
+
+    def _fastest(self, run: Callable[[], Outcome]) -> Outcome:
+        found = [run()]
+        while len(found) < self.repeat and found[0].seconds < SOON:
+            found.append(run())
+        differ = [one for one in found if not one.is_like(found[0])]
+        return differ[0] if differ else min(found, key=lambda one: one.seconds)
 
     def wait_for_code(self) -> Compiled:
         """What the background compiler makes of it after its first start."""
