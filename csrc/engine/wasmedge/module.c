@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define COST_TABLE_LENGTH 65536 /* one entry for each opcode, as the library numbers them */
 
@@ -146,6 +148,15 @@ static struct engine_module *create(struct engine *engine, struct parse *attempt
     return NULL;
 }
 
+/* Nothing reads the module any more once it has been parsed: its pages are left to the file. */
+static void give_back(const uint8_t *code, uint32_t length) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)code + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)code + length) & ~(page - 1);
+    if (begin < end) /* or it stays in memory: no reason to fail */
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 /* The library has it mapped and holds it; a second name for the same mapping is all that is
  * opened. */
 static struct outline compiled_outline(const char *path) {
@@ -155,8 +166,10 @@ static struct outline compiled_outline(const char *path) {
         return outline;
     const uint8_t *code = dlsym(handle, "wasm.code");
     const uint32_t *length = dlsym(handle, "wasm.size");
-    if (code && length)
+    if (code && length) {
         outline = binary_outline(code, *length);
+        give_back(code, *length);
+    }
     dlclose(handle);
     return outline;
 }
