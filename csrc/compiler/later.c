@@ -41,7 +41,7 @@ static void put(const char *path, const char *text) {
  * "tasks", for which the kernel takes no lock that forks and ends of processes wait for. */
 static void leave_cgroups(void) {
     char path[PATH_MAX];
-    struct mntent *entry;
+    const struct mntent *entry;
     FILE *mounts = setmntent("/proc/self/mounts", "re");
     while (mounts && (entry = getmntent(mounts))) {
         bool first = strcmp(entry->mnt_type, "cgroup") == 0;

@@ -338,8 +338,12 @@ static int start_checker(struct job *job, struct engine *engine, struct engine_e
         return fail(error, "pipe", strerror(errno));
     pid_t parent = getpid();
     job->checker = fork();
-    if (job->checker < 0)
-        return fail(error, "fork", strerror(errno));
+    if (job->checker < 0) {
+        fail(error, "fork", strerror(errno));
+        close(ends[0]);
+        close(ends[1]);
+        return -1;
+    }
     if (job->checker > 0) {
         job->question = ends[1];
         return close(ends[0]);

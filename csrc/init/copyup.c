@@ -66,7 +66,7 @@ static int copy_file(struct error *error, struct entry *entry) {
     return result;
 }
 
-static int copy_directory(struct error *error, struct entry *entry) {
+static int copy_directory(struct error *error, const struct entry *entry) {
     int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
     if (path_create_at(error, entry->target, entry->name, S_IFDIR | 0700, 0, entry->name) < 0)
         return -1;
@@ -116,7 +116,7 @@ int copy_up_directory(struct error *error, int source, int target) {
         return error_errno(error, "opendir", ".");
     }
     int result = 0;
-    struct dirent *found;
+    const struct dirent *found;
     while (result == 0 && (errno = 0, found = readdir(directory)) != NULL) {
         struct entry entry = {.source = listed, .target = target, .name = found->d_name};
         if (strcmp(entry.name, ".") != 0 && strcmp(entry.name, "..") != 0)

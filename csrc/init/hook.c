@@ -7,6 +7,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -73,7 +74,7 @@ static pid_t spawn(struct init *init, const char *path, strings argv, strings en
     if (pid == 0) {
         execute(init, path, argv, envp, state, output);
         problem = errno;
-        _exit(write(report[1], &problem, sizeof problem) < 0);
+        _exit(write(report[1], &problem, sizeof problem) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
     }
     if (pid < 0)
         problem = errno;
@@ -96,7 +97,9 @@ static struct timespec until(struct timespec deadline) {
         left.tv_nsec += 1000000000;
         left.tv_sec--;
     }
-    return left.tv_sec < 0 ? (struct timespec){0} : left;
+    if (left.tv_sec < 0)
+        left = (struct timespec){0};
+    return left;
 }
 
 /* Wait until the child has ended, or the deadline has passed: then kill it. It is not reaped

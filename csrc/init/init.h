@@ -137,11 +137,11 @@ int report_pid(struct init *init, pid_t pid);
 int report_and_wait(struct init *init, enum plan_report type);
 /* REPORT_NOTICE: `what` works, but worse than the plan asks for; the rest says why, and ends with
  * what can be done about it, in parentheses. Any step may report, also after READY. */
-void report_notice(struct init *init, enum plan_notice level, const char *what, const char *format,
-                   ...) __attribute__((format(printf, 4, 5)));
+void report_notice(const struct init *init, enum plan_notice level, const char *what,
+                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* REPORT_ERROR with init->error: on started_fd once there is one, else on report_fd. `step` is NULL
  * for an error before the first one. */
-void report_error(struct init *init, const struct step *step);
+void report_error(const struct init *init, const struct step *step);
 
 /* 0 if the program can't be overwritten; else it starts itself again, with `argv`, from where that
  * holds, and returns only on failure. `mark`, which is one of the arguments, is "" the first time

@@ -62,7 +62,7 @@ int mount_propagate(struct error *error, int mounted, unsigned long flags, const
     struct mount_attr attributes = {
         .propagation = flags & (MS_SHARED | MS_SLAVE | MS_PRIVATE | MS_UNBINDABLE),
     };
-    unsigned scope = flags & MS_REC ? AT_RECURSIVE : 0;
+    unsigned scope = (flags & MS_REC) ? AT_RECURSIVE : 0;
     return sys_mount_setattr(error, mounted, "", AT_EMPTY_PATH | scope, &attributes, name);
 }
 
@@ -133,7 +133,6 @@ void mount_forget_link(struct init *init) {
 static int copy_link(struct init *init, const struct request *request, int link) {
     struct error *error = &init->error;
     char wanted[PATH_MAX];
-    char found[PATH_MAX];
     const char *name;
     if (sys_readlinkat(error, link, "", wanted, sizeof wanted) < 0)
         return -1;
@@ -142,6 +141,7 @@ static int copy_link(struct init *init, const struct request *request, int link)
         return -1;
     int result = sys_symlinkat(error, wanted, directory, name);
     if (result < 0 && error->number == EEXIST) {
+        char found[PATH_MAX];
         result = sys_readlinkat(error, directory, name, found, sizeof found);
         result = result >= 0 && strcmp(wanted, found) == 0 ? 0 : -1;
         if (result < 0)

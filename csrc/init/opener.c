@@ -59,8 +59,8 @@ static bool is_for_running(struct plan plan) {
 }
 
 unsigned tree_how(uint64_t flags, uint64_t bits) {
-    unsigned recursive = flags & MS_REC ? AT_RECURSIVE : 0;
-    return recursive | (bits & (MOUNT_SOURCE_LINK | MOUNT_COPY_LINK) ? AT_SYMLINK_NOFOLLOW : 0);
+    unsigned recursive = (flags & MS_REC) ? AT_RECURSIVE : 0;
+    return recursive | ((bits & (MOUNT_SOURCE_LINK | MOUNT_COPY_LINK)) ? AT_SYMLINK_NOFOLLOW : 0);
 }
 
 static int clone_tree(struct error *error, const char *path, unsigned how) {
@@ -91,7 +91,7 @@ static int serve_tree(struct error *error, struct step *step, bool in_running) {
     unsigned how = tree_how(flags, step_u64(step));
     if (in_running)
         return clone_tree(error, path, how);
-    int follow = how & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0;
+    int follow = (how & AT_SYMLINK_NOFOLLOW) ? O_NOFOLLOW : 0;
     return sys_openat(error, AT_FDCWD, path, O_PATH | follow, 0);
 }
 

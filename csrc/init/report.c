@@ -104,8 +104,8 @@ static int listener(const struct init *init) {
     return init->started_fd >= 0 ? init->started_fd : init->report_fd;
 }
 
-void report_notice(struct init *init, enum plan_notice level, const char *what, const char *format,
-                   ...) {
+void report_notice(const struct init *init, enum plan_notice level, const char *what,
+                   const char *format, ...) {
     char subject[256];
     char why[sizeof init->error.path];
     int descriptor = listener(init);
@@ -125,7 +125,7 @@ void report_notice(struct init *init, enum plan_notice level, const char *what, 
     end(&record, &unheard, descriptor);
 }
 
-void report_error(struct init *init, const struct step *step) {
+void report_error(const struct init *init, const struct step *step) {
     int descriptor = listener(init);
     if (descriptor < 0)
         return;

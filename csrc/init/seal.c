@@ -112,7 +112,7 @@ static int raise_ambient(struct error *error, uint64_t capabilities) {
 
 /* In a user namespace mapped without privilege, setgroups is denied for good
  * (user_namespaces(7)). */
-static bool setgroups_denied(struct init *init) {
+static bool setgroups_denied(const struct init *init) {
     char text[8] = "";
     struct error unheard;
     int descriptor = sys_openat(&unheard, init->proc_fd, "self/setgroups", O_RDONLY, 0);

@@ -17,6 +17,7 @@ static int wait_once(int epoll, struct epoll_event *events, int most, int timeou
 #ifdef SYS_epoll_wait
     return (int)syscall(SYS_epoll_wait, epoll, events, most, timeout);
 #else
+    // cppcheck-suppress nullPointer ; the mask stays as it is
     return epoll_pwait(epoll, events, most, timeout, NULL);
 #endif
 }

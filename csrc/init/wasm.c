@@ -241,7 +241,7 @@ static void close_between_but(const struct init *init, unsigned first, unsigned 
 
 /* There is no exec that would close them, and the program may see /proc/self/fd, where a descriptor
  * of the host's files is a way out. */
-static void close_others(struct init *init) {
+static void close_others(const struct init *init) {
     unsigned first = STDERR_FILENO + 1;
     int keep = -1;
     for (uint32_t index = 0; (keep = engine_module_descriptor(init->module, index)) >= 0; index++) {

@@ -80,9 +80,9 @@ static bool do_exec(const struct installation *installation, int argc, char **ar
 
 int main(int argc, char **argv) {
     static struct installation installation;
+    static char number[16];
+    static char report_verb[] = "report";
     struct command command;
-    char number[16];
-    char report_verb[] = "report";
     int status = EXIT_FAILURE;
     int report = -1;
     prepare_process();

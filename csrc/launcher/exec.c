@@ -269,13 +269,13 @@ static int open_in_root(int root, const char *path, int flags) {
 /* -1: there is no file; 0: there is something that Python is to look at; 1: it is an ELF file. */
 static int is_native(int root, const char *path) {
     struct stat status;
-    char again[40];
-    char head[4];
     int found = open_in_root(root, path, O_PATH);
     if (found < 0)
         return errno == ENOENT || errno == ENOTDIR ? -1 : 0;
     int result = 0;
     if (fstat(found, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0111) != 0) {
+        char again[40];
+        char head[4];
         /* Not a device or a FIFO, which opening could do something to. */
         snprintf(again, sizeof again, "/proc/self/fd/%d", found);
         int file = open(again, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -430,7 +430,7 @@ static bool write_pid_file(const char *path, pid_t pid) {
 static void reap(pid_t pid) { TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)); }
 
 /* Follows the reports until the program runs; its pid, or 0: it does not, and nothing is left. */
-static pid_t follow(struct spawned *init, const char *pid_file) {
+static pid_t follow(const struct spawned *init, const char *pid_file) {
     struct {
         uint32_t type;
         uint32_t size;

@@ -51,6 +51,7 @@ void set_path(char path[static PATH_MAX], const char *format, ...) {
 }
 
 /* Cuts a path's last component off; "" is the root directory. */
+// cppcheck-suppress constParameterPointer ; strrchr makes a pointer to what is written out of it
 static void cut(char *path) {
     char *slash = strrchr(path, '/');
     if (slash != NULL) {

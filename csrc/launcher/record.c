@@ -80,8 +80,8 @@ bool record_read(struct record *record, int directory) {
 }
 
 /* The field of /proc/PID/stat with this number (from 1), which must be after the name's ")". */
-static char *stat_field(char *stat, int number) {
-    char *field = strrchr(stat, ')');
+static const char *stat_field(const char *stat, int number) {
+    const char *field = strrchr(stat, ')');
     for (int at = 2; field != NULL && at < number; at++)
         field = strchr(field + 1, ' ');
     return field != NULL && number > 2 ? field + 1 : NULL;

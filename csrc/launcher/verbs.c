@@ -32,6 +32,7 @@ static bool is_missing(int directory, const char *name) {
 static bool lock(int directory) {
     struct stat status;
     int file = openat(directory, STATE_LOCK, O_RDWR | O_CLOEXEC);
+    // cppcheck-suppress resourceLeak ; the lock is to outlive this call
     return file >= 0 && TEMP_FAILURE_RETRY(flock(file, LOCK_EX)) == 0 &&
            fstat(file, &status) == 0 && status.st_nlink > 0;
 }

@@ -47,6 +47,7 @@ static int compile(const struct engine *engine, const struct binary *binary, con
     return outcome;
 }
 
+// cppcheck-suppress constParameterPointer ; the type is that of struct engine_operations
 int wasmedge_compile(struct engine *engine, int fd, const char *output,
                      const struct engine_compile_options *options, struct engine_error *error) {
     struct binary binary;

@@ -74,10 +74,10 @@ int module_compile(struct engine_module *module, const struct binary *binary,
 }
 
 static void find_kind(struct engine_module *module) {
-    char name[128];
     const struct wasmtime_symbols *wasmtime = &module->engine->wasmtime;
     module->kind = ENGINE_LIBRARY;
     if (module->component) {
+        char name[128];
         module->type = wasmtime->wasmtime_component_type(module->component);
         if (find_interface(module, "wasi:cli/run@", name, sizeof name))
             module->kind = ENGINE_COMMAND;

@@ -45,7 +45,7 @@ static size_t component_externals(const struct engine_module *module, bool impor
     size_t count =
         import ? wasmtime->wasmtime_component_type_import_count(module->type, module->compiler)
                : wasmtime->wasmtime_component_type_export_count(module->type, module->compiler);
-    for (size_t index = 0; index < count && index < size; index++)
+    for (size_t index = 0; list && index < count && index < size; index++)
         component_external(module, import, index, &list[index]);
     return count;
 }
@@ -174,21 +174,21 @@ static bool is_provided(const struct engine_module *module, const struct engine_
 
 static int check_imports(const struct engine_module *module, struct engine_error *error) {
     size_t count = wasmtime_module_imports(module, NULL, 0);
-    struct engine_external *imports = calloc(count + 1, sizeof *imports);
-    if (!imports)
+    struct engine_external *list = calloc(count + 1, sizeof *list);
+    if (!list)
         return engine_fail(error, "out of memory");
-    wasmtime_module_imports(module, imports, count);
+    wasmtime_module_imports(module, list, count);
     char missing[300] = "";
     size_t length = 0;
     for (size_t index = 0; index < count && length < sizeof missing; index++) {
-        const struct engine_external *import = &imports[index];
+        const struct engine_external *import = &list[index];
         if (!is_provided(module, import))
             length += (size_t)snprintf(
                 missing + length, sizeof missing - length, "%s%s %.*s%s%.*s", length ? ", " : "",
                 import->type, (int)import->module_length, import->module ? import->module : "",
                 import->module ? "." : "", (int)import->name_length, import->name);
     }
-    free(imports);
+    free(list);
     if (!length)
         return 0;
     return engine_fail(error, "the %s imports what crunw does not provide: %s%s",
@@ -196,7 +196,7 @@ static int check_imports(const struct engine_module *module, struct engine_error
                        length < sizeof missing ? "" : "...");
 }
 
-static int check_component(struct engine_module *module, const char *function,
+static int check_component(const struct engine_module *module, const char *function,
                            struct engine_error *error) {
     char name[128];
     if (function)
