@@ -20,7 +20,7 @@ from typing import Any
 from crunw.oci.example import example
 
 RUNTIMES = ("crun", "runc", "crunw")
-APPLETS = "cat cut grep id ls readlink sh sleep stat touch true".split()
+APPLETS = "cat cut grep id ls readlink sh sleep stat touch tr true wc".split()
 PATIENCE = 30  # s
 LONGEST = 120  # characters of an error
 FIRST = 100000  # the host's id of root in a user namespace
@@ -37,7 +37,26 @@ PROGRAMS = {
     "empty.wasm": b"",
     "text.wasm": b"<html>not found</html>\n",
     "cut.wasm": MODULE[:40],
+    "own.wasm": MODULE + b"\x0a\x08\1\6\0\x41\3\x10\0\x0b" + b"\0\x04\x03own",  # has no code yet
 }
+# Sleeps for two seconds, then takes 48 MiB and uses them; ends with 7 if it does not get them.
+EATS = """
+(module
+  (import "wasi_snapshot_preview1" "poll_oneoff"
+    (func $poll (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (func (export "_start") (local $at i32)
+    (i32.store (i32.const 16) (i32.const 1))
+    (i64.store (i32.const 24) (i64.const 2000000000))
+    (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))
+    (local.set $at (i32.const 65536))
+    (loop $more
+      (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then (call $exit (i32.const 7))))
+      (memory.fill (local.get $at) (i32.const 1) (i32.const 1048576))
+      (local.set $at (i32.add (local.get $at) (i32.const 1048576)))
+      (br_if $more (i32.lt_u (local.get $at) (i32.const 50331648))))))
+"""
 
 Config = dict[str, Any]
 Change = Callable[[Config], None]
@@ -141,6 +160,11 @@ def module(name: str) -> Change:
     return change
 
 
+def memory_limit(config: Config) -> None:
+    config["linux"]["cgroupsPath"] = "/compare-memory"
+    config["linux"].setdefault("resources", {})["memory"] = {"limit": 32 << 20}
+
+
 def in_frozen(config: Config) -> None:
     config["linux"]["cgroupsPath"] = "/compare-frozen/inner"
 
@@ -187,6 +211,54 @@ TERMINATED = f"""
 {DETACHED}; rt kill compare TERM; sleep 2; rt state compare | grep -o '"status": *"[a-z]*"'
 """
 ENDED = 'rt run --bundle . compare 2>&1 </dev/null; echo "status $?"'
+# The kernel counts whom it has killed in a cgroup, which stays until the container is deleted.
+AT_LIMIT = f"""
+rt run --bundle . compare >said 2>&1 </dev/null; echo "status $?: $(tail -n 1 said)"
+rt delete --force compare >/dev/null 2>&1
+{DETACHED}; sleep 5; grep 'oom_kill ' /sys/fs/cgroup/memory/compare-memory/memory.oom_control
+"""
+GROWS = """
+exec 2>said; rt run --bundle . compare >/dev/null </dev/null & sleep 1
+rt update --memory 134217728 compare 2>/dev/null; wait $!; echo "status $?: $(tail -n 1 said)"
+"""
+# Another container in its pid namespace: `kubectl debug --target`.
+LOOK = (
+    "tr '\\\\0' ' ' </proc/1/cmdline; readlink /proc/1/exe || echo no exe; "
+    "ls /proc/1/root/marker || echo no root; ls /proc/1/fd | wc -l"
+)
+DEBUGGED = f"""
+LOOK="{LOOK}"
+{DETACHED}
+pid=$(rt state compare | sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p')
+mkdir debugger
+jq --arg look "$LOOK" --arg root "$PWD/rootfs" --arg joined "/proc/$pid/ns/pid" '
+    .process.args = ["/bin/sh", "-c", $look]
+    | (.linux.namespaces[] | select(.type == "pid")).path = $joined
+    | .root.path = $root | del(.annotations)' config.json >debugger/config.json
+rt run --bundle debugger debugger 2>&1; rt delete --force debugger >/dev/null 2>&1
+"""
+PODMAN = """
+made=$(buildah from scratch); buildah copy --quiet $made rootfs/exits.wasm / >/dev/null
+buildah config --os wasi --arch wasm --entrypoint '["/exits.wasm"]' $made
+buildah commit --quiet $made compare-wasi >/dev/null 2>&1; buildah rm $made >/dev/null
+export PODMAN_IGNORE_CGROUPSV1_WARNING=1
+podman --runtime "$(command -v $1)" run --rm --pull=never --platform wasi/wasm compare-wasi \\
+    >said 2>&1
+echo "status $?: $(tail -n 1 said)"; podman rmi compare-wasi >/dev/null 2>&1
+"""
+# As conmon does: it reaps what the runtime leaves behind.
+ADOPTED = """
+python3 -c '
+import ctypes, os, subprocess, sys, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+subprocess.run([*sys.argv[1:], "run", "--detach", "--bundle", ".", "compare"],
+               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+time.sleep(1)
+children = open(f"/proc/self/task/{os.getpid()}/children").read().split()
+names = [open(f"/proc/{child}/comm").read().strip() for child in children]
+print("children:", *sorted(names))
+' "$@"
+"""
 BLOCKED = """
 python3 -c 'import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGTERM])
@@ -350,6 +422,27 @@ ROWS = [
         if name != "waits.wasm"
     ],
     Row("a module: TERM", "", (module("waits.wasm"),), calls=TERMINATED),
+    Row("a module at its memory limit", "", (module("eats.wasm"), memory_limit), calls=AT_LIMIT),
+    Row(
+        "a module at its memory limit, run.oci.wasm.memory-pages=limit",
+        "",
+        (
+            module("eats.wasm"),
+            memory_limit,
+            annotation("run.oci.wasm.memory-pages", "limit"),
+        ),
+        calls=AT_LIMIT,
+    ),
+    Row(
+        "a module at its memory limit, which update raises",
+        "",
+        (module("eats.wasm"), memory_limit),
+        calls=GROWS,
+    ),
+    Row("a debugging container beside a native program", "sleep 60", calls=DEBUGGED),
+    Row("a debugging container beside a module", "", (module("waits.wasm"),), calls=DEBUGGED),
+    Row("a module that is new: what the caller adopts", "", (module("own.wasm"),), calls=ADOPTED),
+    Row("an image of wasi/wasm, by podman", "", (module("exits.wasm"),), calls=PODMAN),
     Row("a caller that blocks signals", "grep SigBlk /proc/self/status", calls=BLOCKED),
     Row("update --cpu-burst 0", "sleep 60", calls=UPDATED.replace("OPTION", "--cpu-burst 0")),
     Row("a frozen cgroup", "true", (in_frozen,), calls=FROZEN),
@@ -371,6 +464,9 @@ def make_bundle(directory: Path, row: Row) -> None:
     for name, data in PROGRAMS.items():
         (directory / "rootfs" / name).write_bytes(data)
         (directory / "rootfs" / name).chmod(0o755)
+    compile_it = ["wat2wasm", "--enable-all", "-", "-o", directory / "rootfs/eats.wasm"]
+    subprocess.run(compile_it, input=EATS, text=True, check=True)
+    (directory / "rootfs/eats.wasm").chmod(0o755)
     (directory / "rootfs/file").touch()
     (directory / "rootfs/marker").write_text("the container's\n")
     for name, target in (("root", "/"), ("bin", "bin"), ("file", "file")):
