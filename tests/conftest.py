@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.modules import PROJECT, provide_modules
+from support.run_again import AGAIN
 
 LONGEST = 900  # s, for one test with its fixtures
 MUST_WORK = os.environ.get("CRUNW_MUST_WORK") == "1"
@@ -85,6 +86,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the expected plans again")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was run a second time."""
+    if AGAIN:
+        terminalreporter.section(f"run again: {len(AGAIN)}")
+        for line in AGAIN:
+            terminalreporter.line(line)
 
 
 @pytest.hookimpl(wrapper=True)

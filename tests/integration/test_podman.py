@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import terminal
+from support import run_again, terminal
 from support.aot import WORDS
 from support.containers import PATIENCE, Result, last_number, processes, wait_for
 
@@ -73,6 +73,7 @@ class Podman:
         result = self("run", "--rm", *network, *words, stdin=stdin)
         if (result.status, result.out, result.err) == (0, "", ""):
             # On a busy machine conmon may hand the output on before it has looked who is attached.
+            run_again.note("podman run that printed nothing")
             return self("run", "--rm", *network, *words, stdin=stdin)
         return result
 

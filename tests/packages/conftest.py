@@ -10,13 +10,20 @@ from pathlib import Path
 import pytest
 from packages.deb import package
 from packages.host import PROJECT, Host, running
+from packages.roots import remove_unused, used
 
 
 @pytest.fixture(scope="session")
-def bare() -> Path:
-    """The root directory of Debian's smallest system."""
-    made = subprocess.run([PROJECT / "tests/packages/bare"], stdout=subprocess.PIPE, check=True)
-    return Path(made.stdout.decode().strip())
+def bare() -> Iterator[Path]:
+    """The root directory of Debian's smallest system; those that nobody uses are removed."""
+    is_there = False
+    while not is_there:  # another tree may remove it before it is locked
+        made = subprocess.run([PROJECT / "tests/packages/bare"], stdout=subprocess.PIPE, check=True)
+        root = Path(made.stdout.decode().strip())
+        with used(root) as is_there:
+            if is_there:
+                remove_unused(root.parent, root)
+                yield root
 
 
 @pytest.fixture(scope="module")
