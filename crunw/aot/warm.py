@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from crunw.aot import config, estimate
+from crunw.aot import config, estimate, images
 from crunw.aot.build import Order, build, private_copy
 from crunw.aot.engines import wasmtime_library
 from crunw.aot.exceptions import better_by_wasmtime
@@ -17,24 +15,25 @@ from crunw.errors import CrunwError, KernelError
 from crunw.workload import WASMEDGE, WASMTIME
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
 _CORE, _COMPONENT = b"\0asm\1\0\0\0", b"\0asm\x0d\0\1\0"
 
 
-def warm(name: str) -> list[str]:
+def warm(name: str, engines: Sequence[str], *, is_image: bool) -> list[str]:
     """Compile the modules of ``name``; return their paths.
 
-    A module, a bundle, another directory with modules in it, or else an image that podman has.
-    Raises :class:`CrunwError`.
+    A module, a bundle, another directory with modules in it, or else an image that one of
+    ``engines`` has. Raises :class:`CrunwError`.
     """
-    if os.path.isfile(name):
+    if os.path.isfile(name) and not is_image:
         _build(name)
         return [name]
-    if os.path.isdir(name):
-        return _build_all(_rootfs(name))
-    with _mounted(name) as directory:
-        return _build_all(directory)
+    if os.path.isdir(name) and not is_image:
+        return _build_all(_rootfs(name), name)
+    with images.opened(name, engines) as directory:
+        found = _build_all(directory, name)
+        return [f"{name} /{os.path.relpath(path, directory)}" for path in found]
 
 
 def _build(path: str) -> None:
@@ -58,10 +57,10 @@ def _engine(module: int) -> str:
     return WASMTIME if is_component or better_by_wasmtime(module) else WASMEDGE
 
 
-def _build_all(directory: str) -> list[str]:
+def _build_all(directory: str, name: str) -> list[str]:
     found = list(modules(directory))
     if not found:
-        raise CrunwError(f"{directory}: no WebAssembly module in it")
+        raise CrunwError(f"{name}: no WebAssembly module in it")
     for path in found:
         _build(path)
     return found
@@ -100,23 +99,3 @@ def _rootfs(directory: str) -> str:
             return os.path.join(directory, json.load(file)["root"]["path"])
     except (OSError, ValueError, KeyError, TypeError):
         return directory
-
-
-@contextmanager
-def _mounted(image: str) -> Iterator[str]:
-    directory = _podman("mount", image)
-    try:
-        yield directory
-    finally:
-        _podman("unmount", image)
-
-
-def _podman(action: str, image: str) -> str:
-    command = ["podman", "image", action, "--", image]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise CrunwError(f"{image}: no such file, and no podman to ask for an image") from None
-    if done.returncode != 0:
-        raise CrunwError(f"{image}: {done.stderr.strip() or 'podman failed'}")
-    return done.stdout.strip()

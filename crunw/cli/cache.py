@@ -29,10 +29,12 @@ The node's cache of compiled modules.
            when they are started next
   metrics  print numbers for Prometheus, in the format of its textfile collector
   warm     compile now what is not in the cache: a module's file, the directory of
-           a bundle or of a root file system, or an image as podman names it"""
+           a bundle or of a root file system, or an image as an engine names it"""
 INTERSPERSED = True
+_ENGINES = ("podman", "crio", "containerd", "docker")
 OPTIONS = (
     Option("all", "prune: everything"),
+    Option("engine", "warm: what has the image (default: the first)", "NAME", choices=_ENGINES),
     Option("max-size", "prune: what may stay, as 512M (default: aot.max-size)", "SIZE"),
     Option("format", "table (default) or json", "FORMAT", "f", choices=("table", "json")),
     Option("json", "as --format json"),
@@ -208,8 +210,10 @@ def _metrics(parsed: Parsed) -> int:
 def _warm(names: list[str], parsed: Parsed) -> int:
     from crunw.aot.warm import warm
 
+    engine = parsed.text("engine")
+    engines = (engine,) if engine else _ENGINES
     for name in names:
-        for path in warm(name):
+        for path in warm(name, engines, is_image=bool(engine)):
             sys.stdout.write(f"{path}\n" * (not _is_json(parsed)))
     if _is_json(parsed):
         _list(parsed)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from containerd.node import Containerd, wait_for
+from support import warm
 
 
 class Pod:
@@ -184,3 +185,15 @@ def test_stats(pod):
 
     wait_for(working_set, "the statistics")
     assert working_set() < 16 << 20
+
+
+def test_cache_warm(containerd, tmp_path):
+    """The first container of an image is compiled; also the pause container, of the same one."""
+    address = {"CONTAINERD_ADDRESS": str(containerd.socket)}
+    with warm.empty_cache():
+        warm.check_warm("containerd", **address)
+        pod = Pod(containerd, tmp_path)
+        container = pod.start("wasm-pause", "pause")
+        assert warm.is_compiled(pod.inspect(container)["info"]["pid"])
+        pod.crictl("rmp", "--force", pod.id)
+    warm.check_silent("containerd", "/none", CONTAINERD_ADDRESS="/none")

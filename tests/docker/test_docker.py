@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 from containerd.node import PROJECT, wait_for
+from support import warm
 
 GREETING = "Hello from WebAssembly"
 
@@ -191,3 +192,14 @@ def test_install_default_uninstall(docker):
     docker.install()
     docker.reload()
     wait_for(lambda: docker.run("localhost/hello-c").status == 0, "the runtime again")
+
+
+def test_cache_warm(docker):
+    """The first container of an image is compiled."""
+    socket = {"DOCKER_HOST": docker.environment["DOCKER_HOST"]}
+    with warm.empty_cache():
+        warm.check_warm("docker", **socket)
+        docker.detach("idle", "localhost/wasm-pause")
+        assert warm.is_compiled(docker.inspect("idle", ".State.Pid"))
+        docker.clear()
+    warm.check_silent("docker", "docker daemon", DOCKER_HOST="unix:///none")
