@@ -152,8 +152,8 @@ static int copy_link(struct init *init, const struct request *request, int link)
     return result;
 }
 
-/* Give the detached clone `tree` of a source its flags and attach it; both for what is not a link to
- * be copied. */
+/* Give the detached clone `tree` of a source its flags and attach it; both for what is not a link
+ * to be copied. */
 static int attach(struct init *init, const struct request *request, int tree, mode_t type) {
     struct error *error = &init->error;
     int target = -1;

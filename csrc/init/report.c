@@ -117,7 +117,8 @@ void report_notice(const struct init *init, enum plan_notice level, const char *
     va_end(arguments);
     snprintf(subject, sizeof subject, "%s", what);
     struct record record;
-    struct error unheard; /* a reader that does not listen has ended: the next wait for it sees that */
+    struct error
+        unheard; /* a reader that does not listen has ended: the next wait for it sees that */
     begin(&record, REPORT_NOTICE);
     put_u64(&record, level);
     put_string(&record, subject);

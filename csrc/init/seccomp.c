@@ -1,8 +1,9 @@
 /* The seccomp filter, and the listener of one that notifies (seccomp_unotify(2)).
  *
  * From the moment at which the filter is loaded each system call that it notifies of waits for an
- * answer; one of them may be sendmsg(2), by which the listener has to get to the process that answers. So
- * another process sends it: one without the filter, that shares the table of descriptors. */
+ * answer; one of them may be sendmsg(2), by which the listener has to get to the process that
+ * answers. So another process sends it: one without the filter, that shares the table of
+ * descriptors. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/filter.h>

@@ -26,8 +26,8 @@ void title_prepare(char **argv) {
     room.end = end_of(room.arguments_end, environ);
 }
 
-/* A last byte of the arguments that is not NUL makes the kernel read on: the text goes on to the first
- * NUL, also into the environment: blanks where the title is shorter. */
+/* A last byte of the arguments that is not NUL makes the kernel read on: the text goes on to the
+ * first NUL, also into the environment: blanks where the title is shorter. */
 void title_set(strings words) {
     size_t size = (size_t)(room.end - room.start);
     size_t used = 0;

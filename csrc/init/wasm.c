@@ -105,7 +105,8 @@ int run_engine_plugin(struct init *init, struct step *step) {
 /* Opened on a read-only mount of its own: whatever becomes of this process, the cache can't be
  * written to through it. An ordinary user can't clone mounts; his cache is his own. The last to
  * close the clone takes it apart, which waits for a grace period of RCU: that is left to the
- * process that ends after FORK. A file that is gone is not an error: then the module is interpreted. */
+ * process that ends after FORK. A file that is gone is not an error: then the module is
+ * interpreted. */
 int run_engine_artefact(struct init *init, struct step *step) {
     struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
     struct error ignored;

@@ -39,7 +39,8 @@ __attribute__((noreturn)) static void run_python(const struct installation *inst
         interpreter, strerror(errno));
 }
 
-/* Creates the log, which is empty where there is nothing to report; false: Python is to see to it. */
+/* Creates the log, which is empty where there is nothing to report; false: Python is to see to it.
+ */
 static bool create_log(const char *path) {
     if (path == NULL)
         return true;

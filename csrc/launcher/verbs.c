@@ -17,7 +17,8 @@
 #include "../plan.h"
 #include "launcher.h"
 
-/* Everything that a state directory holds; the lock goes last: a process that waits for it finds it gone. */
+/* Everything that a state directory holds; the lock goes last: a process that waits for it finds it
+ * gone. */
 static const char *const files[] = {STATE_FILES};
 
 static bool exists(int directory, const char *name) {

@@ -41,6 +41,7 @@ def test_image_of_several_layers(node: Node, path: str) -> None:
         box=$(buildah from localhost/below)
         rm "$(buildah mount $box)/trap.wasm"
         buildah commit $box localhost/layered
+        buildah rm --all
     """
     subprocess.run(["sh", "-euc", steps], env=node.environment, check=True)
     with warm.empty_cache():
