@@ -157,20 +157,14 @@ static void give_back(const uint8_t *code, uint32_t length) {
         (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
-/* The library has it mapped and holds it; a second name for the same mapping is all that is
- * opened. */
-static struct outline compiled_outline(const char *path) {
+static struct outline compiled_outline(void *handle) {
     struct outline outline = {.has_start = true}; /* the safe guess: instantiated late */
-    void *handle = dlopen(path, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
-    if (!handle)
-        return outline;
     const uint8_t *code = dlsym(handle, "wasm.code");
     const uint32_t *length = dlsym(handle, "wasm.size");
     if (code && length) {
         outline = binary_outline(code, *length);
         give_back(code, *length);
     }
-    dlclose(handle);
     return outline;
 }
 
@@ -194,11 +188,20 @@ struct engine_module *wasmedge_load_compiled(struct engine *engine, const char *
                                              const struct engine_options *options,
                                              struct engine_error *error) {
     struct parse attempt = {.compiled = path};
+    /* The library, which opens it again, would have functions looked up when they are called: one
+     * that is missing would end the program then. */
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) {
+        engine_fail(error, "%s", dlerror());
+        return NULL;
+    }
     struct engine_module *module = create(engine, &attempt, options, error);
-    if (!module || set_outline(module, options, compiled_outline(path), error) == 0)
-        return module;
-    wasmedge_module_close(module);
-    return NULL;
+    if (module && set_outline(module, options, compiled_outline(handle), error) != 0) {
+        wasmedge_module_close(module);
+        module = NULL;
+    }
+    dlclose(handle); /* the library holds it, too */
+    return module;
 }
 
 struct engine_module *wasmedge_load(struct engine *engine, int fd,
