@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from containerd.node import Containerd, make_archives, wait_for
+from containerd.node import Containerd
+from support.commands import wait_for
+from support.engines import make_archives
 
 
 @pytest.fixture(scope="session")

@@ -5,99 +5,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Any
 
-PROJECT = Path(__file__).parents[2]
+from support.commands import PATIENCE, PROJECT, Result, run
+from support.engines import IMAGES, Daemon
+
 HERE = Path(__file__).parent
-IMAGES = (
-    "wasi-main",
-    "wasm-pause",
-    "hello-c",
-    "http-server",
-    "http-client",
-    "component-hello",
-    "component-http",
-    "busybox",
-)
 NAMESPACES = ("default", "k8s.io")
-WAIT = 60.0  # seconds; for what takes one at most on an idle machine
 
 
-def wait_for(condition: Callable[[], Any], what: str) -> None:
-    """Return when ``condition()`` is true."""
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {WAIT:.0f} s"
-        time.sleep(0.05)
-
-
-@dataclass
-class Result:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-    def ok(self) -> str:
-        """The output of a command that must have succeeded, without the line's end."""
-        assert self.status == 0, self
-        return self.out.removesuffix("\n")
-
-
-def run(command: list[str], environment: dict[str, str] | None = None) -> Result:
-    """Run a command to its end."""
-    done = subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=WAIT,
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
-
-
-def make_archives(directory: Path) -> Path:
-    """Build the example images and write each as an OCI archive, ``NAME.tar``, into a directory."""
-    storage = directory / "storage.conf"
-    storage.write_text(
-        "[storage]\n"
-        'driver = "overlay"\n'
-        f'graphroot = "{directory}/storage"\n'
-        f'runroot = "{directory}/run"\n'
-    )
-    environment = {**os.environ, "CONTAINERS_STORAGE_CONF": str(storage)}
-    images = [PROJECT / "examples" / "images", "--test-images"]
-    subprocess.run(images, env=environment, check=True)
-    for image in IMAGES:
-        name = f"localhost/{image}:latest"
-        push = ["buildah", "push", "--quiet", name, f"oci-archive:{directory}/{image}.tar:{name}"]
-        subprocess.run(push, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return directory
-
-
-class Containerd:
+class Containerd(Daemon):
     """containerd of its own, with config.toml of this directory; ``ctr`` and ``crictl`` talk to it.
 
     ``crunw install containerd`` puts crunw into its configuration, as the default runtime.
     """
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
+        super().__init__(directory, f"crunw-containerd-{os.getpid()}")
         self.runtime = shutil.which("crunw") or ""
         self.socket = directory / "containerd.sock"
-        self.network = f"crunw-containerd-{os.getpid()}"
-        self.process: subprocess.Popen[bytes] | None = None
         self.etc = directory / "etc"
         self.config = self.etc / "containerd" / "config.toml"
         for path in (self.config, directory / "net.d" / "bridge.conflist"):
@@ -105,13 +34,12 @@ class Containerd:
             text = Template((HERE / path.name).read_text())
             path.write_text(text.substitute(directory=directory))
         self.install("--default")
-        client = f"runtime-endpoint: unix://{self.socket}\ntimeout: {WAIT:.0f}\n"
+        client = f"runtime-endpoint: unix://{self.socket}\ntimeout: {PATIENCE:.0f}\n"
         (directory / "crictl.yaml").write_text(client)
 
     def start(self) -> None:
         """Start containerd; return when it answers."""
-        subprocess.run(["ip", "netns", "add", self.network], check=True)
-        subprocess.run(self.within("ip", "link", "set", "lo", "up"), check=True)
+        self.make_network()
         self.launch()
 
     def install(self, *options: str) -> Result:
@@ -120,35 +48,18 @@ class Containerd:
 
     def launch(self) -> None:
         """Start containerd on what its configuration is now; return when it answers."""
-        with (self.directory / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                self.within("containerd", "--config", str(self.config)),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        wait_for(self._ready, "containerd is ready")
+        self.spawn(self._answers, "containerd", "--config", str(self.config))
 
-    def _ready(self) -> bool:
-        assert self.process
-        assert self.process.poll() is None, self.log()
+    def _answers(self) -> bool:
         plugins = self.ctr("plugins", "ls").out.splitlines()
         return any(line.split()[1::2] == ["cri", "ok"] for line in plugins)
-
-    def log(self) -> str:
-        """What containerd has written to its log."""
-        return (self.directory / "log").read_text()
 
     def load(self, archives: Path) -> None:
         """Import the images of :func:`make_archives`, for ctr and for the CRI plugin."""
         for image in IMAGES:
             for namespace in NAMESPACES:
                 archive = str(archives / f"{image}.tar")
-                self.ctr("--namespace", namespace, "images", "import", archive).ok()
-
-    def within(self, *command: str) -> list[str]:
-        """``command``, in containerd's network namespace."""
-        return ["nsenter", f"--net=/run/netns/{self.network}", *command]
+                self.ctr("--namespace", namespace, "images", "import", archive).text()
 
     def ctr_command(self, *words: str) -> list[str]:
         return ["ctr", "--address", str(self.socket), *words]
@@ -164,7 +75,7 @@ class Containerd:
 
     def running(self) -> list[str]:
         """The ids of the CRI plugin's containers that run."""
-        return self.crictl("ps", "--quiet").ok().split()
+        return self.crictl("ps", "--quiet").text().split()
 
     def run_options(self) -> list[str]:
         """The options of ``ctr run`` that name the runtime."""
@@ -180,38 +91,31 @@ class Containerd:
     ) -> None:
         """``ctr run --detach`` with crunw."""
         name = f"localhost/{image}:latest"
-        self.ctr("run", "--detach", *self.run_options(), *options, name, container, *words).ok()
+        self.ctr("run", "--detach", *self.run_options(), *options, name, container, *words).text()
 
     def status(self, container: str) -> str:
         """RUNNING, STOPPED, PAUSED …; "" without a task."""
-        rows = [line.split() for line in self.ctr("task", "ls").ok().splitlines()[1:]]
+        rows = [line.split() for line in self.ctr("task", "ls").text().splitlines()[1:]]
         return next((status for name, _pid, status in rows if name == container), "")
 
     def remove(self, container: str) -> None:
         """Remove a container of ``ctr`` and its task."""
-        self.ctr("task", "delete", "--force", container).ok()
-        self.ctr("container", "delete", container).ok()
+        self.ctr("task", "delete", "--force", container).text()
+        self.ctr("container", "delete", container).text()
 
     def clear(self) -> None:
         """Remove what a failed test has left."""
-        self.crictl("rmp", "--all", "--force").ok()
-        for container in self.ctr("containers", "ls", "--quiet").ok().split():
+        self.crictl("rmp", "--all", "--force").text()
+        for container in self.ctr("containers", "ls", "--quiet").text().split():
             self.ctr("task", "delete", "--force", container)
             self.ctr("container", "delete", container)
 
     def stop(self) -> None:
         """End containerd; take the network namespace down."""
-        if self.process:
-            self.end()
-        subprocess.run(["ip", "netns", "delete", self.network], check=True)
+        self.end()
+        self.delete_network()
         for path in cgroups():
             os.rmdir(path)
-
-    def end(self) -> None:
-        """End containerd, and nothing else."""
-        assert self.process
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(WAIT)
 
     def leftovers(self) -> list[str]:
         """What is left of containers: processes, mounts, cgroups, interfaces, state."""
@@ -220,7 +124,7 @@ class Containerd:
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         found += [f"mount {line}" for line in mounts if here in line]
         found += [f"cgroup {name}" for path in cgroups() for name in _directories(path)]
-        links = json.loads(run(self.within("ip", "-json", "link")).ok())
+        links = json.loads(run(self.within("ip", "-json", "link")).text())
         found += [f"link {link['ifname']}" for link in links if "master" in link]
         for states in (self.directory / "crunw", Path("/run/containerd/runc/k8s.io")):
             found += [str(path) for path in states.glob("*/*")]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from containerd.node import wait_for
 from containerd.test_cri import Pod
+from support.commands import wait_for
 
 pytestmark = pytest.mark.usefixtures("wasmtime_package")
 
 
 def test_ctr(containerd):
-    assert containerd.run("component-hello", "hello").ok() == "Hello world, from a component"
+    assert containerd.run("component-hello", "hello").text() == "Hello world, from a component"
     words = ("/component_hello.wasm", "ctr")
-    assert containerd.run("component-hello", "args", *words).ok() == "Hello ctr, from a component"
+    assert containerd.run("component-hello", "args", *words).text() == "Hello ctr, from a component"
     refused = containerd.run("component-http", "refused", "/component_http.wasm", "no-url")
     assert (refused.status, refused.err) == (1, "no-url: not a URL of http or https\n")
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from containerd.node import Containerd, wait_for
 from support import warm
+from containerd.node import Containerd
+from support.commands import wait_for
 
 
 class Pod:
@@ -36,7 +37,7 @@ class Pod:
         return str(path)
 
     def crictl(self, *words: str) -> str:
-        return self.containerd.crictl(*words).ok()
+        return self.containerd.crictl(*words).text()
 
     def create(self, image: str, name: str, *command: str, **annotations: str) -> str:
         """Create a container; return its id."""
@@ -95,7 +96,7 @@ def test_life_of_a_module(pod):
 
 def test_pause_module_holds_the_pod(containerd, pod):
     """The sandbox is a running container here, unlike in CRI-O with its infra container dropped."""
-    tasks = containerd.ctr("--namespace", "k8s.io", "task", "ls").ok()
+    tasks = containerd.ctr("--namespace", "k8s.io", "task", "ls").text()
     row = next(line for line in tasks.splitlines() if line.startswith(pod.id))
     _, pid, status = row.split()
     assert status == "RUNNING"

@@ -7,16 +7,16 @@ import shutil
 import subprocess
 
 import pytest
-from containerd.node import run, wait_for
+from support.commands import run, wait_for
 
 
 def test_module(containerd):
-    assert containerd.run("hello-c", "hello").ok() == "Hello from WebAssembly"
+    assert containerd.run("hello-c", "hello").text() == "Hello from WebAssembly"
 
 
 def test_arguments_and_environment(containerd):
     words = ("/wasi_example_main.wasm", "50000000")
-    output = containerd.run("wasi-main", "main", *words, options=("--env", "KEY=value")).ok()
+    output = containerd.run("wasi-main", "main", *words, options=("--env", "KEY=value")).text()
     lines = output.splitlines()
     arguments = lines.index("The args are as follows.")
     assert "KEY: value" in lines[:arguments]
@@ -31,8 +31,8 @@ def test_native_program(containerd):
 
 def test_annotation_for_all_leaves_native_programs_alone(containerd):
     options = ("--annotation", "module.wasm.image/variant=compat-smart")
-    assert containerd.run("busybox", "smart", "echo", "native", options=options).ok() == "native"
-    assert containerd.run("hello-c", "smart", options=options).ok() == "Hello from WebAssembly"
+    assert containerd.run("busybox", "smart", "echo", "native", options=options).text() == "native"
+    assert containerd.run("hello-c", "smart", options=options).text() == "Hello from WebAssembly"
 
 
 def test_what_is_no_module(containerd):
@@ -52,7 +52,7 @@ def test_program_that_is_missing(containerd):
 def test_memory_limit(containerd):
     limit = ("--memory-limit", "67108864")
     containerd.detach("wasm-pause", "limited", options=limit)
-    metrics = json.loads(containerd.ctr("task", "metrics", "--format", "json", "limited").ok())
+    metrics = json.loads(containerd.ctr("task", "metrics", "--format", "json", "limited").text())
     assert metrics["memory"]["usage"]["limit"] == 67108864
     assert 0 < metrics["memory"]["usage"]["usage"] < 16 << 20
     containerd.remove("limited")
@@ -67,7 +67,7 @@ def test_kill_is_the_end_of_a_module(containerd):
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         wait_for(lambda name=name: containerd.status(name) == "RUNNING", "the module runs")
-        containerd.ctr("task", "kill", "--signal", signal, name).ok()
+        containerd.ctr("task", "kill", "--signal", signal, name).text()
         _, errors = process.communicate(timeout=5)
         assert (process.returncode, errors) == (status, b"")
 
@@ -84,7 +84,7 @@ def test_exec(containerd):
     command = containerd.ctr_command("task", "exec", "--exec-id", "second", "idle", "/pause.wasm")
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     wait_for(lambda: "second" in containerd.ctr("task", "ps", "idle").out, "the second module runs")
-    containerd.ctr("task", "kill", "--exec-id", "second", "idle").ok()
+    containerd.ctr("task", "kill", "--exec-id", "second", "idle").text()
     assert process.communicate(timeout=5) == (None, b"")
     assert process.returncode == 143
     assert containerd.status("idle") == "RUNNING"
@@ -94,7 +94,7 @@ def test_exec(containerd):
 def test_events_tell_the_exit_status(containerd):
     events = subprocess.Popen(containerd.ctr_command("events"), stdout=subprocess.PIPE, text=True)
     containerd.detach("wasm-pause", "watched")
-    containerd.ctr("task", "kill", "watched").ok()
+    containerd.ctr("task", "kill", "watched").text()
     wait_for(lambda: containerd.status("watched") == "STOPPED", "the module has ended")
     containerd.remove("watched")
     told = {}
@@ -111,7 +111,7 @@ def test_terminal(containerd):
     words = ("run", "--rm", "--tty", *containerd.run_options())
     image = "localhost/busybox:latest"
     command = " ".join(containerd.ctr_command(*words, image, "terminal", "tty"))
-    assert "/dev/pts/0" in run(["script", "-qec", command, "/dev/null"]).ok()
+    assert "/dev/pts/0" in run(["script", "-qec", command, "/dev/null"]).text()
 
 
 @pytest.mark.skipif(not shutil.which("criu"), reason="criu is not installed")
@@ -127,10 +127,10 @@ def test_checkpoint_and_restore(containerd):
     wait_for(lambda: counted("counter") > 2, "a count beyond 2")
     checkpoint = "localhost/checkpoint:latest"
     words = ("containers", "checkpoint", "--rw", "--image", "--task", "counter", checkpoint)
-    containerd.ctr(*words).ok()
+    containerd.ctr(*words).text()
     assert containerd.status("counter") == "RUNNING"
     reached = counted("counter")
     containerd.remove("counter")
-    containerd.ctr("containers", "restore", "--rw", "--live", "twin", checkpoint).ok()
+    containerd.ctr("containers", "restore", "--rw", "--live", "twin", checkpoint).text()
     wait_for(lambda: counted("twin") > reached, "the count goes on")
     containerd.remove("twin")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containerd.node import Containerd, run, wait_for
+from containerd.node import Containerd
 from containerd.test_cri import Pod
+from support.commands import run, wait_for
 
 GREETING = "Hello from WebAssembly"
 CRI = "io.containerd.grpc.v1.cri"
@@ -18,7 +19,7 @@ CRI = "io.containerd.grpc.v1.cri"
 def node(tmp_path: Path, archives: Path) -> Iterator[Containerd]:
     """A containerd that knows nothing of crunw yet."""
     containerd = Containerd(tmp_path)
-    containerd.install("--uninstall").ok()
+    containerd.install("--uninstall").text()
     try:
         containerd.start()
         containerd.load(archives)
@@ -36,7 +37,7 @@ def restart(node: Containerd) -> None:
 
 def loaded(node: Containerd):
     """The runtimes as containerd itself has understood its configuration."""
-    dump = run(["containerd", "--config", str(node.config), "config", "dump"]).ok()
+    dump = run(["containerd", "--config", str(node.config), "config", "dump"]).text()
     return tomllib.loads(dump)["plugins"][CRI]["containerd"]
 
 
@@ -59,7 +60,7 @@ def test_install_and_back(node: Containerd, tmp_path: Path) -> None:
     check_both_kinds(pod)
     node.clear()
 
-    node.install("--default").ok()
+    node.install("--default").text()
     restart(node)
     assert loaded(node)["default_runtime_name"] == "crunw"
     (tmp_path / "default").mkdir()
@@ -67,7 +68,7 @@ def test_install_and_back(node: Containerd, tmp_path: Path) -> None:
     assert node.install().err == "containerd: nothing to change\n"
     node.clear()
 
-    node.install("--uninstall").ok()
+    node.install("--uninstall").text()
     assert node.config.read_text() == text
     restart(node)
     assert "crunw" not in loaded(node)["runtimes"]
@@ -82,15 +83,15 @@ def test_plugin_in_an_imported_file(node: Containerd, tmp_path: Path) -> None:
     imported = tmp_path / "cri.toml"
     imported.write_text(f"version = 2\n\n{plugin}{cri}")
     node.config.write_text(f'imports = ["{imported}"]\n{main}')
-    node.install("--default").ok()
+    node.install("--default").text()
     restart(node)
     check_both_kinds(Pod(node, tmp_path))
 
 
 def test_what_an_administrator_adds(node: Containerd) -> None:
-    node.install().ok()
+    node.install().text()
     text = node.config.read_text()
     node.config.write_text(text.replace("BinaryName", "NoNewKeyring = true\nBinaryName"))
-    node.install("--default").ok()
+    node.install("--default").text()
     runtime = loaded(node)["runtimes"]["crunw"]
     assert runtime["options"]["NoNewKeyring"]

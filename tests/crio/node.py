@@ -7,20 +7,17 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-import time
 from fnmatch import fnmatch
 from pathlib import Path
 from string import Template
 
+from support.commands import PROJECT, wait_for
+from support.engines import Daemon, build_images
 from support.modules import provide_modules
 
-PROJECT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 ADDRESSES = "10.88."
-# Seconds; for what takes one at most on an idle machine. An emulated one is slow.
-WAIT = float(os.environ.get("CRUNW_TEST_PATIENCE", "60"))
 CONFIGURATION = (
     "etc/crio/crio.conf",
     "etc/crio/crio.conf.d/10-crio.conf",
@@ -74,15 +71,7 @@ def guide_files(directory: Path) -> tuple[Path, Path, Path]:
     return pod, container, runs
 
 
-def wait_for(condition, what: str) -> None:
-    """Return when ``condition()`` is true."""
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {WAIT:.0f} s"
-        time.sleep(0.1)
-
-
-class Node:
+class Node(Daemon):
     """CRI-O with one runtime, and crictl to talk to it.
 
     It has the configuration of a package, with crun; ``crunw install crio --default`` puts crunw
@@ -91,18 +80,17 @@ class Node:
     """
 
     def __init__(self, directory: Path, **options: str) -> None:
-        self.directory = directory
+        super().__init__(directory, f"crunw-{os.getpid()}-{directory.name}")
+        self.cgroup = self.network
         engines = subprocess.check_output([PROJECT / "ci/engines/build"], text=True)
         self.engines = Path(engines.strip())
         self.socket = directory / "crio.sock"
-        self.network = self.cgroup = f"crunw-{os.getpid()}-{directory.name}"
         self.environment = {
             **os.environ,
             "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
             "CONTAINER_REGISTRIES_CONF": str(directory / "registries.conf"),
             "CRI_CONFIG_FILE": str(directory / "crictl.yaml"),
         }
-        self.process: subprocess.Popen[bytes] | None = None
         self.etc = directory / "etc"
         for name in ("net.d", "etc/crio/crio.conf.d", "libexec"):
             (directory / name).mkdir(parents=True)
@@ -149,8 +137,7 @@ class Node:
 
     def make_images(self) -> None:
         """Build the images into the node's storage; those of the guide get its names for them."""
-        images = [PROJECT / "examples" / "images", "--test-images"]
-        subprocess.run(images, env=self.environment, check=True)
+        build_images(self.environment)
         modules = self.directory / "modules"
         provide_modules(modules)
         build = ["buildah", "build", "--quiet", "--isolation=chroot", "--tag=localhost/mixed"]
@@ -161,36 +148,22 @@ class Node:
 
     def start(self) -> None:
         """Make the network namespace, start CRI-O; return when it is ready."""
-        subprocess.run(["ip", "netns", "add", self.network], check=True)
-        subprocess.run(self.within("ip", "link", "set", "lo", "up"), check=True)
+        self.make_network()
         self.launch()
 
     def launch(self) -> None:
         """Start CRI-O on what its configuration is now; return when it is ready."""
         config = [f"--config={self.etc}/crio/crio.conf"]
         config += [f"--config-dir={self.etc}/crio/crio.conf.d"]
-        with (self.directory / "crio.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                self.within(str(self.engines / "crio"), *config),
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        wait_for(self._ready, "CRI-O is ready")
+        command = [str(self.engines / "crio"), *config]
+        self.spawn(self._answers, *command, environment=self.environment)
 
-    def _ready(self) -> bool:
-        assert self.process
-        assert self.process.poll() is None, (self.directory / "crio.log").read_text()
+    def _answers(self) -> bool:
         try:
             conditions = self.json("info")["status"]["conditions"]
         except CrictlError:
             return False
         return all(condition["status"] for condition in conditions)
-
-    def within(self, *command: str) -> list[str]:
-        """``command``, in the node's network namespace."""
-        return ["nsenter", f"--net=/run/netns/{self.network}", *command]
 
     def crictl(self, *arguments: str | Path) -> str:
         """What ``crictl`` prints, without the line's end. Raises :class:`CrictlError`."""
@@ -256,23 +229,13 @@ class Node:
         if os.path.ismount(storage):
             subprocess.run(["umount", "--lazy", storage], check=True)
 
-    def end(self) -> None:
-        """End CRI-O, and nothing else."""
-        if self.process:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(WAIT)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
     def leftovers(self) -> list[str]:
         """What is left of pods and containers: processes, mounts, cgroups, interfaces, rules."""
         here = str(self.directory)
         found = [f"process {line}" for line in _command_lines() if here in line]
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         found += [f"mount {line}" for line in mounts if here in line]
-        known = (self.directory / "crio.log").read_text()
+        known = self.log()
         found += [f"cgroup {path}" for path in cgroups("*/crio-*") if path.name[-64:] in known]
         states = Path("/run/crunw").glob("*")
         found += [f"state {path}" for path in states if path.name in known]
@@ -290,7 +253,7 @@ class Node:
         for path in cgroups("/sys/fs/cgroup/*/crio"):  # critest's pods name no parent: CRI-O's own
             with contextlib.suppress(OSError):  # another CRI-O has pods in it
                 path.rmdir()
-        subprocess.run(["ip", "netns", "delete", self.network], check=True)
+        self.delete_network()
         shutil.rmtree(self.options["sockets"], ignore_errors=True)
 
 

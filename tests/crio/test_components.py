@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from crio.node import Node, Pod, wait_for
+from crio.node import Node, Pod
+from support.commands import wait_for
 
 pytestmark = pytest.mark.usefixtures("wasmtime_package")
 PROGRAM = ("localhost/mixed", "/component_program.wasm")

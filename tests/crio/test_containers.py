@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from crio.node import CrictlError, Node, Pod, wait_for
+from crio.node import CrictlError, Node, Pod
+from support.commands import wait_for
 
 GREETING = "Hello from WebAssembly"
 MEBIBYTE = 2**20

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crio.node import Node, Pod, wait_for
+from crio.node import Node, Pod
+from support.commands import wait_for
 from support.terminal import Session
 
 WATCH = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done"

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from differential.generate import Case
-from support.containers import PATIENCE, children, wait_for
+from support.commands import PATIENCE, wait_for
+from support.containers import children
 
 ID = "differential"
 CGROUP_FILES = (

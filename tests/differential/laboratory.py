@@ -15,7 +15,8 @@ from typing import Any
 
 from differential.drive import Drive, Host, Seen, normal
 from differential.generate import Case, Generator
-from support.containers import LIBC, PR_SET_CHILD_SUBREAPER, reap_orphans, wait_for
+from support.commands import wait_for
+from support.containers import LIBC, PR_SET_CHILD_SUBREAPER, reap_orphans
 
 HERE = Path(__file__).parent
 REFUSED = "refused"

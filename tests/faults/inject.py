@@ -21,11 +21,11 @@ from itertools import product
 from pathlib import Path
 
 from support import weakened
+from support.commands import Result
 from support.containers import (
     LIBC,
     PR_SET_CHILD_SUBREAPER,
     Bundle,
-    Result,
     Runtime,
     cgroup_directories,
     empty_bundle,

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from containerd.node import PROJECT, Containerd, make_archives, run, wait_for
+from containerd.node import Containerd
 from containerd.test_cri import Pod
 from crio.node import Node, guide
-from docker.node import Docker
+from dockerd.node import Docker
 from support import aot
+from support.commands import PROJECT, run, wait_for
+from support.engines import make_archives
 
 OF_THE_PACKAGE = ("/var/cache/crunw", "/run/crunw")  # which leaves them empty
 LEFT_BY_STARTS = ("/run/crunw-aot", "/etc/crunw")
@@ -115,7 +117,7 @@ def docker(directory: Path) -> Iterator[Engine]:
 def podman(directory: Path) -> Iterator[Engine]:
     """podman, which has no daemon, with the file that ``crunw install podman`` writes."""
     etc = directory / "etc"
-    run(["crunw", "install", "podman", "--default", f"--etc={etc}"]).ok()
+    run(["crunw", "install", "podman", "--default", f"--etc={etc}"]).text()
     storage = f'graphroot = "{directory}/root"\nrunroot = "{directory}/run"\n'
     (directory / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\n{storage}')
     environment = os.environ | {
@@ -128,7 +130,7 @@ def podman(directory: Path) -> Iterator[Engine]:
 
     def call(*words: str) -> str:
         command = ["podman", "--cgroup-manager=cgroupfs", f"--tmpdir={directory}/tmp", *words]
-        return run(command, environment).ok()
+        return run(command, environment).text()
 
     def clear() -> None:
         call("rm", "--all", "--force", "--time=0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from containerd.node import wait_for
+from support.commands import wait_for
 
 CACHE = Path("/var/cache/crunw")
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from support import aot
+from support.commands import PATIENCE
 from support.containers import (
     LIBC,
     OPTIONS,
-    PATIENCE,
     PR_SET_CHILD_SUBREAPER,
     Bundle,
     Runtime,

@@ -25,7 +25,8 @@ from support.aot import (
     with_policy,
     without_background,
 )
-from support.containers import LIBC, SANITIZED, Bundle, Runtime, mounts, skip_without_root, wait_for
+from support.commands import wait_for
+from support.containers import LIBC, SANITIZED, Bundle, Runtime, mounts, skip_without_root
 
 from crunw.effects.cgroups.layout import detect
 

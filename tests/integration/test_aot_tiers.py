@@ -17,7 +17,8 @@ from support.aot import (
     with_policy,
     without_background,
 )
-from support.containers import Bundle, Runtime, wait_for
+from support.commands import wait_for
+from support.containers import Bundle, Runtime
 
 from crunw.aot import failures, lookup
 from crunw.aot.digest import of_file

@@ -10,7 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.containers import Bundle, Runtime, receive_master, skip_without_root, wait_for
+from support.commands import wait_for
+from support.containers import Bundle, Runtime, receive_master, skip_without_root
 
 BLOCK_ALL = (
     "import os, signal, sys; signal.pthread_sigmask(0, signal.valid_signals()); os.execvp(*ARGV)"

@@ -10,14 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.containers import (
-    Bundle,
-    Runtime,
-    expect,
-    in_user_namespace,
-    receive_master,
-    wait_for,
-)
+from support.commands import wait_for
+from support.containers import Bundle, Runtime, expect, in_user_namespace, receive_master
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as CRIU does"),

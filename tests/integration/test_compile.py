@@ -13,7 +13,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.containers import Runtime, wait_for
+from support.commands import wait_for
+from support.containers import Runtime
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from support.aot import NOTES, background, below, entries, has_ended, read, settle, with_policy
-from support.containers import Bundle, Runtime, skip_without_root, wait_for
+from support.commands import wait_for
+from support.containers import Bundle, Runtime, skip_without_root
 
 from crunw.effects.cgroups.group import Cgroup
 from crunw.effects.cgroups.layout import detect

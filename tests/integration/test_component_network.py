@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.containers import Spawned, wait_for
+from support.commands import wait_for
+from support.containers import Spawned
 from support.modules import PROJECT
 from support.network import entering, join
 

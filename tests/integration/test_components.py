@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from support.aot import mapped, settle
-from support.containers import assert_ended_at_once, skip_without_root, wait_for
+from support.commands import wait_for
+from support.containers import assert_ended_at_once, skip_without_root
 
 ENGINE = "run.oci.wasm.engine"
 MIB = 1 << 20

@@ -12,7 +12,8 @@ import signal
 import time
 
 import pytest
-from support.containers import Bundle, Result, Runtime, cgroup_directories, reap_orphans, wait_for
+from support.commands import Result, wait_for
+from support.containers import Bundle, Runtime, cgroup_directories, reap_orphans
 
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 

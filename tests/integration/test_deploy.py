@@ -10,7 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.containers import PATIENCE, skip_without_root, wait_for
+from support.commands import PATIENCE, wait_for
+from support.containers import skip_without_root
 
 PROJECT = Path(__file__).parents[2]
 PREFIX = PROJECT / "build" / "release" / "prefix"  # as the image has it in /opt/crunw

@@ -8,7 +8,8 @@ import subprocess
 from typing import Any
 
 import pytest
-from support.containers import Bundle, Runtime, require, skip_without_root, wait_for
+from support.commands import wait_for
+from support.containers import Bundle, Runtime, require, skip_without_root
 
 MIB = 1 << 20
 

@@ -7,7 +7,8 @@ import os
 import signal
 
 import pytest
-from support.containers import Runtime, wait_for
+from support.commands import wait_for
+from support.containers import Runtime
 
 
 @pytest.fixture

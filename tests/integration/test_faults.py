@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from support.aot import CACHE, settle, with_policy
-from support.containers import Bundle, Result, Runtime, in_user_namespace, skip_without_root
+from support.commands import Result
+from support.containers import Bundle, Runtime, in_user_namespace, skip_without_root
 from support.init import perform
 
 from crunw.effects.cgroups.layout import detect

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from support.aot import background, mapped, with_policy
-from support.containers import Bundle, Result, Runtime, skip_without_root, wait_for
+from support.commands import Result, wait_for
+from support.containers import Bundle, Runtime, skip_without_root
 
 UMASKS = ("022", "027", "077")
 EMPTY = "mount -t tmpfs -o mode=755 new /var/cache && mount -t tmpfs -o mode=755 new /run"

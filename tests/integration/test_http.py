@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.containers import Runtime, wait_for
+from support.commands import wait_for
+from support.containers import Runtime
 from support.network import entering, join, within
 
 GREETING = "Hello from WebAssembly: "

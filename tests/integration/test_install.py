@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support import aot
-from support.containers import PATIENCE, Result
+from support.commands import PATIENCE, Result
 
 ETC = Path("/etc/containers")
 GREETING = "Hello from WebAssembly\n"

@@ -14,14 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.containers import (
-    OPTIONS,
-    Bundle,
-    Runtime,
-    join_user_namespace,
-    skip_without_root,
-    wait_for,
-)
+from support.commands import wait_for
+from support.containers import OPTIONS, Bundle, Runtime, join_user_namespace, skip_without_root
 
 from crunw.effects.cgroups.layout import detect
 

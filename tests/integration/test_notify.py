@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.containers import PATIENCE, Bundle, Runtime, in_user_namespace, wait_for
+from support.commands import PATIENCE, wait_for
+from support.containers import Bundle, Runtime, in_user_namespace
 
 MakeBundle = Callable[..., Bundle]
 

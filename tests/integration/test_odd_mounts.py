@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.containers import MAPPED, Bundle, Runtime, in_user_namespace, wait_for
+from support.commands import wait_for
+from support.containers import MAPPED, Bundle, Runtime, in_user_namespace
 
 MakeBundle = Callable[..., Bundle]
 

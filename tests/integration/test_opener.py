@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 from support import weakened
+from support.commands import wait_for
 from support.containers import (
     Bundle,
     Runtime,
     in_user_namespace,
     join_user_namespace,
     of_this_machine,
-    wait_for,
 )
 from support.init import PROGRAM, Running
 from support.neighbour import apart, as_ordinary_root, get_descriptor, in_namespace_of, taken

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from support import run_again, terminal
 from support.aot import WORDS
-from support.containers import PATIENCE, Result, last_number, processes, wait_for
+from support.commands import PATIENCE, Result, wait_for
+from support.containers import last_number, processes
 
 pytestmark = pytest.mark.podman
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.containers import Result, wait_for
+from support.commands import Result, wait_for
 
 pytestmark = pytest.mark.podman
 PROJECT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.containers import PATIENCE
+from support.commands import PATIENCE
 
 pytestmark = pytest.mark.podman
 USER = "crunw-podman"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.containers import LIBC, PR_SET_CHILD_SUBREAPER, Result, reap_orphans, subordinate
+from support.commands import Result
+from support.containers import LIBC, PR_SET_CHILD_SUBREAPER, reap_orphans, subordinate
 
 USER = "crunw-tester"
 BUSYBOX = "/bin/busybox"

@@ -7,14 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.containers import (
-    Bundle,
-    Result,
-    Runtime,
-    in_user_namespace,
-    skip_without_root,
-    wait_for,
-)
+from support.commands import Result, wait_for
+from support.containers import Bundle, Runtime, in_user_namespace, skip_without_root
 
 FOREVER = ("sh", "-c", "while :; do sleep 0.1; done")
 

@@ -10,7 +10,8 @@ import subprocess
 import termios
 
 import pytest
-from support.containers import PATIENCE, expect, receive_master, wait_for
+from support.commands import PATIENCE, wait_for
+from support.containers import expect, receive_master
 
 PROMPT = "[~/] # "
 

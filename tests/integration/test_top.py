@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.containers import Bundle, Runtime, available, require, skip_without_root, wait_for
+from support.commands import wait_for
+from support.containers import Bundle, Runtime, available, require, skip_without_root
 from support.terminal import Session
 
 SHORT = "--interval=100ms"

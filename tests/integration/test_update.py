@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.containers import Bundle, Runtime, cgroup_path, wait_for
+from support.commands import wait_for
+from support.containers import Bundle, Runtime, cgroup_path
 
 from crunw.effects.cgroups.layout import UNIFIED, detect
 

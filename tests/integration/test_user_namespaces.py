@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.commands import wait_for
 from support.containers import (
     MAPPED,
     Runtime,
@@ -15,7 +16,6 @@ from support.containers import (
     in_user_namespace,
     processes,
     skip_without_root,
-    wait_for,
 )
 
 CAP_SYS_RESOURCE = 24

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from support.aot import entries, mapped, settle
-from support.containers import Bundle, Runtime, cgroup_directories, wait_for
+from support.commands import wait_for
+from support.containers import Bundle, Runtime, cgroup_directories
 
 from crunw.paths import init_path
 

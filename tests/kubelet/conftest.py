@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from containerd.node import Containerd, make_archives, wait_for
+from containerd.node import Containerd
 from crio.node import Node
 from kubelet.node import Engine, Kubelet
+from support.commands import wait_for
+from support.engines import make_archives
 
 
 @contextmanager
@@ -61,7 +63,7 @@ def running(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield kubelet
     finally:
         if kubelet.process:
-            kubelet.stop()
+            kubelet.end()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import signal
 import ssl
 import subprocess
 import threading
@@ -15,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from containerd.node import PROJECT, WAIT, wait_for
+from support.commands import PATIENCE, PROJECT, wait_for
+from support.engines import Daemon
 
 PORT = 10250
 NAME = "node"
@@ -43,15 +43,14 @@ class Engine(Protocol):
         """The ids of the containers that run."""
 
 
-class Kubelet:
+class Kubelet(Daemon):
     """The kubelet above an engine."""
 
     def __init__(self, directory: Path, engine: Engine) -> None:
-        self.directory = directory
+        super().__init__(directory, engine.network)
         self.engine = engine
         self.manifests = directory / "manifests"
         self.manifests.mkdir()
-        self.process: subprocess.Popen[bytes] | None = None
         config = {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
@@ -75,25 +74,16 @@ class Kubelet:
 
     def start(self) -> None:
         """Start the kubelet; return when it answers."""
-        command = [
+        self.spawn(
+            self._answers,
             str(build("kubelet")),
             f"--config={self.directory}/config.yaml",
             f"--root-dir={self.directory}/root",
             f"--cert-dir={self.directory}/pki",
             f"--hostname-override={NAME}",
-        ]
-        with (self.directory / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                self.engine.within(*command),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        wait_for(self._ready, "the kubelet is ready")
+        )
 
-    def _ready(self) -> bool:
-        assert self.process
-        assert self.process.poll() is None, (self.directory / "log").read_text()[-3000:]
+    def _answers(self) -> bool:
         try:
             return self.request("GET", "/healthz") == "ok"
         except ConnectionError:
@@ -146,16 +136,12 @@ class Kubelet:
             path.unlink()
         wait_for(lambda: not self.engine.running(), "the pods' end")
 
-    def stop(self) -> None:
-        """End the kubelet."""
-        assert self.process
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(WAIT)
-
 
 def _request(method: str, path: str) -> str:
     unverified = ssl._create_unverified_context()  # noqa: S323 -- the kubelet signs it itself
-    connection = http.client.HTTPSConnection("127.0.0.1", PORT, context=unverified, timeout=WAIT)
+    connection = http.client.HTTPSConnection(
+        "127.0.0.1", PORT, context=unverified, timeout=PATIENCE
+    )
     connection.request(method, path)
     response = connection.getresponse()
     body = response.read().decode()

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from containerd.node import PROJECT
 from kubelet.node import build
+from support.commands import PROJECT
 
 MANIFESTS = sorted((PROJECT / "deploy").rglob("*.yaml"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from containerd.node import PROJECT, wait_for
+from support.commands import PROJECT, wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from support.containers import Bundle, children, skip_without_root, wait_for
+from support.commands import wait_for
+from support.containers import Bundle, children, skip_without_root
 
 from crunw.paths import later_path
 

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +23,12 @@ from types import TracebackType
 from typing import Any
 
 import pytest
+from support.commands import PATIENCE, Result, wait_for
 
 from crunw.effects.cgroups.layout import UNIFIED, detect
 from crunw.oci.example import example
 
 PREFIX = f"crunw-test-{os.getpid()}-"
-PATIENCE = float(os.environ.get("CRUNW_TEST_PATIENCE", "20"))  # s; an emulated machine is slow
 SANITIZED = "CRUNW_TEST_SANITIZED" in os.environ  # the build with sanitizers
 # "--cgroup-manager=systemd": what every call is made with.
 OPTIONS = os.environ.get("CRUNW_TEST_OPTIONS", "").split()
@@ -38,15 +38,6 @@ MAPS = [{"containerID": 0, "hostID": MAPPED, "size": 65536}]
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 _numbers = itertools.count()
-
-
-def wait_for(condition: Callable[[], Any], what: str = "the condition") -> Any:
-    """Return what ``condition`` returns as soon as that is true; fail after ``PATIENCE``."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE:.0f} s"
-        time.sleep(0.01)
-    return found
 
 
 def last_number(log: str) -> int:
@@ -84,38 +75,6 @@ class Bundle:
                 place = place.setdefault(parent, {})
             place[last] = value
         return self.write()
-
-
-@dataclass
-class Result:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-    def ok(self) -> str:
-        """The output of a command that must have succeeded in silence."""
-        assert (self.status, self.err) == (0, ""), self
-        return self.out
-
-    def notices(self) -> list[str]:
-        """What a command, which must have succeeded, has told that works worse than asked for."""
-        assert self.status == 0, self
-        lines = self.err.splitlines()
-        assert all(line.startswith("crunw: warning: ") for line in lines), self
-        return [line.removeprefix("crunw: warning: ") for line in lines]
-
-    def error(self, status: int = 1) -> str:
-        """The one line of a command that must have failed, without the program's name.
-
-        ``status``: of `exec` 255.
-        """
-        assert self.status == status, self
-        lines = self.err.splitlines()
-        assert len(lines) == 1, self
-        assert lines[0].startswith("crunw: "), self
-        return lines[0].removeprefix("crunw: ")
 
 
 class Spawned(subprocess.Popen[str]):

@@ -10,7 +10,7 @@ import subprocess
 import termios
 import time
 
-from support.containers import PATIENCE, wait_for
+from support.commands import PATIENCE, wait_for
 
 
 class Session:

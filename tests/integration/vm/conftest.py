@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.containers import Bundle, Runtime, wait_for
+from support.commands import wait_for
+from support.containers import Bundle, Runtime
 
 TOP = Path("/sys/fs/cgroup")
 

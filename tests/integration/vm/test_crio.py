@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from crio.node import HERE, PROJECT, TAGS, Node, guide
+from crio.node import HERE, TAGS, Node, guide
 from crio.test_guide import check_seven_tests
-from support.containers import wait_for
+from support.commands import PROJECT, wait_for
 
 SLICE = Path("/sys/fs/cgroup/pod_123.slice/pod_123-456.slice")
 SANDBOX, CONTAINER = HERE / "guide/sandbox_config.json", HERE / "guide/container_wasi.json"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.containers import wait_for
+from support.commands import wait_for
 
 README = Path(__file__).parents[3] / "README.md"
 ENTRIES = Path("/var/cache/crunw/aot/entries")

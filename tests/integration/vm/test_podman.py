@@ -10,7 +10,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from support.containers import last_number, wait_for
+from support.commands import wait_for
+from support.containers import last_number
 
 IMAGE = "localhost/crunw-vm:latest"
 TOP = Path("/sys/fs/cgroup")

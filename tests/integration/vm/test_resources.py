@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.containers import wait_for
+from support.commands import wait_for
 
 TOP = Path("/sys/fs/cgroup")
 DISK = Path("/sys/block/nvme0n1")

@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from support.containers import wait_for
+from support.commands import wait_for
 
 CGROUP_MOUNT = {
     "destination": "/sys/fs/cgroup",

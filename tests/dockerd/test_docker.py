@@ -7,22 +7,22 @@ import re
 import shutil
 import subprocess
 
-from containerd.node import PROJECT, wait_for
 from support import warm
+from support.commands import PROJECT, wait_for
 
 GREETING = "Hello from WebAssembly"
 
 
 def test_module_and_native_program(docker):
-    assert docker.run("localhost/hello-c").ok() == GREETING
-    assert docker.run("localhost/busybox", "uname", "-s").ok() == "Linux"
+    assert docker.run("localhost/hello-c").text() == GREETING
+    assert docker.run("localhost/busybox", "uname", "-s").text() == "Linux"
     result = docker.run("localhost/busybox", "sh", "-c", "echo out; echo err >&2; exit 7")
     assert (result.status, result.out, result.err) == (7, "out\n", "err\n")
 
 
 def test_arguments_environment_and_hostname(docker):
     words = ("localhost/wasi-main", "/wasi_example_main.wasm", "50000000")
-    lines = docker.run("--env", "KEY=value", "--hostname", "box", *words).ok().splitlines()
+    lines = docker.run("--env", "KEY=value", "--hostname", "box", *words).text().splitlines()
     arguments = lines.index("The args are as follows.")
     assert {"KEY: value", "HOSTNAME: box"} <= set(lines[:arguments])
     assert lines[arguments + 1 : arguments + 3] == ["/wasi_example_main.wasm", "50000000"]
@@ -40,7 +40,7 @@ def test_options_bind_a_module(docker):
 def test_volume(docker):
     modules = PROJECT / "build" / "examples"
     volume = ("--volume", f"{modules}:/modules:ro", "localhost/busybox")
-    assert docker.run(*volume, "/modules/hello.wasm").ok() == GREETING
+    assert docker.run(*volume, "/modules/hello.wasm").text() == GREETING
 
 
 def test_exit_status_of_what_cannot_run(docker):
@@ -65,10 +65,10 @@ def test_stop(docker):
     """TERM is the module's end, long before Docker would send KILL."""
     docker.detach("idle", "localhost/wasm-pause")
     assert docker.inspect("idle", ".HostConfig.Runtime") == "crunw"
-    docker("stop", "--time", "50", "idle").ok()
+    docker("stop", "--time", "50", "idle").text()
     assert docker.inspect("idle", ".State.ExitCode") == 143
-    docker("start", "idle").ok()
-    docker("kill", "idle").ok()
+    docker("start", "idle").text()
+    docker("kill", "idle").text()
     wait_for(lambda: docker.inspect("idle", ".State.Status") == "exited", "the container's end")
     assert docker.inspect("idle", ".State.ExitCode") == 137
 
@@ -83,11 +83,11 @@ def test_exec(docker):
         "1000",
     )
     docker.detach("idle", "localhost/wasm-pause")
-    assert docker("exec", "box", "/modules/hello.wasm").ok() == GREETING
-    assert docker("exec", "box", "echo", "native").ok() == "native"
+    assert docker("exec", "box", "/modules/hello.wasm").text() == GREETING
+    assert docker("exec", "box", "echo", "native").text() == "native"
     assert docker("exec", "box", "sh", "-c", "exit 5").status == 5
-    docker("exec", "--detach", "idle", "/pause.wasm").ok()
-    wait_for(lambda: len(docker("top", "idle").ok().splitlines()) == 3, "the second module")
+    docker("exec", "--detach", "idle", "/pause.wasm").text()
+    wait_for(lambda: len(docker("top", "idle").text().splitlines()) == 3, "the second module")
 
 
 def test_terminal(docker):
@@ -98,24 +98,24 @@ def test_terminal(docker):
 
 def test_server(docker):
     docker.detach("server", "--memory", "64m", "localhost/http-server")
-    wait_for(lambda: docker("logs", "server").ok(), "the server listens")
+    wait_for(lambda: docker("logs", "server").text(), "the server listens")
     fetch = ("localhost/busybox", "wget", "-q", "-O", "-")
     beside = docker.run("--network", "container:server", *fetch, "http://127.0.0.1:1234/beside")
-    assert beside.ok() == f"{GREETING}: /beside"
+    assert beside.text() == f"{GREETING}: /beside"
     address = docker.inspect("server", ".NetworkSettings.IPAddress")
     module = docker.run("localhost/http-client", f"{address}:1234", "/bridge")
-    assert module.ok() == f"{GREETING}: /bridge"
-    assert docker("logs", "server").ok() == "listening on port 1234\nGET /beside\nGET /bridge"
-    usage = docker("stats", "--no-stream", "--format", "{{.MemUsage}}", "server").ok()
+    assert module.text() == f"{GREETING}: /bridge"
+    assert docker("logs", "server").text() == "listening on port 1234\nGET /beside\nGET /bridge"
+    usage = docker("stats", "--no-stream", "--format", "{{.MemUsage}}", "server").text()
     assert re.fullmatch(r"[\d.]+[KM]iB / 64MiB", usage)
 
 
 def test_pause_and_update(docker):
     docker.detach("idle", "--memory", "64m", "localhost/wasm-pause")
-    docker("pause", "idle").ok()
+    docker("pause", "idle").text()
     assert docker.inspect("idle", ".State.Status") == "paused"
-    docker("unpause", "idle").ok()
-    docker("update", "--memory", "32m", "--memory-swap", "32m", "idle").ok()
+    docker("unpause", "idle").text()
+    docker("update", "--memory", "32m", "--memory-swap", "32m", "idle").text()
     (limit,) = docker.files("idle", "memory", "memory.limit_in_bytes")
     assert limit.read_text() == f"{32 << 20}\n"
 
@@ -130,7 +130,7 @@ def test_restart_of_what_fails(docker):
 def test_annotations(docker):
     busybox = ("localhost/busybox", "echo", "native")
     smart = docker.run("--annotation", "module.wasm.image/variant=compat-smart", *busybox)
-    assert smart.ok() == "native"
+    assert smart.text() == "native"
     forced = docker.run("--annotation", "run.oci.handler=wasm", *busybox)
     assert forced.status == 125
     assert "this is not a WebAssembly module, but native code (ELF)" in forced.err
@@ -138,20 +138,20 @@ def test_annotations(docker):
 
 def test_init(docker):
     """Docker's init executes what it is given: a native program. A module needs no init."""
-    assert docker.run("--init", "localhost/busybox", "echo", "native").ok() == "native"
+    assert docker.run("--init", "localhost/busybox", "echo", "native").text() == "native"
 
 
 def test_privileged(docker):
-    assert docker.run("--privileged", "localhost/busybox", "echo", "native").ok() == "native"
-    assert docker.run("--privileged", "localhost/hello-c").ok() == GREETING
+    assert docker.run("--privileged", "localhost/busybox", "echo", "native").text() == "native"
+    assert docker.run("--privileged", "localhost/hello-c").text() == GREETING
 
 
 def test_image_that_docker_builds(docker, tmp_path):
     module = PROJECT / "build" / "examples" / "hello.wasm"
     (tmp_path / "hello.wasm").write_bytes(module.read_bytes())
     (tmp_path / "Dockerfile").write_text('FROM scratch\nCOPY hello.wasm /\nCMD ["/hello.wasm"]\n')
-    docker("build", "--quiet", "--tag", "hello", str(tmp_path)).ok()
-    assert docker.run("hello").ok() == GREETING
+    docker("build", "--quiet", "--tag", "hello", str(tmp_path)).text()
+    assert docker.run("hello").text() == GREETING
 
 
 def doctor(docker) -> tuple[str, str]:
@@ -181,8 +181,8 @@ def test_install_default_uninstall(docker):
     docker.install("--default")
     docker.reload()
     wait_for(lambda: docker.default_runtime() == "crunw", "the default")
-    assert docker("run", "--rm", "localhost/hello-c").ok() == GREETING
-    assert docker("run", "--rm", "localhost/busybox", "echo", "native").ok() == "native"
+    assert docker("run", "--rm", "localhost/hello-c").text() == GREETING
+    assert docker("run", "--rm", "localhost/busybox", "echo", "native").text() == "native"
     docker.install("--uninstall")
     docker.restart()
     assert docker.default_runtime() == "runc"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from containerd.node import wait_for
+from support.commands import wait_for
 
 pytestmark = pytest.mark.usefixtures("wasmtime_package")
 PROGRAM = "/modules/component_program.wasm"
@@ -16,8 +16,8 @@ def program(modules):
 
 
 def test_run(docker):
-    assert docker.run("localhost/component-hello").ok() == "Hello world, from a component"
-    told = docker.run("localhost/component-hello", "Docker").ok()
+    assert docker.run("localhost/component-hello").text() == "Hello world, from a component"
+    told = docker.run("localhost/component-hello", "Docker").text()
     assert told == "Hello Docker, from a component"
 
 
@@ -26,17 +26,17 @@ def test_servers_and_clients(docker, program):
     docker.detach("module", "localhost/http-server")
     docker.detach("component", *program, "serve", "0.0.0.0:7")
     for server in ("module", "component"):
-        wait_for(lambda server=server: docker("logs", server).ok(), "the servers")
+        wait_for(lambda server=server: docker("logs", server).text(), "the servers")
     http, tcp = (
         docker.inspect(server, ".NetworkSettings.IPAddress") for server in ("module", "component")
     )
     url = f"http://{http}:1234/bridge"
-    assert docker.run("localhost/component-http", url).ok() == "Hello from WebAssembly: /bridge"
-    assert docker.run(*program, "tcp", f"{tcp}:7").ok() == "ping"
+    assert docker.run("localhost/component-http", url).text() == "Hello from WebAssembly: /bridge"
+    assert docker.run(*program, "tcp", f"{tcp}:7").text() == "ping"
 
 
 def test_exec_and_stop(docker, program):
     docker.detach("idle", *program, "sleep")
-    assert docker("exec", "idle", PROGRAM, "hello").ok() == "Hello from a component"
-    docker("stop", "--time", "50", "idle").ok()
+    assert docker("exec", "idle", PROGRAM, "hello").text() == "Hello from a component"
+    docker("stop", "--time", "50", "idle").text()
     assert docker.inspect("idle", ".State.ExitCode") == 143

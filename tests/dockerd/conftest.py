@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from containerd.node import wait_for
-from docker.node import Docker
+from dockerd.node import Docker
+from support.commands import wait_for
 
 
 @pytest.fixture(scope="session")

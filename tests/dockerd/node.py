@@ -9,18 +9,17 @@ import signal
 import subprocess
 from pathlib import Path
 
-from containerd.node import IMAGES, PROJECT, WAIT, Result, run, wait_for
+from support.commands import Result, run
+from support.engines import IMAGES, Daemon, make_archives
 
 
-class Docker:
+class Docker(Daemon):
     """dockerd with the runtime ``crunw`` beside its default, runc, and ``docker`` to talk to it."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
+        super().__init__(directory, f"crunw-docker-{os.getpid()}")
         self.etc = directory / "etc"
-        self.network = f"crunw-docker-{os.getpid()}"
         self.environment = {**os.environ, "DOCKER_HOST": f"unix://{directory}/docker.sock"}
-        self.process: subprocess.Popen[bytes] | None = None
         (self.etc / "docker").mkdir(parents=True)
         (self.etc / "docker" / "daemon.json").write_text("{}\n")
         self.install()
@@ -32,12 +31,12 @@ class Docker:
 
     def start(self) -> None:
         """Make the network namespace, start dockerd; return when it answers."""
-        subprocess.run(["ip", "netns", "add", self.network], check=True)
-        subprocess.run(self._within("ip", "link", "set", "lo", "up"), check=True)
+        self.make_network()
         self._launch()
 
     def _launch(self) -> None:
-        command = [
+        self.spawn(
+            lambda: self("version").status == 0,
             "dockerd",
             f"--config-file={self.etc}/docker/daemon.json",
             f"--data-root={self.directory}/data",
@@ -45,38 +44,13 @@ class Docker:
             f"--pidfile={self.directory}/pid",
             f"--host={self.environment['DOCKER_HOST']}",
             f"--cgroup-parent=/{self.network}",
-        ]
-        with (self.directory / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                self._within(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        wait_for(self._ready, "dockerd is ready")
-
-    def _ready(self) -> bool:
-        assert self.process
-        assert self.process.poll() is None, (self.directory / "log").read_text()[-3000:]
-        return self("version").status == 0
-
-    def _within(self, *command: str) -> list[str]:
-        return ["nsenter", f"--net=/run/netns/{self.network}", *command]
+        )
 
     def load(self) -> None:
         """Build the example images and load them."""
-        environment = self.environment | {
-            "CONTAINERS_STORAGE_CONF": str(self.directory / "storage.conf"),
-        }
-        (self.directory / "storage.conf").write_text(
-            f'[storage]\ndriver = "overlay"\ngraphroot = "{self.directory}/images"\n'
-            f'runroot = "{self.directory}/run"\n'
-        )
-        images = [PROJECT / "examples" / "images", "--test-images"]
-        subprocess.run(images, env=environment, check=True)
+        archives = make_archives(self.directory, "docker-archive")
         for image in IMAGES:
-            name = f"localhost/{image}:latest"
-            archive = self.directory / f"{image}.tar"
-            push = ["buildah", "push", "--quiet", name, f"docker-archive:{archive}:{name}"]
-            subprocess.run(push, env=environment, check=True, stdout=subprocess.DEVNULL)
-            self("load", "--input", str(archive)).ok()
+            self("load", "--input", str(archives / f"{image}.tar")).text()
 
     def __call__(self, *words: str) -> Result:
         """Run ``docker``."""
@@ -88,11 +62,11 @@ class Docker:
 
     def detach(self, name: str, *words: str) -> None:
         """``docker run --detach`` with crunw."""
-        self("run", "--detach", "--runtime", "crunw", "--name", name, *words).ok()
+        self("run", "--detach", "--runtime", "crunw", "--name", name, *words).text()
 
     def default_runtime(self) -> str:
         """The runtime of containers that name none."""
-        return self("info", "--format", "{{.DefaultRuntime}}").ok()
+        return self("info", "--format", "{{.DefaultRuntime}}").text()
 
     def reload(self) -> None:
         """Have dockerd read its configuration again."""
@@ -101,12 +75,12 @@ class Docker:
 
     def restart(self) -> None:
         """End dockerd and start it again."""
-        self._end()
+        self.end()
         self._launch()
 
     def inspect(self, container: str, field: str):
         """A field of the container, such as ``.State.ExitCode``."""
-        return json.loads(self("inspect", "--format", f"{{{{json {field}}}}}", container).ok())
+        return json.loads(self("inspect", "--format", f"{{{{json {field}}}}}", container).text())
 
     def at_terminal(self, *words: str) -> tuple[int, str]:
         """``docker run`` with crunw at a terminal of its own; exit status, what it shows."""
@@ -125,22 +99,16 @@ class Docker:
 
     def clear(self) -> None:
         """Remove all containers."""
-        containers = self("ps", "--all", "--quiet").ok().split()
+        containers = self("ps", "--all", "--quiet").text().split()
         if containers:
-            self("rm", "--force", *containers).ok()
+            self("rm", "--force", *containers).text()
 
     def stop(self) -> None:
         """End dockerd; take its network namespace and its cgroups down."""
-        if self.process:
-            self._end()
-        subprocess.run(["ip", "netns", "delete", self.network], check=True)
+        self.end()
+        self.delete_network()
         for path in self.cgroups():
             path.rmdir()
-
-    def _end(self) -> None:
-        assert self.process
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(WAIT)
 
     def cgroups(self) -> list[Path]:
         """The cgroup of all containers in each hierarchy."""
@@ -161,7 +129,7 @@ class Docker:
         found += [
             str(child) for path in self.cgroups() for child in path.iterdir() if child.is_dir()
         ]
-        links = json.loads(run(self._within("ip", "-json", "link")).ok())
+        links = json.loads(run(self.within("ip", "-json", "link")).text())
         found += [f"link {link['ifname']}" for link in links if "master" in link]
         found += [str(path) for path in (self.directory / "exec").glob("runtime-*/moby/*")]
         return found
