@@ -10,7 +10,16 @@ from pathlib import Path
 
 from support.commands import PATIENCE, PROJECT, wait_for
 
-IMAGES = ("wasi-main", "wasm-pause", "hello-c", "http-server", "http-client", "busybox")
+IMAGES = (
+    "wasi-main",
+    "wasm-pause",
+    "hello-c",
+    "http-server",
+    "http-client",
+    "component-hello",
+    "component-http",
+    "busybox",
+)
 
 
 class Daemon:
