@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import warm
 from containerd.node import Containerd
+from support import warm
 from support.commands import wait_for
 
 
