@@ -23,7 +23,7 @@ IMAGES = (
 
 
 class Daemon:
-    """An engine's daemon; its output is in the file ``log`` of its directory."""
+    """An engine's daemon; its output is in the file ``daemon.log`` of its directory."""
 
     def __init__(self, directory: Path, network: str) -> None:
         self.directory = directory
@@ -45,13 +45,13 @@ class Daemon:
 
     def log(self) -> str:
         """What the daemon has written."""
-        return (self.directory / "log").read_text()
+        return (self.directory / "daemon.log").read_text()
 
     def spawn(
         self, answers: Callable[[], bool], *command: str, environment: dict[str, str] | None = None
     ) -> None:
         """Start the daemon by ``command``; return when it ``answers``."""
-        with (self.directory / "log").open("ab") as log:
+        with (self.directory / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.within(*command),
                 env=environment,
