@@ -126,6 +126,8 @@ def blocks(text: str) -> list[Block]:
         between = text[end : match.start()]
         end = match.end()
         line = text.count("\n", 0, match.start()) + 1
+        if indent:
+            raise ValueError(f"line {line}: the site shows no block of code in a list")
         headings = re.findall(r"^## (.*)$", text[: match.start()], re.MULTILINE)
         said: dict[str, str] = {}
         for word, reason in _COMMENT.findall(between):
@@ -140,7 +142,6 @@ def blocks(text: str) -> list[Block]:
         prose = _COMMENT.sub("", between).rstrip()
         named = _FILE.search(prose)
         file = named[1] if named and language not in COMMANDS else ""
-        body = re.sub(f"^{indent}", "", body, flags=re.MULTILINE)
         found.append(Block(line, headings[-1] if headings else "", language, body, said, file))
     return found
 

@@ -61,6 +61,11 @@ def test_comments() -> None:
         blocks("<!-- nt run: x -->", "```bash", "x", "```")
 
 
+def test_a_block_in_a_list_is_an_error() -> None:
+    with pytest.raises(ValueError, match="the site shows no block of code in a list"):
+        blocks("- x:", "", "  ```bash", "  x", "  ```")
+
+
 @pytest.mark.parametrize(
     ("expected", "output", "same"),
     [
