@@ -419,7 +419,7 @@ ROWS = [
     *[
         Row(f"a module: {name}", "", (module(name),), calls=ENDED)
         for name in PROGRAMS
-        if name != "waits.wasm"
+        if name not in ("waits.wasm", "own.wasm")
     ],
     Row("a module: TERM", "", (module("waits.wasm"),), calls=TERMINATED),
     Row("a module at its memory limit", "", (module("eats.wasm"), memory_limit), calls=AT_LIMIT),

@@ -113,7 +113,7 @@ def _mounts(*, rootless: bool) -> list[Mount]:
             "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *tty],
         },
         {
-            "destination": "/dev/shm",  # noqa: S108  # nosec B108  # inside the container
+            "destination": "/dev/shm",  # noqa: S108  (inside the container)
             "type": "tmpfs",
             "source": "shm",
             "options": [*closed, "mode=1777", "size=65536k"],
