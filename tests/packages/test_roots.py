@@ -12,15 +12,15 @@ def names(cache: Path) -> list[str]:
 
 
 def test_what_is_used_stays(tmp_path: Path) -> None:
-    for name in ("mine", "theirs", "old", "unfinished.new"):
+    for name in ("1mine", "2theirs", "3old", "4unfinished.new", "kept"):
         (tmp_path / name / "etc").mkdir(parents=True)
-    with used(tmp_path / "theirs") as there, used(tmp_path / "theirs") as also_there:
+    with used(tmp_path / "2theirs") as there, used(tmp_path / "2theirs") as also_there:
         assert there
         assert also_there
-        remove_unused(tmp_path, tmp_path / "mine")
-        assert names(tmp_path) == ["mine", "theirs"]
-    remove_unused(tmp_path, tmp_path / "mine")
-    assert names(tmp_path) == ["mine"]
+        remove_unused(tmp_path, tmp_path / "1mine")
+        assert names(tmp_path) == ["1mine", "2theirs", "kept"]
+    remove_unused(tmp_path, tmp_path / "1mine")
+    assert names(tmp_path) == ["1mine", "kept"]
 
 
 def test_what_was_removed_before_it_was_locked(tmp_path: Path) -> None:
