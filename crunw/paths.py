@@ -22,8 +22,20 @@ def package_dir() -> str:
 def program_path() -> str:
     """``crunw`` itself, the launcher; ``""``: it is not where an installer puts it."""
     above = ("../../..", "../../../..", "..")  # CMake, pip, pip --target
-    programs = (absolute(f"{package_dir()}/{prefix}/bin/crunw") for prefix in above)
-    return next(filter(exists, programs), "")
+    prefixes = (absolute(f"{package_dir()}/{prefix}") for prefix in above)
+    prefix = next((found for found in prefixes if exists(f"{found}/bin/crunw")), "")
+    # The archive's versions lie beside each other; the path by this link outlives an upgrade.
+    if prefix and _is_same(f"{parent(prefix)}/current", prefix):
+        prefix = parent(prefix)
+    return prefix and f"{prefix}/bin/crunw"
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        one, two = posix.stat(path), posix.stat(other)
+    except OSError:
+        return False
+    return (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
 
 
 def library_dir() -> str:
@@ -55,6 +67,11 @@ def engine_stub() -> str:
     """The stand-in for LLVM with which libwasmedge starts fast; ``""``: none was built."""
     path = f"{library_dir()}/libLLVM-stub.so"
     return path if exists(path) else ""
+
+
+def has_llvm() -> bool:
+    """Whether WasmEdge can compile: there is a portable archive without LLVM."""
+    return not exists(f"{library_dir()}/without-llvm")
 
 
 def enable_site_packages() -> None:

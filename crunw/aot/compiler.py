@@ -8,7 +8,8 @@ import time
 
 from crunw.aot.engines import library_of
 from crunw.errors import CompileError, CrunwError, KernelError
-from crunw.paths import compiler_path
+from crunw.paths import compiler_path, has_llvm
+from crunw.workload import WASMEDGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Compilation:
         descriptor that becomes readable when it ends. ``notices``, filled in by :meth:`finish`, are
         the fences that it had to do without.
         """
+        if options.engine == WASMEDGE and not has_llvm():
+            raise CrunwError(f"{name}: this installation has no LLVM (install one that has)")
         self._name = name
         self._started = time.monotonic()
         self.used = 0.0  # s of processor time: what it takes where nothing else runs

@@ -11,6 +11,7 @@ from crunw.aot.digest import of_module
 from crunw.aot.estimate import MAX_MODULE, is_beyond
 from crunw.aot.options import BEST, FAST
 from crunw.errors import CrunwError, SpecError
+from crunw.paths import has_llvm
 from crunw.workload import WASMEDGE, WASMTIME
 
 TYPE_CHECKING = False
@@ -103,6 +104,10 @@ class Compiled:
         self._settle()
 
     def _look_up(self, trusted: str, module: Module) -> None:
+        if self._engine == WASMEDGE and not has_llvm():
+            self._give_up("this installation has no LLVM")
+            self._worse = False  # by its administrator's choice
+            return
         limit = config.load().max_module
         if too_large := is_beyond(self._module, limit):
             self._give_up(too_large)

@@ -122,6 +122,8 @@ def compiled() -> Finding:
     from crunw.aot import build, config, places, store
 
     name = "compiled module"
+    if not paths.has_llvm():
+        return Finding(name, INFO, "this installation has no LLVM: modules are interpreted")
     try:
         if config.load().policy == "off":
             return Finding(name, INFO, f"{config.FILE}: aot.policy is off: modules are interpreted")

@@ -12,10 +12,23 @@
 #include "installation.h"
 #include "launcher.h"
 
+/* Writes what starts the interpreter; returns how many words that are. A loader leaves the host's
+ * cache of libraries alone, which is another C library's. */
+enum { LOADER_WORDS = 6 };
+static size_t put_interpreter(const struct installation *installation,
+                              const char *words[static LOADER_WORDS + 1]) {
+    const char *interpreter = installation->interpreter;
+    const char *all[LOADER_WORDS + 1] = {
+        installation->loader, "--inhibit-cache", "--library-path", installation->shared,
+        "--argv0",            interpreter,       interpreter};
+    size_t skipped = installation->loader[0] == '\0' ? LOADER_WORDS : 0;
+    memcpy(words, all + skipped, sizeof(all) - skipped * sizeof(*all));
+    return LOADER_WORDS + 1 - skipped;
+}
+
 /* Runs `crunw` with these arguments in Python; `creates`: crunw-init will be needed. */
 __attribute__((noreturn)) static void run_python(const struct installation *installation,
                                                  bool creates, int count, char **words) {
-    const char *interpreter = installation->interpreter;
     char boot[PATH_MAX];
     char init[PATH_MAX];
     char stub[PATH_MAX];
@@ -23,8 +36,12 @@ __attribute__((noreturn)) static void run_python(const struct installation *inst
     set_path(boot, "%s/boot.bin", installation->library);
     set_path(init, "%s/crunw-init", installation->library);
     set_path(stub, "%s/libLLVM-stub.so", installation->library);
-    const char *first[] = {interpreter, "-I", "-S", boot, init_word};
-    size_t first_count = sizeof(first) / sizeof(*first);
+    const char *first[LOADER_WORDS + 5];
+    size_t first_count = put_interpreter(installation, first);
+    first[first_count++] = "-I";
+    first[first_count++] = "-S";
+    first[first_count++] = boot;
+    first[first_count++] = init_word;
     if (!creates || !spawn_init(init, hint_wasm(count, words) ? stub : NULL, init_word)) {
         first_count--;
     }
@@ -34,9 +51,9 @@ __attribute__((noreturn)) static void run_python(const struct installation *inst
     }
     memcpy(arguments, first, first_count * sizeof(*first));
     memcpy(arguments + first_count, words, (size_t)count * sizeof(*arguments));
-    execv(interpreter, arguments);
+    execv(first[0], arguments);
     die("execute %s: %s (crunw was built for this Python: install it, or install crunw again)",
-        interpreter, strerror(errno));
+        first[0], strerror(errno));
 }
 
 /* Creates the log, which is empty where there is nothing to report; false: Python is to see to it.

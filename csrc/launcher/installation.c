@@ -83,6 +83,22 @@ static bool is_trusted(const char *directory) {
     return (found.st_uid == 0 || found.st_uid == self.st_uid) && (found.st_mode & S_IWOTH) == 0;
 }
 
+/* The portable archive's own interpreter, with its loader and C library; a virtual environment's,
+ * else the one that crunw was built for. */
+static void choose_interpreter(struct installation *installation, const char *prefix) {
+    set_path(installation->loader, "%s/lib/crunw/lib/ld.so", prefix);
+    if (access(installation->loader, X_OK) == 0) {
+        set_path(installation->shared, "%s/lib/crunw/lib", prefix);
+        set_path(installation->interpreter, "%s/lib/crunw/bin/" CRUNW_PYTHON_NAME, prefix);
+        return;
+    }
+    installation->loader[0] = '\0';
+    set_path(installation->interpreter, "%s/bin/" CRUNW_PYTHON_NAME, prefix);
+    if (access(installation->interpreter, X_OK) < 0) {
+        set_path(installation->interpreter, "%s", CRUNW_PYTHON);
+    }
+}
+
 /* Looks for the package below a prefix. */
 static bool look_below(struct installation *installation, const char *prefix) {
     if (!is_trusted(prefix)) {
@@ -93,11 +109,7 @@ static bool look_below(struct installation *installation, const char *prefix) {
         set_path(installation->library, "%s/%s", prefix, libraries[i]);
         set_path(boot, "%s/boot.bin", installation->library);
         if (access(boot, F_OK) == 0) {
-            /* A virtual environment's own interpreter, else the one that crunw was built for. */
-            set_path(installation->interpreter, "%s/bin/" CRUNW_PYTHON_NAME, prefix);
-            if (access(installation->interpreter, X_OK) < 0) {
-                set_path(installation->interpreter, "%s", CRUNW_PYTHON);
-            }
+            choose_interpreter(installation, prefix);
             return true;
         }
     }

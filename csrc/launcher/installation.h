@@ -7,6 +7,8 @@
 struct installation {
     char library[PATH_MAX];     /* crunw/lib of the package: crunw.paths.library_dir() */
     char interpreter[PATH_MAX]; /* the Python that the package was built for */
+    char loader[PATH_MAX];      /* what starts the interpreter; "": the kernel */
+    char shared[PATH_MAX];      /* where the loader finds all libraries */
 };
 
 /* Finds the installation that this program belongs to. Otherwise this is a copy of the program:

@@ -17,6 +17,7 @@ class Host:
     """What runs here has the mounts of the process ``pid``."""
 
     pid: int
+    shell: str = "bash"  # or another that knows pipefail
 
     @property
     def root(self) -> Path:
@@ -26,7 +27,7 @@ class Host:
     def run(self, script: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a shell script that ends at its first error. Both streams are in ``stdout``."""
         enter = ["nsenter", f"--target={self.pid}", "--mount"]
-        shell = ["bash", "-euo", "pipefail", "-c", f"cd {PROJECT}\n{script}"]
+        shell = [self.shell, "-euo", "pipefail", "-c", f"cd {PROJECT}\n{script}"]
         environment = {
             **{name: text for name, text in os.environ.items() if name.startswith("PIP_")},
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -52,7 +53,7 @@ class Host:
 
 
 @contextlib.contextmanager
-def running(lower: Path) -> Iterator[Host]:
+def running(lower: Path, shell: str = "bash") -> Iterator[Host]:
     """Start a host that begins as ``lower`` is; what is written to it is gone afterwards."""
     layout = Path("/run/crunw-machine").read_text().strip()
     enter = [PROJECT / "ci/enter", lower, layout, PROJECT]
@@ -61,6 +62,6 @@ def running(lower: Path) -> Iterator[Host]:
         try:
             assert first.stdout
             assert first.stdout.readline() == b"ready\n"
-            yield Host(first.pid)
+            yield Host(first.pid, shell)
         finally:
             first.kill()

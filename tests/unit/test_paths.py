@@ -43,6 +43,19 @@ def test_the_program(package: Path, tmp_path: Path) -> None:
     assert run(package, "print(paths.program_path())") == str(tmp_path / "bin/crunw")
 
 
+def test_the_program_of_the_version_in_use(package: Path, tmp_path: Path) -> None:
+    """Not of others: its path leads to the next version when there is one."""
+    current = tmp_path.parent / "current"
+    current.symlink_to(tmp_path)
+    try:
+        assert run(package, "print(paths.program_path())") == str(tmp_path.parent / "bin/crunw")
+        current.unlink()
+        current.symlink_to(tmp_path / "bin")
+        assert run(package, "print(paths.program_path())") == str(tmp_path / "bin/crunw")
+    finally:
+        current.unlink()
+
+
 def test_no_program(package: Path, tmp_path: Path) -> None:
     (tmp_path / "bin/crunw").unlink()
     assert run(package, "print(paths.program_path())") == ""
