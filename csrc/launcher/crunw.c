@@ -18,9 +18,9 @@ enum { LOADER_WORDS = 6 };
 static size_t put_interpreter(const struct installation *installation,
                               const char *words[static LOADER_WORDS + 1]) {
     const char *interpreter = installation->interpreter;
-    const char *all[LOADER_WORDS + 1] = {
-        installation->loader, "--inhibit-cache", "--library-path", installation->shared,
-        "--argv0",            interpreter,       interpreter};
+    const char *all[LOADER_WORDS + 1] = {installation->loader, "--inhibit-cache", "--library-path",
+                                         installation->shared, "--argv0",         interpreter,
+                                         interpreter};
     size_t skipped = installation->loader[0] == '\0' ? LOADER_WORDS : 0;
     memcpy(words, all + skipped, sizeof(all) - skipped * sizeof(*all));
     return LOADER_WORDS + 1 - skipped;
