@@ -21,7 +21,7 @@ def files(host: Host) -> set[str]:
 
 @pytest.fixture(scope="module")
 def before(host: Host) -> set[str]:
-    host.run("mkdir -p /opt /usr/local/bin /etc/containerd")
+    host.run("mkdir -p /opt /usr/lib /usr/local/bin /etc/containerd")
     return files(host)
 
 
@@ -112,7 +112,7 @@ def test_upgrade(installed: Host, archive: Path, packages: Path) -> None:
     """A container goes on; the version before the last one is removed."""
     version = (archive / "VERSION").read_text().strip()
     bundle = f"{smoke.BUNDLES}/native"
-    installed.run(f"crunw create --bundle {bundle} up </dev/null >/dev/null 2>&1")
+    installed.run(f"crunw create --bundle {bundle} up <>/dev/null >/dev/null 2>&1")
     newer = packages / "newer"
     for number in ("98", "99"):
         shutil.rmtree(newer, ignore_errors=True)
