@@ -34,7 +34,12 @@ INTERSPERSED = True
 _ENGINES = ("podman", "crio", "containerd", "docker")
 OPTIONS = (
     Option("all", "prune: everything"),
-    Option("engine", "warm: what has the image (default: the first)", "NAME", choices=_ENGINES),
+    Option(
+        "engine",
+        "warm: what has the image: podman, crio, containerd, docker",
+        "NAME",
+        choices=_ENGINES,
+    ),
     Option("max-size", "prune: what may stay, as 512M (default: aot.max-size)", "SIZE"),
     Option("format", "table (default) or json", "FORMAT", "f", choices=("table", "json")),
     Option("json", "as --format json"),

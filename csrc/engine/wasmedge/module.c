@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,6 +160,8 @@ static void give_back(const uint8_t *code, uint32_t length) {
 
 static struct outline compiled_outline(void *handle) {
     struct outline outline = {.has_start = true}; /* the safe guess: instantiated late */
+    if (!handle)
+        return outline;
     const uint8_t *code = dlsym(handle, "wasm.code");
     const uint32_t *length = dlsym(handle, "wasm.size");
     if (code && length) {
@@ -184,23 +187,38 @@ static int set_outline(struct engine_module *module, const struct engine_options
     return 0;
 }
 
+/* A shared object; else it is a module with its code in a section (the universal format). */
+static bool is_shared_object(const char *path) {
+    char magic[4];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is = fd >= 0 && read(fd, magic, sizeof(magic)) == sizeof(magic) &&
+              memcmp(magic, "\177ELF", sizeof(magic)) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
 struct engine_module *wasmedge_load_compiled(struct engine *engine, const char *path,
                                              const struct engine_options *options,
                                              struct engine_error *error) {
     struct parse attempt = {.compiled = path};
+    void *handle = NULL;
     /* The library, which opens it again, would have functions looked up when they are called: one
      * that is missing would end the program then. */
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) {
-        engine_fail(error, "%s", dlerror());
-        return NULL;
+    if (is_shared_object(path)) {
+        handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        if (!handle) {
+            engine_fail(error, "%s", dlerror());
+            return NULL;
+        }
     }
     struct engine_module *module = create(engine, &attempt, options, error);
     if (module && set_outline(module, options, compiled_outline(handle), error) != 0) {
         wasmedge_module_close(module);
         module = NULL;
     }
-    dlclose(handle); /* the library holds it, too */
+    if (handle)
+        dlclose(handle); /* the library holds it, too */
     return module;
 }
 
