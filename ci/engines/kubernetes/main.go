@@ -23,23 +23,30 @@ import (
 	corevalidation "k8s.io/kubernetes/pkg/apis/core/validation"
 	"k8s.io/kubernetes/pkg/apis/node"
 	nodevalidation "k8s.io/kubernetes/pkg/apis/node/validation"
+	"k8s.io/kubernetes/pkg/apis/rbac"
+	rbacvalidation "k8s.io/kubernetes/pkg/apis/rbac/validation"
 	"k8s.io/kubernetes/pkg/capabilities"
 
 	_ "k8s.io/kubernetes/pkg/apis/apps/install"
 	_ "k8s.io/kubernetes/pkg/apis/autoscaling/install"
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
 	_ "k8s.io/kubernetes/pkg/apis/node/install"
+	_ "k8s.io/kubernetes/pkg/apis/rbac/install"
 )
 
 func validate(object runtime.Object) field.ErrorList {
 	pods := corevalidation.PodValidationOptions{}
 	switch object := object.(type) {
+	case *core.ConfigMap:
+		return corevalidation.ValidateConfigMap(object)
 	case *core.Namespace:
 		return corevalidation.ValidateNamespace(object)
 	case *core.Pod:
 		return corevalidation.ValidatePodCreate(object, pods)
 	case *core.Service:
 		return corevalidation.ValidateServiceCreate(object)
+	case *core.ServiceAccount:
+		return corevalidation.ValidateServiceAccount(object)
 	case *apps.DaemonSet:
 		return appsvalidation.ValidateDaemonSet(object, pods)
 	case *apps.Deployment:
@@ -49,8 +56,17 @@ func validate(object runtime.Object) field.ErrorList {
 		return autoscalingvalidation.ValidateHorizontalPodAutoscaler(object, options)
 	case *node.RuntimeClass:
 		return nodevalidation.ValidateRuntimeClass(object)
+	case *rbac.ClusterRole:
+		return rbacvalidation.ValidateClusterRole(object, rbacvalidation.ClusterRoleValidationOptions{})
+	case *rbac.ClusterRoleBinding:
+		return rbacvalidation.ValidateClusterRoleBinding(object)
 	}
 	return field.ErrorList{field.Invalid(nil, fmt.Sprintf("%T", object), "a kind that is not checked")}
+}
+
+// The kinds that belong to no namespace.
+var global = map[string]bool{
+	"ClusterRole": true, "ClusterRoleBinding": true, "Namespace": true, "RuntimeClass": true,
 }
 
 func check(decoder runtime.Decoder, document []byte) error {
@@ -62,8 +78,7 @@ func check(decoder runtime.Decoder, document []byte) error {
 	if err != nil {
 		return err
 	}
-	global := kind.Kind == "RuntimeClass" || kind.Kind == "Namespace"
-	if !global && metadata.GetNamespace() == "" {
+	if !global[kind.Kind] && metadata.GetNamespace() == "" {
 		metadata.SetNamespace("default")
 	}
 	return validate(object).ToAggregate()
