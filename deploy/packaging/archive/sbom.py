@@ -90,7 +90,7 @@ def _files(tree: Path) -> Iterable[Component]:
             purl=url,
             bom_ref=str(url),
         )
-    for path in sorted((tree / "lib").rglob("*")):
+    for path in sorted(tree.rglob("*")):
         if (
             path.is_file()
             and not path.is_symlink()
