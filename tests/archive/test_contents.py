@@ -12,7 +12,7 @@ from archive.hosts import unpacked
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packages import smoke
-from packages.deb import package
+from packages.deb import first_build, package
 from packages.host import PROJECT, running
 
 MEGABYTE = 1_000_000
@@ -46,16 +46,8 @@ def test_list_of_files(archive: Path) -> None:
 @pytest.mark.parametrize("form", ["archive", "rpm"])
 def test_two_builds_give_the_same_bytes(form: str, packages: Path, tmp_path: Path) -> None:
     """Of which one is a checkout's first, in another directory."""
-    checkout = tmp_path / "checkout"
-    built = f"{PROJECT}/build"
-    shutil.copytree(
-        PROJECT,
-        checkout,
-        symlinks=True,
-        ignore=lambda directory, names: [name for name in names if f"{directory}/{name}" == built],
-    )
     first = package(form, packages)
-    again = package(form, tmp_path, checkout)
+    again = first_build(form, tmp_path)
     assert again.name == first.name
     assert again.read_bytes() == first.read_bytes()
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from containerd.node import Containerd
-from support.commands import wait_for
-from support.engines import make_archives
+from support.engines import cleared, make_archives
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +33,4 @@ def running(tmp_path_factory: pytest.TempPathFactory, archives) -> Iterator[Cont
 @pytest.fixture
 def containerd(running: Containerd) -> Iterator[Containerd]:
     """The running containerd; nothing may be left of a test's containers."""
-    yield running
-    running.clear()
-    wait_for(lambda: not running.leftovers(), f"nothing is left: {running.leftovers()}")
+    yield from cleared(running)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from containerd.test_cri import Pod
-from support.commands import wait_for
+from containerd.test_cri import serve
 
 pytestmark = pytest.mark.usefixtures("wasmtime_package")
 
@@ -19,12 +18,8 @@ def test_ctr(containerd):
 
 def test_client_over_the_network(containerd, tmp_path):
     """Of a module's server in another pod, beside a native container."""
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    one, two = Pod(containerd, tmp_path / "a"), Pod(containerd, tmp_path / "b")
-    server = one.start("http-server", "server")
-    wait_for(lambda: "listening" in one.logs(server), "the server")
-    url = f"http://{one.ip()}:1234/bridge"
+    address, two = serve(containerd, tmp_path)
+    url = f"http://{address}/bridge"
     native = two.start("busybox", "native", "wget", "-q", "-O", "-", url)
     component = two.start("component-http", "component", "/component_http.wasm", url)
     assert (two.end(native), two.end(component)) == (0, 0)

@@ -153,14 +153,19 @@ def test_side_by_side(pod):
     assert pod.logs(client) == "native"
 
 
-def test_service_over_the_network(containerd, tmp_path):
-    """From one pod to another, over the bridge that CNI made."""
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    one, two = Pod(containerd, tmp_path / "a"), Pod(containerd, tmp_path / "b")
+def serve(containerd: Containerd, directory: Path) -> tuple[str, Pod]:
+    """The address of a module's server in a pod, and another pod."""
+    (directory / "a").mkdir()
+    (directory / "b").mkdir()
+    one, two = Pod(containerd, directory / "a"), Pod(containerd, directory / "b")
     server = one.start("http-server", "server")
     wait_for(lambda: "listening" in one.logs(server), "the server")
-    address = f"{one.ip()}:1234"
+    return f"{one.ip()}:1234", two
+
+
+def test_service_over_the_network(containerd, tmp_path):
+    """From one pod to another, over the bridge that CNI made."""
+    address, two = serve(containerd, tmp_path)
     native = two.start("busybox", "native", "wget", "-q", "-O", "-", f"http://{address}/bridge")
     assert two.end(native) == 0
     wasm = two.start("http-client", "wasm", "/http_client.wasm", address, "/bridge")

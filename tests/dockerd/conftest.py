@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from dockerd.node import Docker
-from support.commands import wait_for
+from support.engines import cleared
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +27,4 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
 @pytest.fixture
 def docker(running: Docker) -> Iterator[Docker]:
     """The running dockerd; nothing may be left of a test's containers."""
-    yield running
-    running.clear()
-    wait_for(lambda: not running.leftovers(), f"nothing is left: {running.leftovers()}")
+    yield from cleared(running)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,10 +11,23 @@ from packages.host import PROJECT
 
 
 def package(form: str, output: Path, project: Path = PROJECT) -> Path:
-    """Build a "deb", a "wheel" or "wasmtime" of a checkout."""
+    """Build what an option of ci/package names, as "deb", of a checkout."""
     command = [project / "ci/package", f"--{form}", "--output", output]
     built = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return Path(built.stdout.strip())
+
+
+def first_build(form: str, directory: Path) -> Path:
+    """The package of a copy of this checkout below ``directory``, where nothing is built yet."""
+    checkout = directory / "checkout"
+    built = f"{PROJECT}/build"
+    shutil.copytree(
+        PROJECT,
+        checkout,
+        symlinks=True,
+        ignore=lambda parent, names: [name for name in names if f"{parent}/{name}" == built],
+    )
+    return package(form, directory, checkout)
 
 
 def repacked(deb: Path, directory: Path, version: str) -> Path:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 from packages import smoke
-from packages.deb import field, lint, package, repacked
-from packages.host import PROJECT, Host, running
+from packages.deb import field, first_build, lint, repacked
+from packages.host import Host, running
 
 CONTAINERS = 5
 # What apt and dpkg write down of their own.
@@ -42,15 +41,7 @@ def test_lintian_has_nothing_to_say(deb: Path) -> None:
 
 def test_two_builds_give_the_same_bytes(deb: Path, tmp_path: Path) -> None:
     """Of which one is a checkout's first, in another directory."""
-    checkout = tmp_path / "checkout"
-    built = f"{PROJECT}/build"
-    shutil.copytree(
-        PROJECT,
-        checkout,
-        symlinks=True,
-        ignore=lambda directory, names: [name for name in names if f"{directory}/{name}" == built],
-    )
-    again = package("deb", tmp_path, checkout)
+    again = first_build("deb", tmp_path)
     assert again.name == deb.name
     assert again.read_bytes() == deb.read_bytes()
 

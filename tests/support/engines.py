@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from support.commands import PATIENCE, PROJECT, wait_for
 
@@ -76,6 +77,13 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def cleared(running: Any) -> Iterator[Any]:
+    """``running`` for one test, of whose containers nothing may be left."""
+    yield running
+    running.clear()
+    wait_for(lambda: not running.leftovers(), f"nothing is left: {running.leftovers()}")
 
 
 def build_images(environment: dict[str, str]) -> None:
