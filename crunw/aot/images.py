@@ -54,28 +54,32 @@ def _podman(image: str) -> Iterator[str]:
 @contextmanager
 def _crio(image: str) -> Iterator[str]:
     """CRI-O can't be asked for an image's files: they are read from its storage."""
-    settings = tomllib.loads(_answer("crio", "status", "config"))["crio"]
-    if settings["storage_driver"] != "overlay":
-        raise _LacksError(f"the storage driver is {settings['storage_driver']}, not overlay")
-    overlay = f"{settings['root']}/overlay"
+    command = ("crio", "status", "config")
+    with _understanding(command):
+        settings = tomllib.loads(_answer(*command))["crio"]
+        driver, root = settings["storage_driver"], settings["root"]
+    if driver != "overlay":
+        raise _LacksError(f"the storage driver is {driver}, not overlay")
+    overlay = f"{root}/overlay"
     with _merged(overlay, _layers(overlay, image)) as directory:
         yield directory
 
 
 def _layers(overlay: str, image: str) -> list[str]:
     """The ids of the image's layers in containers-storage, the uppermost first."""
-    images = json.loads(_read(f"{overlay}-images/images.json"))
-    layers = json.loads(_read(f"{overlay}-layers/layers.json"))
+    listed, chain = f"{overlay}-images/images.json", f"{overlay}-layers/layers.json"
     wanted = _names(image)
-    tops = (each["layer"] for each in images if wanted.intersection(each.get("names") or ()))
-    top = next(tops, None)
-    if top is None:
+    with _understanding((listed,)):
+        images = json.loads(_read(listed))
+        tops = [each["layer"] for each in images if wanted.intersection(each.get("names") or ())]
+    if not tops:
         raise _LacksError("it does not know the image")
-    parents = {layer["id"]: layer.get("parent") for layer in layers}
-    found = []
-    while top:
-        found.append(top)
-        top = parents[top]
+    found, top = [], tops[0]
+    with _understanding((chain,)):
+        parents = {layer["id"]: layer.get("parent") for layer in json.loads(_read(chain))}
+        while top:
+            found.append(top)
+            top = parents.pop(top)
     return found
 
 
@@ -106,12 +110,15 @@ def _containerd(image: str) -> Iterator[str]:
 
 @contextmanager
 def _docker(image: str) -> Iterator[str]:
-    template = "{{json .GraphDriver}}"
-    storage = json.loads(_answer("docker", "image", "inspect", "--format", template, image))
-    if storage["Name"] != "overlay2":
-        raise _LacksError(f"the storage driver is {storage['Name']}, not overlay2")
-    layers = [storage["Data"]["UpperDir"], *storage["Data"].get("LowerDir", "").split(":")]
-    places = [os.path.dirname(layer) for layer in layers if layer]
+    command = ("docker", "image", "inspect", "--format", "{{json .GraphDriver}}", image)
+    with _understanding(command):
+        storage = json.loads(_answer(*command))
+        driver, data = storage["Name"], storage["Data"]
+    if driver != "overlay2":
+        raise _LacksError(f"the storage driver is {driver}, not overlay2")
+    with _understanding(command):
+        layers = [data["UpperDir"], *data.get("LowerDir", "").split(":")]
+        places = [os.path.dirname(layer) for layer in layers if layer]
     with _merged(os.path.dirname(places[0]), [*map(os.path.basename, places)]) as directory:
         yield directory
 
@@ -142,6 +149,16 @@ def _names(image: str) -> set[str]:
         return {full}
     hub = full if slash else f"library/{full}"
     return {full, f"localhost/{full}", f"docker.io/{hub}"}
+
+
+@contextmanager
+def _understanding(source: Sequence[str]) -> Iterator[None]:
+    """Of a version whose answers, or files, are other ones: nothing is known of its images."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise _LacksError(f"{' '.join(source)}: unexpected content ({why})") from None
 
 
 def _answer(*command: str, below: str | None = None) -> str:

@@ -104,10 +104,6 @@ class Compiled:
         self._settle()
 
     def _look_up(self, trusted: str, module: Module) -> None:
-        if self._engine == WASMEDGE and not has_llvm():
-            self._give_up("this installation has no LLVM")
-            self._worse = False  # by its administrator's choice
-            return
         limit = config.load().max_module
         if too_large := is_beyond(self._module, limit):
             self._give_up(too_large)
@@ -120,12 +116,19 @@ class Compiled:
         if tiers.find():
             self._tiers = tiers
             return
+        if not self._can_compile():
+            self._give_up("this installation has no LLVM")
+            self._worse = False  # by its administrator's choice
+            return
         places.prepare()
         if failure := tiers.failure():
             self._give_up(f"failed: {failure}")
             return
         self._tiers = tiers
         self.reason = NOT_YET
+
+    def _can_compile(self) -> bool:
+        return self._engine != WASMEDGE or has_llvm()
 
     def _give_up(self, reason: str) -> None:
         """Interpret the module, unless that is not allowed."""
@@ -191,7 +194,7 @@ class Compiled:
 
     def compile_later(self) -> None:
         """Start the background compiler if there is something for it to do."""
-        if not self._tiers or self._tiers.is_final():
+        if not self._tiers or self._tiers.is_final() or not self._can_compile():
             return
         from crunw.aot import background
 

@@ -29,7 +29,7 @@ from crunw.oci.load import load
 from crunw.oci.queries import namespaces
 from crunw.paths import init_path
 from crunw.plan import flags
-from crunw.plan.inputs import CgroupView, Target
+from crunw.plan.inputs import Target
 from crunw.plan.restore import mount_point_plan, restore_plan
 
 TYPE_CHECKING = False
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from crunw.lifecycle.images import Options
     from crunw.lifecycle.request import Request
     from crunw.oci.model import Spec
+    from crunw.plan.encode import Step
+    from crunw.plan.inputs import CgroupView
 
 _LOG = "restore.log"
 _END_TIMEOUT = 10.0  # s
@@ -84,7 +86,6 @@ class Restoration(Making):
         self.options = options
         # CRIU is for the host's root (criu_program).
         self.target = Target(request.id, request.bundle, self.rootfs, rootless=False)
-        self.view = CgroupView()
         self.service: Service | None = None
         self.console_fd = -1
         self.criu = 0  # its pid, once it runs
@@ -106,11 +107,13 @@ class Restoration(Making):
             self._open_namespaces(joined)
             self.service = Service(program)
             self.init = Init(init_path(), [self.service.remote, *joined.values()])
-            self.view = self.make_cgroup(placement, placement.writes, self.init.parent)
+            view = self.make_cgroup(placement, placement.writes, self.init.parent)
             self.make_rdt()
-            perform(init_path(), (), mount_point_plan(self.spec, self.target, self.view))
-            values = self._values(joined)
-            values = {**self._start_criu(self.service, self.init, joined), **values}
+            perform(init_path(), (), mount_point_plan(self.spec, self.target, view))
+            values = self._values(joined, view)
+            below = max(self.service.remote, *joined.values(), 2) + 1
+            plan = self._plan(self.service, view, below)
+            values = {**self._start_criu(self.service, self.init, plan), **values}
             self._call(self.service, values)
             self._finish()
         except BaseException:
@@ -143,11 +146,14 @@ class Restoration(Making):
                 except OSError as error:
                     raise KernelError("open", path, error) from error
 
-    def _start_criu(self, service: Service, init: Init, joined: dict[str, int]) -> dict[str, Value]:
-        """Return the options that do not depend on the container."""
-        below = max(service.remote, *joined.values(), 2) + 1
+    def _plan(self, service: Service, view: CgroupView, below: int) -> list[Step]:
+        """``below``: descriptors from this number on are closed."""
         environment = [f"PATH={search_path()}"]
-        init.send(restore_plan(self.target, self.view, service.command, environment, below))
+        return restore_plan(self.target, view, service.command, environment, below)
+
+    def _start_criu(self, service: Service, init: Init, plan: list[Step]) -> dict[str, Value]:
+        """Return the options that do not depend on the container."""
+        init.send(plan)
         init.run(nothing, nothing, nothing)
         values = self.options.values(self.spec, _LOG, f"/proc/{init.pid}/root")
         service.started()
@@ -162,9 +168,9 @@ class Restoration(Making):
         except CrunwError as error:
             raise self.options.failed("restore", self.container.id, _LOG, error) from None
 
-    def _values(self, joined: dict[str, int]) -> dict[str, Value]:
+    def _values(self, joined: dict[str, int], view: CgroupView) -> dict[str, Value]:
         """The options that depend on the container."""
-        mounts = external_mounts(self.spec, self.target, self.view)
+        mounts = external_mounts(self.spec, self.target, view)
         inherited: list[Nested] = list(joined.items())
         inherited += [(name, number) for name, number in self._streams().items()]
         values: dict[str, Value] = {

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support.aot import (
@@ -29,6 +30,10 @@ from support.commands import wait_for
 from support.containers import LIBC, SANITIZED, Bundle, Runtime, mounts, skip_without_root
 
 from crunw.effects.cgroups.layout import detect
+from crunw.paths import library_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LANDLOCK_CREATE_RULESET, LANDLOCK_VERSION = 444, 1  # landlock_create_ruleset(2)
 
@@ -51,6 +56,30 @@ def test_policies(crunw, wasm_bundle, cache, policy: str, first: bool, second: b
     settle()
     assert is_compiled(crunw, bundle) == second
     assert len(entries()) == (policy != "off")
+    assert background() == []
+
+
+@pytest.fixture
+def without_llvm() -> Iterator[None]:
+    """The installation says that it has none."""
+    skip_without_root("to change the installation")
+    mark = Path(library_dir(), "without-llvm")
+    mark.touch()
+    yield
+    mark.unlink()
+
+
+def test_code_is_used_by_an_installation_without_llvm(
+    crunw, wasm_bundle, cache, request: pytest.FixtureRequest
+) -> None:
+    """Nothing is compiled, or begun; what is there is loaded."""
+    bundle, other = with_policy(wasm_bundle("sleep"), ""), with_policy(wasm_bundle("exit3"), "")
+    assert not is_compiled(crunw, bundle)
+    settle()
+    request.getfixturevalue("without_llvm")
+    assert is_compiled(crunw, bundle)
+    crunw.create(other).ok()
+    assert crunw.state(other)["wasm"]["reason"] == "this installation has no LLVM"
     assert background() == []
 
 
