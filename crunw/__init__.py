@@ -1,3 +1,3 @@
 """crunw: an OCI runtime for WebAssembly and Linux containers."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -8,7 +8,10 @@ from crunw.paths import library_dir
 
 
 def version_text(version: str) -> str:
-    """Return crunw, its commit if known, the specification, what is there, in crun's words."""
+    """Return crunw, its commit if known, the specification, what is there, in crun's words.
+
+    ``version`` is that of the release, for an installation without a more exact one.
+    """
     from crunw.lifecycle import features
 
     there = {
@@ -23,13 +26,20 @@ def version_text(version: str) -> str:
         "WASM:wasmtime": features.has_wasmtime,
     }
     words = " ".join(f"+{name}" for name, has in there.items() if has())
-    return f"crunw version {version}\n{_commit()}spec: {OCI_VERSION}\n{words}\n"
+    commit = _built("commit")
+    lines = [
+        f"crunw version {_built('version') or version}",
+        *([f"commit: {commit}"] if commit else []),
+        f"spec: {OCI_VERSION}",
+        words,
+    ]
+    return "\n".join(lines) + "\n"
 
 
-def _commit() -> str:
-    """The line about what was built from a checkout; git describe(1) wrote it when it was."""
-    path = f"{library_dir()}/commit"
+def _built(what: str) -> str:
+    """What ``deploy/packaging/version`` said of the sources that were built, or ""."""
+    path = f"{library_dir()}/{what}"
     if not exists(path):
         return ""
     with open(path, encoding="utf-8") as file:
-        return f"commit: {file.read()}\n"
+        return file.read()
