@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from archive.hosts import HOSTS, Kind, unpacked
+from archive.hosts import HOSTS, Kind, made, unpacked
 from packages.deb import package
 from packages.host import PROJECT, Host, running
 
@@ -45,11 +44,5 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 @pytest.fixture(scope="module")
 def host(kind: Kind) -> Iterator[Host]:
     """A fresh host, that of the module's tests."""
-    made = subprocess.run(
-        [PROJECT / "tests/archive/root", kind.suite, *kind.packages],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    with running(Path(made.stdout.strip()), kind.shell) as started:
+    with running(made(kind), kind.shell) as started:
         yield started

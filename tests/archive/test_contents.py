@@ -8,12 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from archive.hosts import unpacked
+from archive.hosts import BUSYBOX, made, unpacked
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packages import smoke
 from packages.deb import first_build, package
-from packages.host import PROJECT, running
+from packages.host import running
 
 MEGABYTE = 1_000_000
 
@@ -57,10 +57,7 @@ def test_without_llvm(packages: Path) -> None:
     packed = package("archive-without-llvm", packages)
     assert packed.stat().st_size <= 40 * MEGABYTE
     archive = unpacked(packed, packages)
-    made = subprocess.run(
-        [PROJECT / "tests/archive/root", "busybox"], stdout=subprocess.PIPE, text=True, check=True
-    )
-    with running(Path(made.stdout.strip()), "sh") as host:
+    with running(made(BUSYBOX), BUSYBOX.shell) as host:
         host.run(f"{archive}/install.sh")
         smoke.make_bundles(host)
         smoke.check(host)
@@ -68,22 +65,3 @@ def test_without_llvm(packages: Path) -> None:
         assert compiled.returncode == 1
         assert "this installation has no LLVM" in compiled.stdout
     shutil.rmtree(archive)
-
-
-def test_rpm(packages: Path) -> None:
-    """What it has is the archive's; it asks for no library."""
-    made = package("rpm", packages)
-
-    def query(*options: str) -> list[str]:
-        done = subprocess.run(
-            ["rpm", "-qp", *options, made], capture_output=True, text=True, check=True
-        )
-        return done.stdout.splitlines()
-
-    paths = query("--list")
-    assert "/usr/bin/crunw" in paths
-    assert "/opt/crunw/bin" in paths
-    assert any(path.endswith("/lib/crunw/crunw/lib/crunw-init") for path in paths)
-    assert all(path.startswith(("/opt/crunw", "/usr/bin/crunw")) for path in paths)
-    assert all(need.startswith(("rpmlib(", "/bin/sh")) for need in query("--requires"))
-    assert "install --uninstall" in "\n".join(query("--scripts"))

@@ -7,16 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from archive.hosts import Kind
+from archive.hosts import Kind, check_second_start_is_compiled, files
 from packages import smoke
 from packages.host import Host
 
 PREFIX = "/opt/crunw"
-
-
-def files(host: Host) -> set[str]:
-    """All paths, but those of other file systems and the tests' own."""
-    return set(host.says("find / -xdev; find /run").splitlines())
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +33,7 @@ def test_both_kinds_run_and_doctor_is_content(installed: Host) -> None:
 
 
 def test_second_start_is_compiled(installed: Host) -> None:
-    bundle = f"{smoke.BUNDLES}/wasm"
-    create = f"crunw create --bundle {bundle} w2 </dev/null >/dev/null 2>&1"
-    maps = []
-    for prepare in ("crunw cache prune --all", f"crunw cache warm {bundle}"):
-        installed.run(f"{prepare}; {create}")
-        pid = json.loads(installed.says("crunw state w2"))["pid"]
-        maps.append(installed.says(f"cat /proc/{pid}/maps"))
-        installed.run("crunw delete --force w2")
-    interpreted, compiled = maps
-    assert "/module.so" not in interpreted
-    assert "/module.so" in compiled
+    check_second_start_is_compiled(installed)
 
 
 def test_nothing_of_the_host_is_loaded(installed: Host) -> None:

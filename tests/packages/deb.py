@@ -17,8 +17,8 @@ def package(form: str, output: Path, project: Path = PROJECT) -> Path:
     return Path(built.stdout.strip())
 
 
-def first_build(form: str, directory: Path) -> Path:
-    """The package of a copy of this checkout below ``directory``, where nothing is built yet."""
+def copied(directory: Path) -> Path:
+    """A copy of this checkout below ``directory``, where nothing is built yet."""
     checkout = directory / "checkout"
     built = f"{PROJECT}/build"
     shutil.copytree(
@@ -27,7 +27,12 @@ def first_build(form: str, directory: Path) -> Path:
         symlinks=True,
         ignore=lambda parent, names: [name for name in names if f"{parent}/{name}" == built],
     )
-    return package(form, directory, checkout)
+    return checkout
+
+
+def first_build(form: str, directory: Path) -> Path:
+    """The package of a copy of this checkout below ``directory``."""
+    return package(form, directory, copied(directory))
 
 
 def repacked(deb: Path, directory: Path, version: str) -> Path:
