@@ -8,6 +8,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from archive.hosts import HOSTS, RPM_HOST
+
 from documents.page import PROJECT
 
 PAGE = PROJECT / "docs/support.md"
@@ -75,7 +77,13 @@ def render() -> str:
     release = Path("/etc/os-release").read_text()
     number = re.search('^VERSION_ID="(.*)"', release, re.MULTILINE)
     debian = f"Debian {number[1]}" if number else ""
-    systems = {"machine": debian, "vm": f"{debian}, virtual machine", "bare": f"{debian}, bare"}
+    systems = {
+        "machine": debian,
+        "vm": f"{debian}, virtual machine",
+        "bare": f"{debian}, bare",
+        "hosts": ", ".join(kind.name for kind in HOSTS),
+        "rpm": RPM_HOST.name,
+    }
     pinned = version(r"file:ci/packages:wasmtime==(\d+\.\d+)")
     head = HEAD.format(
         python=installed("python3"), libwasmedge=installed("libwasmedge0"), wasmtime=pinned
