@@ -46,8 +46,10 @@ def test_two_builds_give_the_same_bytes(deb: Path, tmp_path: Path) -> None:
     assert again.read_bytes() == deb.read_bytes()
 
 
-def test_it_runs(installed: Host) -> None:
+def test_it_runs(installed: Host, deb: Path) -> None:
     smoke.check(installed)
+    version = field(deb, "Version")
+    assert installed.says("crunw --version").startswith(f"crunw version {version}\n")
 
 
 def test_an_upgrade_leaves_containers_alone(
