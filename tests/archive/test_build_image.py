@@ -28,9 +28,7 @@ CONFIGURE = "cmake .."
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Its own limits are higher than can be set without CAP_SYS_RESOURCE."""
     settings = tmp_path_factory.mktemp("podman") / "containers.conf"
-    settings.write_text(
-        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n'
-    )
+    settings.write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n')
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTAINERS_CONF_OVERRIDE", str(settings))
         patch.setenv("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")
