@@ -26,15 +26,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../owned.h"
+
 #define SECONDS 1
 #define LAST 19
 
 static void put(const char *path, const char *text) {
-    int file = open(path, O_WRONLY | O_CLOEXEC);
-    if (file < 0)
-        return;
-    (void)!write(file, text, strlen(text));
-    close(file);
+    OWNED int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file >= 0)
+        (void)!write(file, text, strlen(text));
 }
 
 /* To the top of each hierarchy: the caller's group is removed with the container. On cgroup v1 by

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "../engine/engine.h"
+#include "../owned.h"
 #include "filter.h"
 
 #define NOBODY 65534
@@ -148,15 +149,10 @@ static uint64_t landlock_rights(long version) {
 }
 
 static bool allow(int rules, const char *path, uint64_t rights) {
-    struct landlock_path_beneath_attr below = {
-        .allowed_access = rights,
-        .parent_fd = open(path, O_PATH | O_CLOEXEC),
-    };
-    if (below.parent_fd < 0)
-        return false;
-    bool done = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0;
-    close(below.parent_fd);
-    return done;
+    OWNED int parent = open(path, O_PATH | O_CLOEXEC);
+    const struct landlock_path_beneath_attr below = {.allowed_access = rights, .parent_fd = parent};
+    return parent >= 0 &&
+           syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0;
 }
 
 /* Of the file system leave the working directory alone, where LLVM writes and reads what it wrote,
@@ -169,15 +165,12 @@ static int confine_files(const struct job *job, struct engine_error *error) {
         return 0;
     }
     struct landlock_ruleset_attr all = {.handled_access_fs = landlock_rights(version)};
-    int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
+    OWNED int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
     uint64_t rights = all.handled_access_fs & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE;
     bool done = rules >= 0 && allow(rules, ".", rights) &&
                 (allow(rules, "/proc/cpuinfo", LANDLOCK_ACCESS_FS_READ_FILE) || errno == ENOENT) &&
                 syscall(SYS_landlock_restrict_self, rules, 0) == 0;
-    int problem = errno;
-    if (rules >= 0)
-        close(rules);
-    return done ? 0 : fail(error, "landlock", strerror(problem));
+    return done ? 0 : fail(error, "landlock", strerror(errno));
 }
 
 static int become_nobody(struct engine_error *error) {
@@ -276,16 +269,13 @@ static int begin_namespace(int parent, struct engine_error *error) {
 static int enter_pid_namespace(const struct job *job, struct engine_error *error) {
     if (follow_parent(job, error) != 0)
         return -1;
-    int own = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    OWNED int own = (int)syscall(SYS_pidfd_open, getpid(), 0);
     pid_t first = fork();
     if (first < 0)
         return fail(error, "fork", strerror(errno));
     if (first > 0)
         end_as(first);
-    int result = begin_namespace(own, error);
-    if (own >= 0)
-        close(own);
-    return result;
+    return begin_namespace(own, error);
 }
 
 /* Give up all rights: the module that is parsed and compiled may be made to break LLVM.
@@ -324,7 +314,7 @@ static int filter(const struct job *job, struct engine_error *error) {
 static int enter_directory(struct job *job, struct engine_error *error) {
     if (fchdir(job->directory) != 0)
         return fail(error, "fchdir", strerror(errno));
-    close(job->directory);
+    close_now(&job->directory); /* the fences are about paths, not about what is open */
     return 0;
 }
 
@@ -332,23 +322,19 @@ static int enter_directory(struct job *job, struct engine_error *error) {
  * its own say that in a process apart. It is made while that is allowed, before the module is
  * looked at, and waits to be asked; at end of file nobody asks. */
 static int start_checker(struct job *job, struct engine *engine, struct engine_error *error) {
-    int ends[2];
+    OWNED_PAIR int ends[2] = NO_PAIR;
     uint32_t used;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return fail(error, "pipe", strerror(errno));
     pid_t parent = getpid();
     job->checker = fork();
-    if (job->checker < 0) {
-        fail(error, "fork", strerror(errno));
-        close(ends[0]);
-        close(ends[1]);
-        return -1;
-    }
+    if (job->checker < 0)
+        return fail(error, "fork", strerror(errno));
     if (job->checker > 0) {
-        job->question = ends[1];
-        return close(ends[0]);
+        job->question = take_fd(&ends[1]);
+        return 0;
     }
-    close(ends[1]);
+    close_now(&ends[1]); /* or there would be no end of file */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent ||
         (job->sandbox && filter(job, error) != 0) ||
         TEMP_FAILURE_RETRY(read(ends[0], &used, sizeof used)) != sizeof used)

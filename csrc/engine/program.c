@@ -1,5 +1,6 @@
 /* What the engines have in common in running a program. */
 #define _GNU_SOURCE
+#include "../owned.h"
 #include "implementation.h"
 
 #include <errno.h>
@@ -44,7 +45,7 @@ static int check_preopen(const char *preopen, struct engine_error *error) {
     /* The second is the analyzer's: it does not know that a failure is never 0. */
     if (preopen_split(preopen, &parts, error) != 0 || parts.host == NULL)
         return -1;
-    int fd;
+    OWNED int fd = -1;
     do
         fd = open(parts.host, O_PATH | O_DIRECTORY | O_CLOEXEC);
     while (fd < 0 && errno == EINTR);
@@ -52,7 +53,6 @@ static int check_preopen(const char *preopen, struct engine_error *error) {
     preopen_free(&parts);
     if (fd < 0)
         return engine_fail(error, "preopen %s: %s", preopen, strerror(number));
-    close(fd);
     return 0;
 }
 

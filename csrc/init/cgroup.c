@@ -41,7 +41,8 @@ static int load_program(struct error *error, const uint8_t *code, size_t size, c
 
 static int detach(struct error *error, int cgroup, uint32_t id, const char *name) {
     union bpf_attr by_id = {.prog_id = id};
-    int program = sys_bpf(error, "bpf(BPF_PROG_GET_FD_BY_ID)", BPF_PROG_GET_FD_BY_ID, &by_id, name);
+    OWNED int program =
+        sys_bpf(error, "bpf(BPF_PROG_GET_FD_BY_ID)", BPF_PROG_GET_FD_BY_ID, &by_id, name);
     if (program < 0)
         return -1;
     union bpf_attr attr = {
@@ -49,9 +50,7 @@ static int detach(struct error *error, int cgroup, uint32_t id, const char *name
         .attach_bpf_fd = (uint32_t)program,
         .attach_type = BPF_CGROUP_DEVICE,
     };
-    int result = sys_bpf(error, "bpf(BPF_PROG_DETACH)", BPF_PROG_DETACH, &attr, name);
-    sys_close(&program);
-    return result;
+    return sys_bpf(error, "bpf(BPF_PROG_DETACH)", BPF_PROG_DETACH, &attr, name);
 }
 
 /* A device must pass every program of a cgroup, so the earlier ones go, after the new one came. */
@@ -83,14 +82,9 @@ int run_cgroup_devices(struct init *init, struct step *step) {
     const char *path = step_string(step);
     size_t size;
     const uint8_t *code = step_bytes(step, &size);
-    int cgroup = sys_openat(&init->error, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+    OWNED int cgroup = sys_openat(&init->error, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
     if (cgroup < 0)
         return -1;
-    int result = -1;
-    int program = load_program(&init->error, code, size, path);
-    if (program >= 0)
-        result = replace_filter(&init->error, cgroup, program, path);
-    sys_close(&program);
-    sys_close(&cgroup);
-    return result;
+    OWNED int program = load_program(&init->error, code, size, path);
+    return program < 0 ? -1 : replace_filter(&init->error, cgroup, program, path);
 }

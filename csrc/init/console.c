@@ -28,22 +28,16 @@ static int open_master(struct init *init) {
     struct error *error = &init->error;
     struct statfs filesystem;
     struct stat status;
-    int found = path_open(init, MULTIPLEXER, RESOLVE_NO_SYMLINKS);
-    if (found < 0)
+    OWNED int found = path_open(init, MULTIPLEXER, RESOLVE_NO_SYMLINKS);
+    if (found < 0 || sys_fstatfs(error, found, &filesystem, MULTIPLEXER) < 0 ||
+        sys_fstat(error, found, &status, MULTIPLEXER) < 0)
         return -1;
-    int master = -1;
-    if (sys_fstatfs(error, found, &filesystem, MULTIPLEXER) == 0 &&
-        sys_fstat(error, found, &status, MULTIPLEXER) == 0) {
-        char link[64];
-        snprintf(link, sizeof link, "self/fd/%d", found);
-        if (filesystem.f_type == DEVPTS_SUPER_MAGIC && S_ISCHR(status.st_mode) &&
-            status.st_rdev == makedev(5, 2))
-            master = sys_openat(error, init->proc_fd, link, O_RDWR | O_NOCTTY, 0);
-        else
-            error_set(error, "open", MULTIPLEXER, ENOTTY, "not the multiplexer of a devpts");
-    }
-    sys_close(&found);
-    return master;
+    if (filesystem.f_type != DEVPTS_SUPER_MAGIC || !S_ISCHR(status.st_mode) ||
+        status.st_rdev != makedev(5, 2))
+        return error_set(error, "open", MULTIPLEXER, ENOTTY, "not the multiplexer of a devpts");
+    char link[64];
+    snprintf(link, sizeof link, "self/fd/%d", found);
+    return sys_openat(error, init->proc_fd, link, O_RDWR | O_NOCTTY, 0);
 }
 
 static int open_slave(struct error *error, int master) {
@@ -64,15 +58,11 @@ static int set_size(struct error *error, int slave, uint64_t columns, uint64_t r
 /* The path of the console must not be a link: it is bound over (CVE-2025-52565). */
 static int bind_console(struct init *init, int slave) {
     struct error *error = &init->error;
-    int target = path_make(init, CONSOLE, S_IFREG, RESOLVE_NO_SYMLINKS);
+    OWNED int target = path_make(init, CONSOLE, S_IFREG, RESOLVE_NO_SYMLINKS);
     if (target < 0)
         return -1;
-    int tree = sys_open_tree(error, slave, "", OPEN_TREE_CLONE | AT_EMPTY_PATH, CONSOLE);
-    if (tree < 0) {
-        sys_close(&target);
-        return -1;
-    }
-    return mount_attach(error, tree, target, CONSOLE);
+    OWNED int tree = sys_open_tree(error, slave, "", OPEN_TREE_CLONE | AT_EMPTY_PATH, CONSOLE);
+    return tree < 0 ? -1 : mount_attach(error, tree, target, CONSOLE);
 }
 
 /* 0, 1, 2 and the controlling terminal of this process, which leads its session (SETSID). */
@@ -85,22 +75,18 @@ static int use(struct error *error, int slave) {
 
 int run_console(struct init *init, struct step *step) {
     struct error *error = &init->error;
-    int socket = (int)step_u64(step);
+    OWNED int socket = (int)step_u64(step);
     uint64_t columns = step_u64(step);
     uint64_t rows = step_u64(step);
     bool bind = step_u64(step) != 0;
-    int master = path_root(init) < 0 ? -1 : open_master(init);
+    OWNED int master = path_root(init) < 0 ? -1 : open_master(init);
     if (master < 0)
         return -1;
-    int slave = open_slave(error, master);
-    int result = -1;
-    if (slave >= 0 && set_size(error, slave, columns, rows) == 0 &&
-        (!bind || bind_console(init, slave) == 0) &&
+    OWNED int slave = open_slave(error, master);
+    if (slave < 0 || set_size(error, slave, columns, rows) < 0 ||
+        (bind && bind_console(init, slave) < 0) ||
         sys_send_descriptor(error, socket, master, MASTER_NAME, strlen(MASTER_NAME),
-                            "console socket") == 0)
-        result = use(error, slave);
-    sys_close(&master);
-    sys_close(&slave);
-    sys_close(&socket);
-    return result;
+                            "console socket") < 0)
+        return -1;
+    return use(error, slave);
 }

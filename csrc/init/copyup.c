@@ -46,40 +46,30 @@ static int copy_owner_and_mode(struct error *error, const struct entry *entry, i
 static int copy_open_file(struct error *error, struct entry *entry, int from) {
     if (sys_fstat(error, from, &entry->status, entry->name) < 0)
         return -1;
-    int to = sys_openat(error, entry->target, entry->name, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    if (to < 0)
+    OWNED int to = sys_openat(error, entry->target, entry->name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (to < 0 || copy_content(error, from, to, entry->status.st_size, entry->name) < 0)
         return -1;
-    int result = copy_content(error, from, to, entry->status.st_size, entry->name);
-    if (result == 0)
-        result = copy_owner_and_mode(error, entry, to);
-    sys_close(&to);
-    return result;
+    return copy_owner_and_mode(error, entry, to);
 }
 
 static int copy_file(struct error *error, struct entry *entry) {
     /* O_NONBLOCK: should it be a FIFO by now, the open must not wait for a writer */
-    int from = sys_openat(error, entry->source, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-    if (from < 0)
-        return -1;
-    int result = copy_open_file(error, entry, from);
-    sys_close(&from);
-    return result;
+    OWNED int from =
+        sys_openat(error, entry->source, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    return from < 0 ? -1 : copy_open_file(error, entry, from);
 }
 
 static int copy_directory(struct error *error, const struct entry *entry) {
     int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
     if (path_create_at(error, entry->target, entry->name, S_IFDIR | 0700, 0, entry->name) < 0)
         return -1;
-    int from = sys_openat(error, entry->source, entry->name, flags, 0);
+    OWNED int from = sys_openat(error, entry->source, entry->name, flags, 0);
     if (from < 0)
         return -1;
-    int to = sys_openat(error, entry->target, entry->name, flags, 0);
-    int result = -1;
-    if (to >= 0 && copy_up_directory(error, from, to) == 0)
-        result = copy_owner_and_mode(error, entry, to);
-    sys_close(&from);
-    sys_close(&to);
-    return result;
+    OWNED int to = sys_openat(error, entry->target, entry->name, flags, 0);
+    if (to < 0 || copy_up_directory(error, from, to) < 0)
+        return -1;
+    return copy_owner_and_mode(error, entry, to);
 }
 
 static int copy_link(struct error *error, const struct entry *entry) {
@@ -107,18 +97,17 @@ static int copy_entry(struct error *error, struct entry *entry) {
 }
 
 int copy_up_directory(struct error *error, int source, int target) {
-    int listed = sys_openat(error, source, ".", O_RDONLY | O_DIRECTORY, 0);
+    OWNED int listed = sys_openat(error, source, ".", O_RDONLY | O_DIRECTORY, 0);
     if (listed < 0)
         return -1;
     DIR *directory = fdopendir(listed);
-    if (directory == NULL) {
-        sys_close(&listed);
+    if (directory == NULL)
         return error_errno(error, "opendir", ".");
-    }
+    int from = take_fd(&listed); /* closedir closes it */
     int result = 0;
     const struct dirent *found;
     while (result == 0 && (errno = 0, found = readdir(directory)) != NULL) {
-        struct entry entry = {.source = listed, .target = target, .name = found->d_name};
+        struct entry entry = {.source = from, .target = target, .name = found->d_name};
         if (strcmp(entry.name, ".") != 0 && strcmp(entry.name, "..") != 0)
             result = copy_entry(error, &entry);
     }

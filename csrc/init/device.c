@@ -34,15 +34,12 @@ static bool is_node(const struct stat *status, const struct node *node) {
 static int check_existing(struct error *error, int directory, const char *name,
                           const struct node *node) {
     struct stat status;
-    int found = sys_openat(error, directory, name, O_PATH | O_NOFOLLOW, 0);
-    if (found < 0)
+    OWNED int found = sys_openat(error, directory, name, O_PATH | O_NOFOLLOW, 0);
+    if (found < 0 || sys_fstat(error, found, &status, node->path) < 0)
         return -1;
-    int result = sys_fstat(error, found, &status, node->path);
-    sys_close(&found);
-    if (result == 0 && !is_node(&status, node))
-        return error_set(error, "mknod", node->path, EEXIST,
-                         "the path exists and is not this node");
-    return result;
+    if (is_node(&status, node))
+        return 0;
+    return error_set(error, "mknod", node->path, EEXIST, "the path exists and is not this node");
 }
 
 static struct node read_node(struct step *step) {
@@ -59,10 +56,10 @@ static struct node read_node(struct step *step) {
 /* The host's file at `path`, O_PATH, if it is this device; else -1. */
 static int open_if_node(struct error *error, const char *path, const struct node *node) {
     struct stat status;
-    int found = sys_openat(error, AT_FDCWD, path, O_PATH, 0);
-    if (found >= 0 && (sys_fstat(error, found, &status, path) < 0 || !is_node(&status, node)))
-        sys_close(&found);
-    return found;
+    OWNED int found = sys_openat(error, AT_FDCWD, path, O_PATH, 0);
+    if (found < 0 || sys_fstat(error, found, &status, path) < 0 || !is_node(&status, node))
+        return -1;
+    return take_fd(&found);
 }
 
 /* The path that the kernel has given to the device (sysfs(5)). */
@@ -71,9 +68,8 @@ static int kernel_path(struct error *error, const struct node *node, char path[P
     char text[1024];
     snprintf(path, PATH_MAX, "/sys/dev/%s/%u:%u/uevent", S_ISBLK(node->mode) ? "block" : "char",
              major(node->device), minor(node->device));
-    int file = sys_openat(error, AT_FDCWD, path, O_RDONLY, 0);
+    OWNED int file = sys_openat(error, AT_FDCWD, path, O_RDONLY, 0);
     ssize_t length = file < 0 ? -1 : sys_read(error, file, text, sizeof text - 1, path);
-    sys_close(&file);
     if (length < 0)
         return -1;
     text[length] = '\0';
@@ -102,16 +98,12 @@ int node_open(struct error *error, struct step *step) {
 static int bind_host_node(struct init *init, struct step *step, const struct node *node) {
     struct stat status;
     struct error *error = &init->error;
-    int tree = host_node(init, step);
-    if (tree < 0)
+    OWNED int tree = host_node(init, step);
+    if (tree < 0 || sys_fstat(error, tree, &status, node->path) < 0)
         return -1;
-    int target = -1;
-    if (sys_fstat(error, tree, &status, node->path) == 0)
-        target = path_make(init, node->path, S_IFREG, 0);
-    if (target < 0) {
-        sys_close(&tree);
+    OWNED int target = path_make(init, node->path, S_IFREG, 0);
+    if (target < 0)
         return -1;
-    }
     if ((status.st_mode & PERMISSIONS) != (node->mode & PERMISSIONS))
         report_notice(init, NOTICE_WARNING, node->path,
                       "has the host's mode %#o, not %#o: in a user namespace a device can only be "
@@ -125,7 +117,7 @@ int run_mknod(struct init *init, struct step *step) {
     struct step whole = *step;
     const struct node node = read_node(step);
     const char *name;
-    int directory = path_make_parent(init, node.path, &name);
+    OWNED int directory = path_make_parent(init, node.path, &name);
     if (directory < 0)
         return -1;
     int result = path_create_at(error, directory, name, node.mode, node.device, node.path);
@@ -135,7 +127,6 @@ int run_mknod(struct init *init, struct step *step) {
         result = check_existing(error, directory, name, &node);
     else if (error->number == EPERM && !S_ISFIFO(node.mode))
         result = bind_host_node(init, &whole, &node);
-    sys_close(&directory);
     return result;
 }
 
@@ -145,10 +136,9 @@ int run_symlink(struct init *init, struct step *step) {
     const char *target = step_string(step);
     const char *path = step_string(step);
     const char *name;
-    int directory = path_make_parent(init, path, &name);
+    OWNED int directory = path_make_parent(init, path, &name);
     if (directory < 0)
         return -1;
     int result = sys_symlinkat(&init->error, target, directory, name);
-    sys_close(&directory);
     return result < 0 && init->error.number != EEXIST ? -1 : 0;
 }

@@ -125,7 +125,7 @@ static int configure(struct error *error, int context, const struct filesystem *
 }
 
 int filesystem_new(struct error *error, const struct filesystem *wanted, const char *name) {
-    int context = sys_fsopen(error, wanted->type, name);
+    OWNED int context = sys_fsopen(error, wanted->type, name);
     int mounted = -1;
     if (context >= 0 &&
         sys_fsconfig(error, context, FSCONFIG_SET_STRING, "source", wanted->source, name) == 0 &&
@@ -134,13 +134,12 @@ int filesystem_new(struct error *error, const struct filesystem *wanted, const c
         mounted = sys_fsmount(error, context, filesystem_attributes(wanted->flags), name);
     if (mounted < 0)
         explain(error, context, wanted->type, name);
-    sys_close(&context);
     return mounted;
 }
 
 int filesystem_reconfigure(struct error *error, int target, const struct filesystem *wanted,
                            const char *name) {
-    int context = sys_fspick(error, target, name);
+    OWNED int context = sys_fspick(error, target, name);
     if (context < 0)
         return -1;
     int result = configure(error, context, wanted, name);
@@ -148,6 +147,5 @@ int filesystem_reconfigure(struct error *error, int target, const struct filesys
         result = sys_fsconfig(error, context, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, name);
     if (result < 0)
         explain(error, context, wanted->type, name);
-    sys_close(&context);
     return result;
 }

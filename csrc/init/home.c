@@ -19,15 +19,14 @@ static char *read_passwd(void) {
     struct error unheard;
     struct stat status;
     char *text = NULL;
-    int file = sys_openat2(&unheard, AT_FDCWD, PASSWD, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
-                           RESOLVE_NO_MAGICLINKS);
+    OWNED int file = sys_openat2(&unheard, AT_FDCWD, PASSWD, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
+                                 RESOLVE_NO_MAGICLINKS);
     if (file >= 0 && sys_fstat(&unheard, file, &status, PASSWD) == 0 && S_ISREG(status.st_mode))
         text = malloc(PASSWD_MAX + 1);
     if (text != NULL) {
         ssize_t length = sys_read(&unheard, file, text, PASSWD_MAX, PASSWD);
         text[length < 0 ? 0 : length] = '\0';
     }
-    sys_close(&file);
     return text;
 }
 

@@ -66,7 +66,7 @@ static void execute(const struct init *init, const char *path, strings argv, str
 static pid_t spawn(struct init *init, const char *path, strings argv, strings envp, int state,
                    int output) {
     struct error *error = &init->error;
-    int report[2];
+    OWNED_PAIR int report[2] = NO_PAIR;
     int problem = EIO;
     if (pipe2(report, O_CLOEXEC) < 0)
         return error_errno(error, "pipe2", path);
@@ -78,12 +78,11 @@ static pid_t spawn(struct init *init, const char *path, strings argv, strings en
     }
     if (pid < 0)
         problem = errno;
-    sys_close(&report[1]);
+    close_now(&report[1]); /* or there would be no end of file */
     if (pid > 0 && sys_read(error, report[0], &problem, sizeof problem, path) != 0) {
         TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
         pid = -1;
     }
-    sys_close(&report[0]);
     errno = problem;
     return pid > 0 ? pid : error_errno(error, "exec", path);
 }
@@ -164,7 +163,7 @@ static int run(struct init *init, const char *path, strings argv, strings envp, 
     sigset_t child, before;
     int status;
     int result = -1;
-    int output = memory_file(error, "output");
+    OWNED int output = memory_file(error, "output");
     if (output < 0)
         return -1;
     sigemptyset(&child);
@@ -176,7 +175,6 @@ static int run(struct init *init, const char *path, strings argv, strings envp, 
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (result == 0)
         result = check_status(error, path, status, output);
-    sys_close(&output);
     return result;
 }
 
@@ -191,12 +189,8 @@ int run_hook(struct init *init, struct step *step) {
         envp = init->envp;
     if (envp == NULL)
         return error_set(&init->error, "hook", path, EINVAL, "before the program is known");
-    int state = memory_file(&init->error, "state");
-    if (state < 0)
+    OWNED int state = memory_file(&init->error, "state");
+    if (state < 0 || write_state(&init->error, state, before, after) < 0)
         return -1;
-    int result = write_state(&init->error, state, before, after);
-    if (result == 0)
-        result = run(init, path, argv, envp, timeout > INT_MAX ? INT_MAX : (time_t)timeout, state);
-    sys_close(&state);
-    return result;
+    return run(init, path, argv, envp, timeout > INT_MAX ? INT_MAX : (time_t)timeout, state);
 }

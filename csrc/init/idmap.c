@@ -57,9 +57,9 @@ static int new_namespace(struct error *error, const struct idmap *idmap) {
 }
 
 int idmap_mount(struct error *error, int tree, const struct idmap *idmap, const char *name) {
-    int namespace = idmap->userns[0] == '\0'
-                        ? new_namespace(error, idmap)
-                        : sys_openat(error, AT_FDCWD, idmap->userns, O_RDONLY, 0);
+    OWNED int namespace = idmap->userns[0] == '\0'
+                              ? new_namespace(error, idmap)
+                              : sys_openat(error, AT_FDCWD, idmap->userns, O_RDONLY, 0);
     if (namespace < 0)
         return -1;
     struct mount_attr attributes = {
@@ -71,6 +71,5 @@ int idmap_mount(struct error *error, int tree, const struct idmap *idmap, const 
     if (result < 0 && error->number == EINVAL)
         error_set(error, "mount_setattr", name, EINVAL,
                   "the file system does not support id-mapped mounts");
-    sys_close(&namespace);
     return result;
 }

@@ -170,7 +170,7 @@ static int next_part(struct init *init, bool first) {
     library_root_close(init);
     if (init->part.more)
         return 0;
-    sys_close(&init->plan_fd);
+    close_now(&init->plan_fd); /* there is no other part */
     return init->opener_fd < 0 ? 0 : opener_learn(init);
 }
 

@@ -17,18 +17,12 @@ static int clone_null_device(struct init *init) {
     static const char path[] = "/dev/null";
     struct error *error = &init->error;
     struct stat status;
-    int null = path_open(init, path, 0);
-    if (null < 0)
+    OWNED int null = path_open(init, path, 0);
+    if (null < 0 || sys_fstat(error, null, &status, path) < 0)
         return -1;
-    int tree = -1;
-    if (sys_fstat(error, null, &status, path) == 0) {
-        if (S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3))
-            tree = sys_open_tree(error, null, "", OPEN_TREE_CLONE | AT_EMPTY_PATH, path);
-        else
-            error_set(error, "mask", path, EINVAL, "/dev/null is not the null device");
-    }
-    sys_close(&null);
-    return tree;
+    if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3))
+        return error_set(error, "mask", path, EINVAL, "/dev/null is not the null device");
+    return sys_open_tree(error, null, "", OPEN_TREE_CLONE | AT_EMPTY_PATH, path);
 }
 
 int run_mask(struct init *init, struct step *step) {
@@ -37,33 +31,25 @@ int run_mask(struct init *init, struct step *step) {
     struct error *error = &init->error;
     const char *path = step_string(step);
     struct stat status;
-    int target = path_open(init, path, 0);
+    OWNED int target = path_open(init, path, 0);
     if (target < 0)
         return error->number == ENOENT ? 0 : -1;
-    int tree = -1;
-    if (sys_fstat(error, target, &status, path) == 0)
-        tree =
-            S_ISDIR(status.st_mode) ? filesystem_new(error, &empty, path) : clone_null_device(init);
-    if (tree < 0) {
-        sys_close(&target);
+    if (sys_fstat(error, target, &status, path) < 0)
         return -1;
-    }
-    return mount_attach(error, tree, target, path);
+    OWNED int tree =
+        S_ISDIR(status.st_mode) ? filesystem_new(error, &empty, path) : clone_null_device(init);
+    return tree < 0 ? -1 : mount_attach(error, tree, target, path);
 }
 
 int run_readonly(struct init *init, struct step *step) {
     struct error *error = &init->error;
     const char *path = step_string(step);
-    int target = path_open(init, path, 0);
+    OWNED int target = path_open(init, path, 0);
     if (target < 0)
         return error->number == ENOENT ? 0 : -1;
-    int tree =
+    OWNED int tree =
         sys_open_tree(error, target, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH, path);
-    if (tree >= 0 && mount_add_flags(error, tree, MS_RDONLY, 0, path) < 0)
-        sys_close(&tree);
-    if (tree < 0) {
-        sys_close(&target);
+    if (tree < 0 || mount_add_flags(error, tree, MS_RDONLY, 0, path) < 0)
         return -1;
-    }
     return mount_attach(error, tree, target, path);
 }

@@ -29,19 +29,17 @@ static struct {
 
 int run_engine_counters(struct init *init, struct step *step) {
     const char *path = step_string(step);
-    int fd = sys_openat(&init->error, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    OWNED int fd =
+        sys_openat(&init->error, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -1;
-    int result = ftruncate(fd, sizeof *meter.counters);
     void *shared = MAP_FAILED;
-    if (result == 0)
+    if (ftruncate(fd, sizeof *meter.counters) == 0)
         shared = mmap(NULL, sizeof *meter.counters, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (shared == MAP_FAILED)
-        result = error_errno(&init->error, "mmap", path);
-    else
-        meter.counters = shared;
-    sys_close(&fd);
-    return result;
+        return error_errno(&init->error, "mmap", path);
+    meter.counters = shared;
+    return 0;
 }
 
 int run_wasm_limits(struct init *init, struct step *step) {

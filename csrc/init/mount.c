@@ -33,19 +33,14 @@ struct request {
 
 int mount_attach(struct error *error, int tree, int target, const char *name) {
     struct stat above, below;
-    int result = -1;
-    if (sys_fstat(error, tree, &above, name) == 0 && sys_fstat(error, target, &below, name) == 0) {
-        if (S_ISDIR(above.st_mode) && !S_ISDIR(below.st_mode))
-            error_set(error, "mount", name, ENOTDIR, "a directory cannot be mounted on a %s",
-                      S_ISLNK(below.st_mode) ? "symbolic link" : "file");
-        else if (!S_ISDIR(above.st_mode) && S_ISDIR(below.st_mode))
-            error_set(error, "mount", name, EISDIR, "a file cannot be mounted on a directory");
-        else
-            result = sys_move_mount(error, tree, target, name);
-    }
-    sys_close(&tree);
-    sys_close(&target);
-    return result;
+    if (sys_fstat(error, tree, &above, name) < 0 || sys_fstat(error, target, &below, name) < 0)
+        return -1;
+    if (S_ISDIR(above.st_mode) && !S_ISDIR(below.st_mode))
+        return error_set(error, "mount", name, ENOTDIR, "a directory cannot be mounted on a %s",
+                         S_ISLNK(below.st_mode) ? "symbolic link" : "file");
+    if (!S_ISDIR(above.st_mode) && S_ISDIR(below.st_mode))
+        return error_set(error, "mount", name, EISDIR, "a file cannot be mounted on a directory");
+    return sys_move_mount(error, tree, target, name);
 }
 
 int mount_add_flags(struct error *error, int mounted, unsigned long flags, unsigned scope,
@@ -75,8 +70,7 @@ static int follow_root(struct init *init) {
                             RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
     if (above < 0)
         return -1;
-    sys_close(&init->root_fd);
-    init->root_fd = above;
+    replace_fd(&init->root_fd, above);
     return 0;
 }
 
@@ -98,19 +92,18 @@ static int refuse_root(struct init *init, int target, const char *name) {
 static int open_target(struct init *init, const struct request *request, mode_t type) {
     struct error *error = &init->error;
     struct statfs below;
-    int target = request->bits & MOUNT_TARGET_LINK ? path_make_link(init, request->target, type)
-                                                   : path_make(init, request->target, type, 0);
-    if (target >= 0 && init->in_running && refuse_root(init, target, request->target) < 0)
-        sys_close(&target);
-    if (target < 0 || sys_fstatfs(error, target, &below, request->target) < 0 ||
-        below.f_type != PROC_SUPER_MAGIC)
-        return target;
-    sys_close(&target);
-    target = path_open(init, request->target, RESOLVE_NO_SYMLINKS);
+    OWNED int target = request->bits & MOUNT_TARGET_LINK
+                           ? path_make_link(init, request->target, type)
+                           : path_make(init, request->target, type, 0);
+    if (target < 0 || (init->in_running && refuse_root(init, target, request->target) < 0))
+        return -1;
+    if (sys_fstatfs(error, target, &below, request->target) < 0 || below.f_type != PROC_SUPER_MAGIC)
+        return take_fd(&target);
+    replace_fd(&target, path_open(init, request->target, RESOLVE_NO_SYMLINKS));
     if (target < 0 && error->number == ELOOP)
         error_set(error, "mount", request->target, ELOOP,
                   "a symbolic link in the path leads into /proc");
-    return target;
+    return take_fd(&target);
 }
 
 /* procfs and sysfs go on real directories only: a link in the rootfs must not decide which
@@ -126,7 +119,7 @@ static int open_plain_target(struct init *init, const struct request *request) {
 
 void mount_forget_link(struct init *init) {
     init->link_target = NULL;
-    sys_close(&init->link_fd);
+    close_now(&init->link_fd); /* which no step needs any more */
 }
 
 /* A link like the one open as `link` becomes the target; the very same may be there already. */
@@ -136,58 +129,49 @@ static int copy_link(struct init *init, const struct request *request, int link)
     const char *name;
     if (sys_readlinkat(error, link, "", wanted, sizeof wanted) < 0)
         return -1;
-    int directory = path_make_parent(init, request->target, &name);
+    OWNED int directory = path_make_parent(init, request->target, &name);
     if (directory < 0)
         return -1;
-    int result = sys_symlinkat(error, wanted, directory, name);
-    if (result < 0 && error->number == EEXIST) {
-        char found[PATH_MAX];
-        result = sys_readlinkat(error, directory, name, found, sizeof found);
-        result = result >= 0 && strcmp(wanted, found) == 0 ? 0 : -1;
-        if (result < 0)
-            error_set(error, "copy-symlink", request->target, EEXIST, "%s",
-                      "something else is there already");
-    }
-    sys_close(&directory);
-    return result;
+    if (sys_symlinkat(error, wanted, directory, name) == 0)
+        return 0;
+    if (error->number != EEXIST)
+        return -1;
+    char found[PATH_MAX];
+    if (sys_readlinkat(error, directory, name, found, sizeof found) >= 0 &&
+        strcmp(wanted, found) == 0)
+        return 0;
+    return error_set(error, "copy-symlink", request->target, EEXIST, "%s",
+                     "something else is there already");
 }
 
 /* Give the detached clone `tree` of a source its flags and attach it; both for what is not a link
  * to be copied. */
 static int attach(struct init *init, const struct request *request, int tree, mode_t type) {
     struct error *error = &init->error;
-    int target = -1;
-    if (mount_add_flags(error, tree, request->filesystem.flags, 0, request->target) == 0)
-        target = open_target(init, request, type);
-    if (target < 0) {
-        sys_close(&tree);
+    if (mount_add_flags(error, tree, request->filesystem.flags, 0, request->target) < 0)
         return -1;
-    }
-    return mount_attach(error, tree, target, request->target);
+    OWNED int target = open_target(init, request, type);
+    return target < 0 ? -1 : mount_attach(error, tree, target, request->target);
 }
 
 /* Bind the clone `tree` of a source, or copy the link that it is. */
 static int place(struct init *init, const struct request *request, int tree) {
     struct error *error = &init->error;
     struct stat status;
-    int result = sys_fstat(error, tree, &status, request->filesystem.source);
-    bool is_link = result == 0 && S_ISLNK(status.st_mode);
-    bool copied = is_link && request->bits & MOUNT_COPY_LINK;
-    if (is_link)
-        init->link_target = request->target;
-    if (is_link && !copied)
-        result = init->link_fd = sys_dup(error, tree);
-    if (result >= 0 && !copied)
+    if (sys_fstat(error, tree, &status, request->filesystem.source) < 0)
+        return -1;
+    if (!S_ISLNK(status.st_mode))
         return attach(init, request, tree, S_ISDIR(status.st_mode) ? S_IFDIR : S_IFREG);
-    if (result >= 0)
-        result = copy_link(init, request, tree);
-    sys_close(&tree);
-    return result;
+    init->link_target = request->target;
+    if (request->bits & MOUNT_COPY_LINK)
+        return copy_link(init, request, tree);
+    init->link_fd = sys_dup(error, tree);
+    return init->link_fd < 0 ? -1 : attach(init, request, tree, S_IFREG);
 }
 
 static int bind(struct init *init, const struct request *request) {
     unsigned how = tree_how(request->filesystem.flags, request->bits);
-    int tree = host_tree(init, request->filesystem.source, how);
+    OWNED int tree = host_tree(init, request->filesystem.source, how);
     if (tree < 0)
         return request->bits & MOUNT_OPTIONAL && init->error.number == ENOENT ? 0 : -1;
     return place(init, request, tree);
@@ -197,27 +181,24 @@ static int bind(struct init *init, const struct request *request) {
 static int remount(struct init *init, const struct request *request) {
     struct error *error = &init->error;
     const struct filesystem *filesystem = &request->filesystem;
-    int target = path_open(init, request->target, 0);
+    OWNED int target = path_open(init, request->target, 0);
     if (target < 0)
         return -1;
-    int result = 0;
-    if (!(filesystem->flags & MS_BIND))
-        result = filesystem_reconfigure(error, target, filesystem, request->target);
-    if (result == 0)
-        result = mount_add_flags(error, target, filesystem->flags, 0, request->target);
-    sys_close(&target);
-    return result;
+    if (!(filesystem->flags & MS_BIND) &&
+        filesystem_reconfigure(error, target, filesystem, request->target) < 0)
+        return -1;
+    return mount_add_flags(error, target, filesystem->flags, 0, request->target);
 }
 
 /* sysfs belongs to a network namespace: a user namespace without one of its own may not mount it,
  * and gets the host's, which shows the same. What is asked for /sys holds for the mounts in it too.
  */
 static int clone_host_sysfs(struct error *error, unsigned long flags, const char *name) {
-    int tree = sys_open_tree(error, AT_FDCWD, "/sys", OPEN_TREE_CLONE | AT_RECURSIVE, name);
-    if (tree >= 0 && (mount_propagate(error, tree, MS_SLAVE | MS_REC, name) < 0 ||
-                      mount_add_flags(error, tree, flags, AT_RECURSIVE, name) < 0))
-        sys_close(&tree);
-    return tree;
+    OWNED int tree = sys_open_tree(error, AT_FDCWD, "/sys", OPEN_TREE_CLONE | AT_RECURSIVE, name);
+    if (tree < 0 || mount_propagate(error, tree, MS_SLAVE | MS_REC, name) < 0 ||
+        mount_add_flags(error, tree, flags, AT_RECURSIVE, name) < 0)
+        return -1;
+    return take_fd(&tree);
 }
 
 static int copy_up_into(struct error *error, const struct request *request, int target, int tree) {
@@ -232,13 +213,12 @@ static int copy_up_into(struct error *error, const struct request *request, int 
 static int make_tmpfs(struct error *error, const struct request *request, int target) {
     struct filesystem wanted = request->filesystem;
     wanted.flags &= ~(unsigned long)MS_RDONLY;
-    int tree = filesystem_new(error, &wanted, request->target);
-    if (tree < 0)
-        return -1;
-    if ((request->bits & MOUNT_COPY_UP && copy_up_into(error, request, target, tree) < 0) ||
+    OWNED int tree = filesystem_new(error, &wanted, request->target);
+    if (tree < 0 ||
+        (request->bits & MOUNT_COPY_UP && copy_up_into(error, request, target, tree) < 0) ||
         mount_add_flags(error, tree, request->filesystem.flags & MS_RDONLY, 0, request->target) < 0)
-        sys_close(&tree);
-    return tree;
+        return -1;
+    return take_fd(&tree);
 }
 
 static int make_tree(struct error *error, const struct request *request, int target) {
@@ -258,10 +238,8 @@ static int descriptor_path(struct init *init, int descriptor, char path[DESCRIPT
     if (!init->in_running)
         return 0;
     struct error *error = &init->error;
-    int directory = sys_openat(error, init->proc_fd, "self/fd", O_PATH | O_DIRECTORY, 0);
-    int result = directory < 0 ? -1 : sys_fchdir(error, directory, "self/fd");
-    sys_close(&directory);
-    return result;
+    OWNED int directory = sys_openat(error, init->proc_fd, "self/fd", O_PATH | O_DIRECTORY, 0);
+    return directory < 0 ? -1 : sys_fchdir(error, directory, "self/fd");
 }
 
 /* mount(2), for what fsconfig(2) cannot say; the target is the descriptor here, too. */
@@ -269,49 +247,37 @@ static int mount_by_descriptor(struct init *init, const struct request *request,
     const struct filesystem *wanted = &request->filesystem;
     struct error *error = &init->error;
     char path[DESCRIPTOR_PATH];
-    int result = descriptor_path(init, target, path);
-    if (result == 0)
-        result = sys_mount(error, wanted->source, path, wanted->type, wanted->flags, wanted->data,
-                           request->target);
-    sys_close(&target);
-    return result;
+    if (descriptor_path(init, target, path) < 0)
+        return -1;
+    return sys_mount(error, wanted->source, path, wanted->type, wanted->flags, wanted->data,
+                     request->target);
 }
 
 static int mount_on(struct init *init, const struct request *request, int target) {
     bool copy_up = request->bits & MOUNT_COPY_UP;
     if (!copy_up && !filesystem_expressible(&request->filesystem))
         return mount_by_descriptor(init, request, target);
-    int tree = make_tree(&init->error, request, target);
-    if (tree < 0) {
-        sys_close(&target);
-        return -1;
-    }
-    return mount_attach(&init->error, tree, target, request->target);
+    OWNED int tree = make_tree(&init->error, request, target);
+    return tree < 0 ? -1 : mount_attach(&init->error, tree, target, request->target);
 }
 
 /* A tmpfs over a directory has that directory's mode, unless the data says another one. */
 static int mount_tmpfs(struct init *init, struct request *request) {
     struct stat status;
-    int target = request->bits & MOUNT_TARGET_LINK ? path_open_link(init, request->target)
-                                                   : path_open(init, request->target, 0);
-    if (target < 0 && init->error.number != ENOENT)
+    OWNED int found = request->bits & MOUNT_TARGET_LINK ? path_open_link(init, request->target)
+                                                        : path_open(init, request->target, 0);
+    if (found < 0 && init->error.number != ENOENT)
         return -1;
-    bool existed = target >= 0;
-    sys_close(&target);
-    target = open_target(init, request, S_IFDIR);
+    OWNED int target = open_target(init, request, S_IFDIR);
     if (target < 0)
         return -1;
-    if (!existed)
+    if (found < 0)
         return mount_on(init, request, target);
-    if (sys_fstat(&init->error, target, &status, request->target) < 0) {
-        sys_close(&target);
+    if (sys_fstat(&init->error, target, &status, request->target) < 0)
         return -1;
-    }
     char *data;
-    if (asprintf(&data, "mode=%o,%s", status.st_mode & 07777, request->filesystem.data) < 0) {
-        sys_close(&target);
+    if (asprintf(&data, "mode=%o,%s", status.st_mode & 07777, request->filesystem.data) < 0)
         return error_errno(&init->error, "malloc", request->target);
-    }
     request->filesystem.data = data;
     int result = mount_on(init, request, target);
     free(data);
@@ -327,7 +293,8 @@ static int mount_kind(struct init *init, struct request *request) {
     if (strcmp(type, "tmpfs") == 0)
         return mount_tmpfs(init, request);
     bool plain = strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0;
-    int target = plain ? open_plain_target(init, request) : open_target(init, request, S_IFDIR);
+    OWNED int target =
+        plain ? open_plain_target(init, request) : open_target(init, request, S_IFDIR);
     return target < 0 ? -1 : mount_on(init, request, target);
 }
 
@@ -352,7 +319,7 @@ int run_bind_idmapped(struct init *init, struct step *step) {
     step_u64(step);
     request.bits = step_u64(step);
     mount_forget_link(init);
-    int tree = host_tree_idmapped(init, request.filesystem.source);
+    OWNED int tree = host_tree_idmapped(init, request.filesystem.source);
     return tree < 0 || place(init, &request, tree) < 0 ? -1 : follow_root(init);
 }
 
@@ -361,30 +328,24 @@ int run_relabel(struct init *init, struct step *step) {
     const char *path = step_string(step);
     const char *label = step_string(step);
     char link[DESCRIPTOR_PATH];
-    int target = path_open(init, path, 0);
-    if (target < 0)
+    OWNED int target = path_open(init, path, 0);
+    if (target < 0 || descriptor_path(init, target, link) < 0) /* fsetxattr takes no O_PATH */
         return -1;
-    int result = descriptor_path(init, target, link); /* fsetxattr takes no O_PATH */
-    if (result == 0 && setxattr(link, attribute, label, strlen(label) + 1, 0) < 0)
-        result = error_errno(&init->error, "setxattr", path);
-    sys_close(&target);
-    return result;
+    if (setxattr(link, attribute, label, strlen(label) + 1, 0) < 0)
+        return error_errno(&init->error, "setxattr", path);
+    return 0;
 }
 
 int run_unmount(struct init *init, struct step *step) {
     const char *path = step_string(step);
     char link[DESCRIPTOR_PATH];
-    int target = path_open(init, path, 0);
+    OWNED int target = path_open(init, path, 0);
     if (target < 0)
         return error_set(&init->error, "umount", path, init->error.number, "%s", "");
-    int result = descriptor_path(init, target, link);
-    if (result == 0)
-        result = sys_umount(&init->error, link, MNT_DETACH);
-    sys_close(&target);
-    if (result < 0)
-        error_set(&init->error, "umount", path, init->error.number, "%s",
-                  init->error.number == EINVAL ? "nothing is mounted there" : "");
-    return result;
+    if (descriptor_path(init, target, link) == 0 && sys_umount(&init->error, link, MNT_DETACH) == 0)
+        return 0;
+    return error_set(&init->error, "umount", path, init->error.number, "%s",
+                     init->error.number == EINVAL ? "nothing is mounted there" : "");
 }
 
 /* *found: what is mounted on `path`, or the link that has just been; -1: that was copied. */
@@ -400,14 +361,10 @@ static int open_mounted(struct init *init, const char *path, int *found) {
 int run_mount_propagation(struct init *init, struct step *step) {
     const char *path = step_string(step);
     uint64_t flags = step_u64(step);
-    int target;
+    OWNED int target = -1;
     if (open_mounted(init, path, &target) < 0)
         return -1;
-    if (target < 0)
-        return 0;
-    int result = mount_propagate(&init->error, target, flags, path);
-    sys_close(&target);
-    return result;
+    return target < 0 ? 0 : mount_propagate(&init->error, target, flags, path);
 }
 
 int run_mount_setattr(struct init *init, struct step *step) {
@@ -415,13 +372,10 @@ int run_mount_setattr(struct init *init, struct step *step) {
     struct mount_attr attributes = {.attr_set = step_u64(step)};
     attributes.attr_clr = step_u64(step);
     unsigned scope = step_u64(step) != 0 ? AT_RECURSIVE : 0;
-    int target;
+    OWNED int target = -1;
     if (open_mounted(init, path, &target) < 0)
         return -1;
     if (target < 0)
         return 0;
-    int result =
-        sys_mount_setattr(&init->error, target, "", AT_EMPTY_PATH | scope, &attributes, path);
-    sys_close(&target);
-    return result;
+    return sys_mount_setattr(&init->error, target, "", AT_EMPTY_PATH | scope, &attributes, path);
 }

@@ -7,8 +7,8 @@
 /* The next steps are not about a link that the last mount was of. */
 void mount_forget_link(struct init *init);
 
-/* Attach the detached mount `tree` on the directory or file open as `target`; both are closed. A
- * directory goes on a directory, a file on a file (else ENOTDIR, EISDIR). */
+/* Attach the detached mount `tree` on the directory or file open as `target`. A directory goes on a
+ * directory, a file on a file (else ENOTDIR, EISDIR). */
 int mount_attach(struct error *error, int tree, int target, const char *name);
 
 /* Add the attributes MOUNT_ATTR_* that `flags` (MS_*, as for mount(2)) ask for to the mount whose

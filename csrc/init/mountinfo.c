@@ -45,14 +45,13 @@ static bool parse(char *line, struct mountinfo *info) {
 int mountinfo_each(struct init *init,
                    int (*each)(struct init *, const struct mountinfo *, const void *argument),
                    const void *argument) {
-    int descriptor = sys_openat(&init->error, init->proc_fd, "self/mountinfo", O_RDONLY, 0);
+    OWNED int descriptor = sys_openat(&init->error, init->proc_fd, "self/mountinfo", O_RDONLY, 0);
     if (descriptor < 0)
         return -1;
     FILE *file = fdopen(descriptor, "re");
-    if (file == NULL) {
-        sys_close(&descriptor);
+    if (file == NULL)
         return error_errno(&init->error, "fdopen", "mountinfo");
-    }
+    (void)!take_fd(&descriptor); /* fclose closes it */
     char *line = NULL;
     size_t size = 0;
     int result = 0;

@@ -23,10 +23,9 @@ int run_oom_score_adj(struct init *init, struct step *step) {
     char wanted[24];
     char found[24] = "";
     snprintf(wanted, sizeof wanted, "%lld", (long long)step_u64(step));
-    int descriptor = sys_openat(error, init->proc_fd, file, O_RDONLY, 0);
+    OWNED int descriptor = sys_openat(error, init->proc_fd, file, O_RDONLY, 0);
     ssize_t length =
         descriptor < 0 ? -1 : sys_read(error, descriptor, found, sizeof found - 1, file);
-    sys_close(&descriptor);
     if (length < 0)
         return -1;
     found[strcspn(found, "\n")] = '\0';
@@ -89,20 +88,14 @@ static int enter(struct init *init, int namespace, int types, const char *name) 
 int run_ns_enter(struct init *init, struct step *step) {
     int type = (int)step_u64(step);
     const char *path = step_string(step);
-    int namespace = sys_openat(&init->error, AT_FDCWD, path, O_RDONLY, 0);
-    if (namespace < 0)
-        return -1;
-    int result = enter(init, namespace, type, path);
-    sys_close(&namespace);
-    return result;
+    OWNED int namespace = sys_openat(&init->error, AT_FDCWD, path, O_RDONLY, 0);
+    return namespace < 0 ? -1 : enter(init, namespace, type, path);
 }
 
 int run_ns_enter_pidfd(struct init *init, struct step *step) {
-    int pidfd = (int)step_u64(step);
+    OWNED int pidfd = (int)step_u64(step);
     int types = (int)step_u64(step);
-    int result = enter(init, pidfd, types, "the container's namespaces");
-    sys_close(&pidfd);
-    return result;
+    return enter(init, pidfd, types, "the container's namespaces");
 }
 
 int run_ns_unshare(struct init *init, struct step *step) {
@@ -161,9 +154,10 @@ int run_fork(struct init *init, struct step *step) {
         return error_errno(&init->error, "clone3", "");
     if (child > 0)
         _exit(EXIT_SUCCESS);
-    sys_close(&init->cgroup_fd);
-    sys_close(&init->artefact_mount);
-    sys_close(&init->time_offsets_fd);
+    /* what no later step needs */
+    close_now(&init->cgroup_fd);
+    close_now(&init->artefact_mount);
+    close_now(&init->time_offsets_fd);
     init->pid = own_pid(init);
     return init->pid < 0 ? -1 : report_pid(init, init->pid);
 }
@@ -175,12 +169,8 @@ int run_setsid(struct init *init, UNUSED struct step *step) {
 int run_sysctl(struct init *init, struct step *step) {
     const char *key = step_string(step);
     const char *value = step_string(step);
-    int directory = sys_openat(&init->error, init->proc_fd, "sys", O_PATH | O_DIRECTORY, 0);
-    if (directory < 0)
-        return -1;
-    int result = sys_write_proc(&init->error, directory, key, value);
-    sys_close(&directory);
-    return result;
+    OWNED int directory = sys_openat(&init->error, init->proc_fd, "sys", O_PATH | O_DIRECTORY, 0);
+    return directory < 0 ? -1 : sys_write_proc(&init->error, directory, key, value);
 }
 
 int run_hostname(struct init *init, struct step *step) {

@@ -23,7 +23,7 @@ static int bring_up(struct error *error, const char *name) {
     struct ifreq request = {0};
     if (name_device(error, &request, name) < 0)
         return -1;
-    int any = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    OWNED int any = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (any < 0)
         return error_errno(error, "socket", name);
     int result = ioctl(any, SIOCGIFFLAGS, &request);
@@ -33,7 +33,6 @@ static int bring_up(struct error *error, const char *name) {
     }
     if (result < 0)
         error_errno(error, "ioctl(SIOCSIFFLAGS)", name);
-    sys_close(&any);
     return result;
 }
 
@@ -52,7 +51,7 @@ static int ask_kernel(struct error *error, const struct nlmsghdr *request, const
         struct nlmsgerr result;
         char rest[4096]; /* the request again, and an explanation */
     } answer;
-    int kernel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    OWNED int kernel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (kernel < 0)
         return error_errno(error, "socket(AF_NETLINK)", name);
     ssize_t got = TEMP_FAILURE_RETRY(send(kernel, request, request->nlmsg_len, 0));
@@ -63,7 +62,6 @@ static int ask_kernel(struct error *error, const struct nlmsghdr *request, const
                                                                            : EPROTO;
     if (got < 0 || errno != 0)
         error_errno(error, "rtnetlink", name);
-    sys_close(&kernel);
     return errno == 0 ? 0 : -1;
 }
 

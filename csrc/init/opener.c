@@ -75,10 +75,8 @@ static int serve_idmapped(struct error *error, struct step *step) {
     idmap.uid_map = step_string(step);
     idmap.gid_map = step_string(step);
     idmap.recursive = step_u64(step) != 0;
-    int tree = clone_tree(error, path, tree_how(flags, step_u64(step)));
-    if (tree >= 0 && idmap_mount(error, tree, &idmap, path) < 0)
-        sys_close(&tree);
-    return tree;
+    OWNED int tree = clone_tree(error, path, tree_how(flags, step_u64(step)));
+    return tree < 0 || idmap_mount(error, tree, &idmap, path) < 0 ? -1 : take_fd(&tree);
 }
 
 /* The clone of a running container; else what the peer, in its own mount namespace, clones. */
@@ -111,9 +109,8 @@ static pid_t parent_of(pid_t pid) {
     char path[32];
     char text[512] = "";
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    int file = sys_openat(&unheard, AT_FDCWD, path, O_RDONLY, 0);
+    OWNED int file = sys_openat(&unheard, AT_FDCWD, path, O_RDONLY, 0);
     ssize_t got = file < 0 ? -1 : sys_read(&unheard, file, text, sizeof text - 1, path);
-    sys_close(&file);
     const char *name_end = got < 0 ? NULL : strrchr(text, ')'); /* ") S 123" */
     return name_end == NULL || strlen(name_end) < 4 ? 0 : (pid_t)strtol(name_end + 4, NULL, 10);
 }
@@ -149,23 +146,20 @@ static bool serve(struct opener *opener) {
     struct error error = {0};
     struct step step;
     uint32_t number;
-    int given = -1;
+    OWNED int given = -1;
     pid_t sender = 0;
     bool first = opener->peer == 0;
     ssize_t size =
         sys_receive_from(&error, opener->socket, &given, &sender, &number, sizeof number, "opener");
     if (size != sizeof number || !is_peer(opener, sender) || !find_step(opener, number, &step))
         return false;
-    int found = join(opener, &error, first, given);
-    if (found == 0)
-        found = serve_step(&error, &step, opener->in_running);
+    OWNED int found =
+        join(opener, &error, first, given) < 0 ? -1 : serve_step(&error, &step, opener->in_running);
     if (found >= 0)
         error = (struct error){0}; /* of what was tried before */
     int sent = found < 0 ? sys_write_all(&error, opener->socket, &error, sizeof error, "opener")
                          : sys_send_descriptor(&error, opener->socket, found, &error, sizeof error,
                                                "opener");
-    sys_close(&given);
-    sys_close(&found);
     return sent == 0 && number != opener->last;
 }
 
@@ -212,7 +206,7 @@ _Noreturn static void become_opener(int socket, pid_t runtime, pid_t maker) {
 }
 
 int run_opener(struct init *init, UNUSED struct step *step) {
-    int ends[2];
+    OWNED_PAIR int ends[2] = NO_PAIR;
     pid_t runtime = getppid();
     pid_t maker = getpid();
     const int on = 1;
@@ -225,8 +219,8 @@ int run_opener(struct init *init, UNUSED struct step *step) {
         return error_errno(&init->error, "fork", "opener");
     if (child == 0)
         become_opener(ends[1], runtime, maker);
-    sys_close(&ends[1]);
-    init->opener_fd = ends[0];
+    close_now(&ends[1]); /* or this end would not notice that the opener has ended */
+    init->opener_fd = take_fd(&ends[0]);
     return init->part.more ? 0 : opener_learn(init);
 }
 
@@ -247,7 +241,8 @@ int opener_learn(struct init *init) {
     return 0;
 }
 
-void opener_close(struct init *init) { sys_close(&init->opener_fd); }
+/* At its end of file the opener ends. */
+void opener_close(struct init *init) { close_now(&init->opener_fd); }
 
 void opener_step_done(struct init *init) {
     if (init->step == init->opener_last)
@@ -259,12 +254,11 @@ static int send_request(struct init *init) {
     struct error *error = &init->error;
     if (init->in_running || init->opener_joined)
         return sys_write_all(error, init->opener_fd, &init->step, sizeof init->step, "opener");
-    int own = sys_openat(error, init->proc_fd, "self/ns/mnt", O_RDONLY, 0);
+    OWNED int own = sys_openat(error, init->proc_fd, "self/ns/mnt", O_RDONLY, 0);
     if (own < 0)
         return -1;
     int result =
         sys_send_descriptor(error, init->opener_fd, own, &init->step, sizeof init->step, "opener");
-    sys_close(&own);
     init->opener_joined = result == 0;
     return result;
 }
@@ -273,7 +267,7 @@ static int send_request(struct init *init) {
 static int ask(struct init *init) {
     struct error *error = &init->error;
     struct error answer = {0};
-    int found = -1;
+    OWNED int found = -1;
     if (send_request(init) < 0)
         return -1;
     ssize_t got =
@@ -283,7 +277,7 @@ static int ask(struct init *init) {
     if ((size_t)got < sizeof answer || (answer.number == 0 && found < 0))
         return error_set(error, "receive", "opener", EPIPE, "the opener has ended");
     if (answer.number == 0)
-        return found;
+        return take_fd(&found);
     *error = answer;
     errno = answer.number;
     return -1;
@@ -294,22 +288,20 @@ int host_rootfs(struct init *init, const char *path) {
 }
 
 static int clone_found(struct error *error, int found, unsigned how, const char *path) {
-    int tree = sys_open_tree(error, found, "", OPEN_TREE_CLONE | how | AT_EMPTY_PATH, path);
-    sys_close(&found);
-    return tree;
+    return sys_open_tree(error, found, "", OPEN_TREE_CLONE | how | AT_EMPTY_PATH, path);
 }
 
 int host_tree(struct init *init, const char *path, unsigned how) {
     if (init->opener_fd < 0)
         return clone_tree(&init->error, path, how);
-    int found = ask(init);
+    OWNED int found = ask(init);
     if (found < 0 || init->in_running)
-        return found;
+        return take_fd(&found);
     return clone_found(&init->error, found, how, path);
 }
 
 int host_node(struct init *init, struct step *step) {
-    int found = init->opener_fd < 0 ? node_open(&init->error, step) : ask(init);
+    OWNED int found = init->opener_fd < 0 ? node_open(&init->error, step) : ask(init);
     return found < 0 ? -1 : clone_found(&init->error, found, 0, "the device");
 }
 

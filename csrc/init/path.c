@@ -93,8 +93,7 @@ static int next_component(struct walk *walk, char name[NAME_MAX + 1], bool *last
 static int stand_at(struct walk *walk, int found) {
     if (found < 0)
         return -1;
-    sys_close(&walk->directory);
-    walk->directory = found;
+    replace_fd(&walk->directory, found);
     return 0;
 }
 
@@ -118,19 +117,17 @@ static int enter(struct walk *walk, const char *name) {
     struct error *error = &walk->init->error;
     struct stat status;
     char next[PATH_MAX];
-    int found = -1;
+    OWNED int found = -1;
     if (join(walk, next, walk->done, name) < 0)
         return -1;
     if (strcmp(name, "..") != 0) {
         found = sys_openat2(error, walk->directory, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_BENEATH);
         if (found < 0)
             return -1;
-        if (sys_fstat(error, found, &status, walk->path) < 0 || S_ISLNK(status.st_mode))
-            sys_close(&found);
     }
-    if (found < 0)
-        found = path_open(walk->init, next, walk->resolve);
-    if (stand_at(walk, found) < 0)
+    if (found < 0 || sys_fstat(error, found, &status, walk->path) < 0 || S_ISLNK(status.st_mode))
+        replace_fd(&found, path_open(walk->init, next, walk->resolve));
+    if (stand_at(walk, take_fd(&found)) < 0)
         return -1;
     memcpy(walk->done, next, sizeof next);
     return 0;
@@ -182,7 +179,7 @@ int path_make(struct init *init, const char *path, mode_t type, uint64_t resolve
         return too_long(&walk);
     memcpy(walk.todo, path, length + 1);
     if (begin(&walk) < 0 || walk_all(&walk, type) < 0)
-        sys_close(&walk.directory);
+        close_now(&walk.directory); /* where the walk ends */
     return walk.directory;
 }
 
@@ -206,12 +203,11 @@ int path_make_link(struct init *init, const char *path, mode_t type) {
     int found = path_open_link(init, path);
     if (found >= 0 || error->number != ENOENT)
         return found;
-    int directory = path_make_parent(init, path, &name);
+    OWNED int directory = path_make_parent(init, path, &name);
     if (directory < 0)
         return -1;
     mode_t mode = type == S_IFREG ? S_IFREG | FILE_MODE : S_IFDIR | DIRECTORY_MODE;
-    if (path_create_at(error, directory, name, mode, 0, path) == 0 || error->number == EEXIST)
-        found = sys_openat2(error, directory, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_BENEATH);
-    sys_close(&directory);
-    return found;
+    if (path_create_at(error, directory, name, mode, 0, path) < 0 && error->number != EEXIST)
+        return -1;
+    return sys_openat2(error, directory, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_BENEATH);
 }

@@ -23,17 +23,16 @@ struct read_only {
 /* A clone of what is mounted there, without writing. */
 static int clone_read_only(struct error *error, const char *path) {
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
-    int directory =
+    OWNED int directory =
         sys_openat2(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
     if (directory < 0)
         return error_errno(error, "preopen", path);
-    int tree =
+    OWNED int tree =
         sys_open_tree(error, directory, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH, path);
-    sys_close(&directory);
-    if (tree >= 0 &&
+    if (tree < 0 ||
         sys_mount_setattr(error, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, path) < 0)
-        sys_close(&tree);
-    return tree;
+        return -1;
+    return take_fd(&tree);
 }
 
 int run_preopen_readonly(struct init *init, struct step *step) {
@@ -60,21 +59,19 @@ static int replace(struct init *init, const struct read_only *preopen) {
     if (opened.st_dev != wanted.st_dev || opened.st_ino != wanted.st_ino)
         return error_set(error, "preopen", preopen->path, ESTALE, "the directory was replaced");
     int flags = fcntl(descriptor, F_GETFL) & (O_ACCMODE | O_PATH);
-    int readonly = sys_openat(error, preopen->tree, ".", flags | O_DIRECTORY, 0);
+    OWNED int readonly = sys_openat(error, preopen->tree, ".", flags | O_DIRECTORY, 0);
     if (readonly < 0)
         return -1;
-    int result = dup3(readonly, descriptor, O_CLOEXEC);
-    if (result < 0)
-        error_errno(error, "dup3", preopen->path);
-    sys_close(&readonly);
-    return result < 0 ? -1 : 0;
+    if (dup3(readonly, descriptor, O_CLOEXEC) < 0)
+        return error_errno(error, "dup3", preopen->path);
+    return 0;
 }
 
 int preopens_replace(struct init *init) {
     for (struct read_only *preopen = init->read_only; preopen != NULL; preopen = preopen->next) {
         if (replace(init, preopen) < 0)
             return -1;
-        sys_close(&preopen->tree);
+        close_now(&preopen->tree); /* the engine's descriptor is of it now */
     }
     return 0;
 }

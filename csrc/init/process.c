@@ -94,15 +94,14 @@ int change_directory(struct init *init, const char *path, bool create) {
     char seen[PATH_MAX];
     if (path_root(init) < 0)
         return -1;
-    int directory = path_open(init, path, 0);
+    OWNED int directory = path_open(init, path, 0);
     if (directory < 0 && error->number == ENOENT && create) {
         directory = make_directory(init, path);
         if (directory < 0)
             return -1;
     }
-    int result = directory < 0 ? -1 : sys_fchdir(error, directory, path);
-    sys_close(&directory);
-    if (result == 0 && getcwd(seen, sizeof seen) != NULL)
+    if (directory >= 0 && sys_fchdir(error, directory, path) == 0 &&
+        getcwd(seen, sizeof seen) != NULL)
         return 0;
     return error_errno(error, "chdir", path); /* one operation for whoever reads it */
 }
@@ -141,8 +140,8 @@ static int add_home(struct init *init) {
 /* From here on paths are the container's: they must not reach the host's procfs by way of
  * /proc/self/fd (CVE-2024-21626), and a Wasm program stays in this process. */
 int run_process(struct init *init, struct step *step) {
-    sys_close(&init->proc_fd);
-    sys_close(&init->root_fd);
+    close_now(&init->proc_fd); /* the host's */
+    close_now(&init->root_fd); /* paths begin at "/" from here on */
     init->argv = step_strings(step);
     init->envp = step_strings(step);
     if (init->argv[0] == NULL)
@@ -217,28 +216,26 @@ int run_ready(struct init *init, UNUSED struct step *step) {
 int run_open_start(struct init *init, struct step *step) {
     static const char *const names[] = {STATE_START, STATE_STARTED};
     const char *path = step_string(step);
-    int directory = sys_openat(&init->error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
-    for (int i = 0; i < 2 && directory >= 0; i++) {
-        init->start_fds[i] = sys_openat(&init->error, directory, names[i], O_RDWR | O_NOFOLLOW, 0);
-        if (init->start_fds[i] < 0)
-            sys_close(&directory);
-    }
+    OWNED int directory = sys_openat(&init->error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
     if (directory < 0)
         return -1;
-    sys_close(&directory);
+    for (int i = 0; i < 2; i++) {
+        init->start_fds[i] = sys_openat(&init->error, directory, names[i], O_RDWR | O_NOFOLLOW, 0);
+        if (init->start_fds[i] < 0)
+            return -1;
+    }
     return 0;
 }
 
 int run_wait_start(struct init *init, UNUSED struct step *step) {
-    int start = init->start_fds[0];
-    init->started_fd = init->start_fds[1];
-    sys_close(&init->report_fd); /* `create` has ended */
-    sys_close(&init->answer_fd);
+    OWNED int start = take_fd(&init->start_fds[0]);
+    init->started_fd = take_fd(&init->start_fds[1]);
+    close_now(&init->report_fd); /* `create` has ended */
+    close_now(&init->answer_fd); /* with it */
     char byte;
     ssize_t got = sys_read(&init->error, start, &byte, 1, "start");
     if (got == 0)
         _exit(EXIT_FAILURE);
-    sys_close(&start);
     return got < 0 ? -1 : 0;
 }
 

@@ -21,13 +21,12 @@ static int make_read_only(struct init *init, const struct mountinfo *info,
     struct statfs status;
     if (strcmp(info->type, "proc") != 0)
         return 0;
-    int mounted = path_open(init, info->point, RESOLVE_NO_SYMLINKS);
+    OWNED int mounted = path_open(init, info->point, RESOLVE_NO_SYMLINKS);
     if (mounted < 0)
         return -1;
     int result = sys_fstatfs(error, mounted, &status, info->point);
     if (result == 0 && status.f_type == PROC_SUPER_MAGIC)
         result = mount_add_flags(error, mounted, MS_RDONLY, 0, info->point);
-    sys_close(&mounted);
     return result;
 }
 
@@ -39,7 +38,7 @@ int run_proc_readonly(struct init *init, struct step *step) {
     if (apart) {
         if (sys_unshare(&init->error, CLONE_NEWNS) < 0)
             return -1;
-        sys_close(&init->root_fd); /* of the mount namespace that was left */
+        close_now(&init->root_fd); /* of the mount namespace that was left */
     }
     return path_root(init) < 0 ? -1 : mountinfo_each(init, make_read_only, NULL);
 }

@@ -42,10 +42,10 @@ static int is_protected(struct error *error, int program) {
  * read-only as long as the program runs from it. */
 static int read_only_mount(struct error *error) {
     struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
-    int mount = sys_open_tree(error, AT_FDCWD, SELF, OPEN_TREE_CLONE, SELF);
-    if (mount >= 0 && sys_mount_setattr(error, mount, "", AT_EMPTY_PATH, &read_only, SELF) < 0)
-        sys_close(&mount);
-    return mount;
+    OWNED int mount = sys_open_tree(error, AT_FDCWD, SELF, OPEN_TREE_CLONE, SELF);
+    if (mount < 0 || sys_mount_setattr(error, mount, "", AT_EMPTY_PATH, &read_only, SELF) < 0)
+        return -1;
+    return take_fd(&mount);
 }
 
 static int copy_sealed(struct error *error, int program, int copy) {
@@ -64,14 +64,12 @@ static int copy_sealed(struct error *error, int program, int copy) {
 /* What an unprivileged caller, which may not clone mounts, can do. */
 static int sealed_copy(struct error *error, int program) {
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    int copy = memfd_create("crunw-init", flags | MFD_EXEC);
+    OWNED int copy = memfd_create("crunw-init", flags | MFD_EXEC);
     if (copy < 0 && errno == EINVAL) /* Linux before 6.3: always executable */
         copy = memfd_create("crunw-init", flags);
     if (copy < 0)
         return error_errno(error, "memfd_create", SELF);
-    if (copy_sealed(error, program, copy) < 0)
-        sys_close(&copy);
-    return copy;
+    return copy_sealed(error, program, copy) < 0 ? -1 : take_fd(&copy);
 }
 
 /* Whether all that a program is loaded from lies on the mount of "/". */
@@ -82,14 +80,12 @@ static bool is_one_mount(struct error *error, int program) {
     if (sys_statx(error, program, STATX_MNT_ID, &wanted, SELF) < 0)
         return false;
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
-        int directory = sys_openat(error, AT_FDCWD, directories[i], O_PATH | O_DIRECTORY, 0);
+        OWNED int directory = sys_openat(error, AT_FDCWD, directories[i], O_PATH | O_DIRECTORY, 0);
         if (directory < 0 && error->number == ENOENT)
             continue;
-        bool same = directory >= 0 &&
-                    sys_statx(error, directory, STATX_MNT_ID, &found, directories[i]) == 0 &&
-                    found.stx_mnt_id == wanted.stx_mnt_id;
-        sys_close(&directory);
-        if (!same)
+        if (directory < 0 ||
+            sys_statx(error, directory, STATX_MNT_ID, &found, directories[i]) < 0 ||
+            found.stx_mnt_id != wanted.stx_mnt_id)
             return false;
     }
     return true;
@@ -99,10 +95,10 @@ static bool is_one_mount(struct error *error, int program) {
 static int read_only_root(struct error *error, int program) {
     struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
     unsigned scope = is_one_mount(error, program) ? 0 : AT_RECURSIVE;
-    int tree = sys_open_tree(error, AT_FDCWD, "/", OPEN_TREE_CLONE | scope, "/");
-    if (tree >= 0 && sys_mount_setattr(error, tree, "", AT_EMPTY_PATH | scope, &read_only, "/") < 0)
-        sys_close(&tree);
-    return tree;
+    OWNED int tree = sys_open_tree(error, AT_FDCWD, "/", OPEN_TREE_CLONE | scope, "/");
+    if (tree < 0 || sys_mount_setattr(error, tree, "", AT_EMPTY_PATH | scope, &read_only, "/") < 0)
+        return -1;
+    return take_fd(&tree);
 }
 
 /* The program's file below the clone; -1 where another one has taken its place. */
@@ -112,12 +108,12 @@ static int program_in(struct error *error, int tree, int program) {
     struct stat seen;
     if (sys_readlinkat(error, AT_FDCWD, SELF, path, sizeof path) < 0)
         return -1;
-    int found = sys_openat(error, tree, path + 1, O_PATH | O_NOFOLLOW, 0);
-    if (found >= 0 &&
-        (sys_fstat(error, program, &wanted, SELF) < 0 || sys_fstat(error, found, &seen, SELF) < 0 ||
-         wanted.st_dev != seen.st_dev || wanted.st_ino != seen.st_ino))
-        sys_close(&found);
-    return found;
+    OWNED int found = sys_openat(error, tree, path + 1, O_PATH | O_NOFOLLOW, 0);
+    if (found < 0 || sys_fstat(error, program, &wanted, SELF) < 0 ||
+        sys_fstat(error, found, &seen, SELF) < 0 || wanted.st_dev != seen.st_dev ||
+        wanted.st_ino != seen.st_ino)
+        return -1;
+    return take_fd(&found);
 }
 
 /* The run-time library of a sanitizer wants /proc. */
@@ -141,9 +137,10 @@ static void open_roots(struct init *init, int program) {
 }
 
 void library_root_close(struct init *init) {
-    sys_close(&init->host_root_fd);
-    sys_close(&init->host_cwd_fd);
-    sys_close(&init->library_root_fd);
+    /* before a container could reach the host by one of them */
+    close_now(&init->host_root_fd);
+    close_now(&init->host_cwd_fd);
+    close_now(&init->library_root_fd);
 }
 
 int library_root_enter(struct init *init) {
@@ -206,7 +203,7 @@ int protect_program(struct init *init, char **argv, char *mark) {
     bool again = *mark != '\0';
     if (again && come_back(init, mark) < 0)
         return -1;
-    int program = sys_openat(error, AT_FDCWD, SELF, O_RDONLY, 0);
+    OWNED int program = sys_openat(error, AT_FDCWD, SELF, O_RDONLY, 0);
     if (program < 0)
         return -1;
     int done = is_protected(error, program);
@@ -214,6 +211,5 @@ int protect_program(struct init *init, char **argv, char *mark) {
         start_again(init, program, argv, mark);
     else if (done == 0)
         error_set(error, "execveat", SELF, EPERM, "the program could not be protected");
-    sys_close(&program);
     return done == 1 ? 0 : -1;
 }

@@ -15,12 +15,8 @@
 #include "sys.h"
 
 int run_root_propagation(struct init *init, struct step *step) {
-    int root = sys_openat(&init->error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
-    if (root < 0)
-        return -1;
-    int result = mount_propagate(&init->error, root, step_u64(step), "/");
-    sys_close(&root);
-    return result;
+    OWNED int root = sys_openat(&init->error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+    return root < 0 ? -1 : mount_propagate(&init->error, root, step_u64(step), "/");
 }
 
 /* Make the mount that the directory lies on private. */
@@ -30,11 +26,10 @@ static int isolate(struct error *error, const char *name) {
     if (length < sizeof path)
         memcpy(path, name, length + 1);
     for (; length < sizeof path; length += sizeof "/.." - 1) {
-        int current = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+        OWNED int current = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
         if (current < 0)
             return -1;
         int result = mount_propagate(error, current, MS_PRIVATE, name);
-        sys_close(&current);
         if (result == 0 || error->number != EINVAL)
             return result;
         snprintf(path + length, sizeof path - length, "/.."); /* not the root of a mount */
@@ -43,27 +38,24 @@ static int isolate(struct error *error, const char *name) {
 }
 
 int rootfs_open(struct error *error, const char *path) {
-    int directory = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+    OWNED int directory = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
     if (directory < 0)
         return error_set(error, "open root filesystem", path, error->number, "%s", "");
-    if (isolate(error, path) < 0)
-        sys_close(&directory);
-    return directory;
+    return isolate(error, path) < 0 ? -1 : take_fd(&directory);
 }
 
 int run_rootfs(struct init *init, struct step *step) {
     struct error *error = &init->error;
     const char *path = step_string(step);
-    int directory = host_rootfs(init, path);
+    OWNED int directory = host_rootfs(init, path);
     if (directory < 0)
         return -1;
-    int tree =
+    OWNED int tree =
         sys_open_tree(error, directory, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH, path);
-    if (tree >= 0 && sys_move_mount(error, tree, directory, path) < 0)
-        sys_close(&tree);
-    sys_close(&directory);
-    init->root_fd = tree;
-    return tree < 0 ? -1 : 0;
+    if (tree < 0 || sys_move_mount(error, tree, directory, path) < 0)
+        return -1;
+    init->root_fd = take_fd(&tree);
+    return 0;
 }
 
 /* The magic link leads to the container's root as its first process has it. */
@@ -78,40 +70,28 @@ int run_root_joined(struct init *init, struct step *step) {
  * mount of the host busy. */
 static int pivot(struct init *init) {
     struct error *error = &init->error;
-    int old = sys_openat(error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
-    if (old < 0)
+    OWNED int old = sys_openat(error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+    if (old < 0 || sys_fchdir(error, init->root_fd, "rootfs") < 0 ||
+        sys_pivot_root(error, ".", ".") < 0 || sys_fchdir(error, old, "/") < 0 ||
+        mount_propagate(error, old, MS_SLAVE | MS_REC, "/") < 0)
         return -1;
-    int result = -1;
-    if (sys_fchdir(error, init->root_fd, "rootfs") == 0 && sys_pivot_root(error, ".", ".") == 0 &&
-        sys_fchdir(error, old, "/") == 0 &&
-        mount_propagate(error, old, MS_SLAVE | MS_REC, "/") == 0)
-        result = sys_umount(error, ".", MNT_DETACH);
-    sys_close(&old);
-    return result;
+    return sys_umount(error, ".", MNT_DETACH);
 }
 
 /* Take a mount away, or where the namespace's owner does not let us, hide it below a tmpfs. */
 static int remove_mount(struct error *error, const char *path) {
-    int mounted = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+    static const struct filesystem empty = {.type = "tmpfs", .source = "tmpfs", .data = ""};
+    OWNED int mounted = sys_openat(error, AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
     if (mounted < 0)
         return error->number == ENOENT ? 0 : -1;
-    if (mount_propagate(error, mounted, MS_SLAVE | MS_REC, path) < 0) {
-        sys_close(&mounted);
+    if (mount_propagate(error, mounted, MS_SLAVE | MS_REC, path) < 0)
         return error->number == EINVAL ? 0 : -1; /* went away with the mount above it */
-    }
-    if (sys_umount(error, path, MNT_DETACH) == 0) {
-        sys_close(&mounted);
+    if (sys_umount(error, path, MNT_DETACH) == 0)
         return 0;
-    }
-    struct filesystem empty = {.type = "tmpfs", .source = "tmpfs", .data = ""};
-    int tree = -1;
-    if (error->number == EINVAL || error->number == EPERM)
-        tree = filesystem_new(error, &empty, path);
-    if (tree < 0) {
-        sys_close(&mounted);
+    if (error->number != EINVAL && error->number != EPERM)
         return -1;
-    }
-    return mount_attach(error, tree, mounted, path);
+    OWNED int tree = filesystem_new(error, &empty, path);
+    return tree < 0 ? -1 : mount_attach(error, tree, mounted, path);
 }
 
 /* `rootfs`: its path, as a mount point of the host. */
@@ -140,12 +120,9 @@ static int move_and_chroot(struct init *init) {
     if (sys_readlinkat(error, init->proc_fd, link, rootfs, sizeof rootfs) < 0 ||
         remove_kernel_filesystems(init, rootfs) < 0)
         return -1;
-    int root = sys_openat(error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
-    if (root < 0)
-        return -1;
-    int result = sys_move_mount(error, init->root_fd, root, rootfs);
-    sys_close(&root);
-    if (result < 0 || sys_fchdir(error, init->root_fd, rootfs) < 0)
+    OWNED int root = sys_openat(error, AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+    if (root < 0 || sys_move_mount(error, init->root_fd, root, rootfs) < 0 ||
+        sys_fchdir(error, init->root_fd, rootfs) < 0)
         return -1;
     return sys_chroot(error, ".");
 }

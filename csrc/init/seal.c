@@ -115,11 +115,10 @@ static int raise_ambient(struct error *error, uint64_t capabilities) {
 static bool setgroups_denied(const struct init *init) {
     char text[8] = "";
     struct error unheard;
-    int descriptor = sys_openat(&unheard, init->proc_fd, "self/setgroups", O_RDONLY, 0);
+    OWNED int descriptor = sys_openat(&unheard, init->proc_fd, "self/setgroups", O_RDONLY, 0);
     if (descriptor < 0)
         return false;
     sys_read(&unheard, descriptor, text, sizeof text - 1, "setgroups");
-    sys_close(&descriptor);
     return strncmp(text, "deny", 4) == 0;
 }
 

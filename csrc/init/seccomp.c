@@ -24,12 +24,6 @@
 
 static const char LISTENER[] = "seccomp listener";
 
-struct sender {
-    pid_t pid;
-    int here; /* a socket: the number of the listener goes over, an errno comes back */
-    int there;
-};
-
 /* The strings with this process's pid between them. */
 static char *join_state(struct error *error, pid_t pid, strings pieces) {
     char *text = NULL;
@@ -62,9 +56,9 @@ _Noreturn static void send_listener(int own, int receiver, const char *state, pi
     _exit(EXIT_SUCCESS);
 }
 
-static int start_sender(struct error *error, struct sender *sender, int receiver,
-                        const char *state) {
-    int ends[2] = {-1, -1};
+/* The process that sends; `ends` become two sockets: the number of the listener goes over, an errno
+ * comes back. */
+static pid_t start_sender(struct error *error, int ends[2], int receiver, const char *state) {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return error_errno(error, "socketpair", LISTENER);
     struct clone_args arguments = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
@@ -72,22 +66,15 @@ static int start_sender(struct error *error, struct sender *sender, int receiver
     long child = syscall(SYS_clone3, &arguments, sizeof arguments);
     if (child == 0)
         send_listener(ends[1], receiver, state, parent);
-    if (child < 0) {
-        error_errno(error, "clone3", LISTENER);
-        sys_close(&ends[0]);
-        sys_close(&ends[1]);
-        return -1;
-    }
-    *sender = (struct sender){.pid = (pid_t)child, .here = ends[0], .there = ends[1]};
-    return 0;
+    return child < 0 ? error_errno(error, "clone3", LISTENER) : (pid_t)child;
 }
 
 /* `write` is never notified of; the other calls here may be, and are answered then. */
-static int hand_over(struct error *error, const struct sender *sender, int listener) {
+static int hand_over(struct error *error, int socket, int listener) {
     int problem = EPIPE;
-    if (sys_write_all(error, sender->here, &listener, sizeof listener, LISTENER) < 0)
+    if (sys_write_all(error, socket, &listener, sizeof listener, LISTENER) < 0)
         return -1;
-    ssize_t got = sys_read(error, sender->here, &problem, sizeof problem, LISTENER);
+    ssize_t got = sys_read(error, socket, &problem, sizeof problem, LISTENER);
     if (got < 0)
         return -1;
     errno = got == sizeof problem ? problem : EPIPE;
@@ -107,17 +94,15 @@ static int load(struct error *error, const uint8_t *code, size_t size, unsigned 
 
 static int load_and_tell(struct init *init, const uint8_t *code, size_t size, unsigned flags,
                          int receiver, const char *state) {
-    struct sender sender = {.pid = -1, .here = -1, .there = -1};
-    if (start_sender(&init->error, &sender, receiver, state) < 0)
+    OWNED_PAIR int ends[2] = NO_PAIR;
+    pid_t sender = start_sender(&init->error, ends, receiver, state);
+    if (sender < 0)
         return -1;
-    int listener = load(&init->error, code, size, flags | SECCOMP_FILTER_FLAG_NEW_LISTENER);
-    int result = listener < 0 ? -1 : hand_over(&init->error, &sender, listener);
+    OWNED int listener = load(&init->error, code, size, flags | SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    int result = listener < 0 ? -1 : hand_over(&init->error, ends[0], listener);
     if (result < 0)
-        kill(sender.pid, SIGKILL);
-    TEMP_FAILURE_RETRY(waitpid(sender.pid, NULL, 0));
-    sys_close(&sender.here);
-    sys_close(&sender.there);
-    sys_close(&listener);
+        kill(sender, SIGKILL);
+    TEMP_FAILURE_RETRY(waitpid(sender, NULL, 0));
     return result;
 }
 
@@ -125,14 +110,13 @@ int run_seccomp(struct init *init, struct step *step) {
     size_t size;
     const uint8_t *code = step_bytes(step, &size);
     unsigned flags = (unsigned)step_u64(step);
-    int receiver = (int)step_u64(step) - 1;
+    OWNED int receiver = (int)step_u64(step) - 1;
     if (receiver < 0)
         return load(&init->error, code, size, flags);
     char *state = join_state(&init->error, init->pid, step_strings(step));
     if (state == NULL)
         return -1;
     int result = load_and_tell(init, code, size, flags, receiver, state);
-    sys_close(&receiver);
     free(state);
     return result;
 }

@@ -40,14 +40,6 @@ int sys_openat2(struct error *error, int directory, const char *path, int flags,
     return check(result, error, "openat2", path);
 }
 
-void sys_close(int *descriptor) {
-    int saved = errno;
-    if (*descriptor >= 0)
-        close(*descriptor); /* Linux has closed it even when it says EINTR */
-    *descriptor = -1;
-    errno = saved;
-}
-
 int sys_cloexec(struct error *error, int descriptor) {
     return check(fcntl(descriptor, F_SETFD, FD_CLOEXEC), error, "fcntl(F_SETFD)", "");
 }
@@ -95,23 +87,21 @@ int sys_write_all(struct error *error, int descriptor, const void *data, size_t 
     return 0;
 }
 
-/* Write with one call, and close. */
 static int write_once(struct error *error, int descriptor, const char *path, const char *text) {
     if (descriptor < 0)
         return -1;
     ssize_t written = TEMP_FAILURE_RETRY(write(descriptor, text, strlen(text)));
-    int result = written < 0 ? error_errno(error, "write", path) : 0;
-    sys_close(&descriptor);
-    return result;
+    return written < 0 ? error_errno(error, "write", path) : 0;
 }
 
 int sys_write_file(struct error *error, int directory, const char *path, const char *text) {
-    return write_once(error, sys_openat(error, directory, path, O_WRONLY, 0), path, text);
+    OWNED int descriptor = sys_openat(error, directory, path, O_WRONLY, 0);
+    return write_once(error, descriptor, path, text);
 }
 
 int sys_write_proc(struct error *error, int directory, const char *path, const char *text) {
-    int descriptor = sys_openat2(error, directory, path, O_WRONLY, 0,
-                                 RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+    OWNED int descriptor = sys_openat2(error, directory, path, O_WRONLY, 0,
+                                       RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
     return write_once(error, descriptor, path, text);
 }
 

@@ -1,13 +1,15 @@
 /* One wrapper per system call: retries EINTR, adds O_CLOEXEC, fills `error` with the call's name
  * and the path. Each returns what the call returns, or -1.
  *
- * A call on a descriptor takes as its last argument `name`: the path to show in the error. */
+ * A call on a descriptor takes as its last argument `name`: the path to show in the error. close(2)
+ * is in owned.h. */
 #ifndef CRUNW_INIT_SYS_H
 #define CRUNW_INIT_SYS_H
 
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "../owned.h"
 #include "init.h"
 
 struct mount_attr;
@@ -18,8 +20,6 @@ int sys_openat(struct error *error, int directory, const char *path, int flags, 
 /* `resolve`: RESOLVE_*. EAGAIN (a concurrent rename while resolving) is retried, with a bound. */
 int sys_openat2(struct error *error, int directory, const char *path, int flags, mode_t mode,
                 uint64_t resolve);
-/* Close *descriptor if it is not -1, and make it -1. Keeps errno. */
-void sys_close(int *descriptor);
 int sys_cloexec(struct error *error, int descriptor);
 /* dup3 to a number chosen by the caller, without O_CLOEXEC (for 0, 1 and 2). */
 int sys_dup_to(struct error *error, int descriptor, int number);

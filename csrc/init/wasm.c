@@ -111,17 +111,17 @@ int run_engine_artefact(struct init *init, struct step *step) {
     struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
     struct error ignored;
     init->artefact = step_string(step);
-    int directory =
+    OWNED int directory =
         sys_open_tree(&ignored, AT_FDCWD, init->artefact, OPEN_TREE_CLONE, init->artefact);
     if (directory < 0 && geteuid() != 0)
         directory = sys_openat(&ignored, AT_FDCWD, init->artefact, O_PATH | O_DIRECTORY, 0);
     else if (directory >= 0 &&
              sys_mount_setattr(&ignored, directory, "", AT_EMPTY_PATH, &read_only, "") < 0)
-        sys_close(&directory);
+        return 0;
     if (directory < 0)
         return 0;
     init->artefact_fd = sys_openat(&ignored, directory, ARTEFACT, O_RDONLY | O_NOFOLLOW, 0);
-    init->artefact_mount = directory;
+    init->artefact_mount = take_fd(&directory);
     return 0;
 }
 
@@ -138,11 +138,9 @@ static int artefact_path(const struct init *init, char path[static 32],
         return -1;
     }
     snprintf(path, 32, "/proc/self/fd/%d", init->artefact_fd);
-    int fd = sys_openat(&error, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
-    bool same = fd >= 0 && fstat(fd, &found) == 0 && found.st_dev == wanted.st_dev &&
-                found.st_ino == wanted.st_ino;
-    sys_close(&fd);
-    if (same)
+    OWNED int fd = sys_openat(&error, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
+    if (fd >= 0 && fstat(fd, &found) == 0 && found.st_dev == wanted.st_dev &&
+        found.st_ino == wanted.st_ino)
         return 0;
     snprintf(engine_error->message, sizeof engine_error->message,
              "the container has no usable /proc");
@@ -157,7 +155,7 @@ static struct engine_module *load_compiled(struct init *init, struct engine_erro
         return NULL;
     if (artefact_path(init, path, error) == 0)
         module = engine_load_compiled(init->engine, path, &init->limits, error);
-    sys_close(&init->artefact_fd);
+    close_now(&init->artefact_fd); /* the library has mapped it */
     return module;
 }
 
@@ -188,7 +186,7 @@ static int load(struct init *init, const char *path, strings preopens, const cha
     bool interpreted = !init->module;
     if (interpreted)
         init->module = engine_load(init->engine, init->module_fd, &init->limits, &error);
-    sys_close(&init->module_fd);
+    close_now(&init->module_fd); /* before the program's directories are opened */
     struct engine_program program = {
         .argv = (const char *const *)init->argv,
         .envp = (const char *const *)init->envp,
@@ -214,7 +212,7 @@ static void close_between(const struct init *init, unsigned first, unsigned last
     if (first > last || close_range(first, last, 0) == 0)
         return;
     for (unsigned fd = first; fd <= last && fd <= init->close_from + OWN_DESCRIPTORS; fd++)
-        close((int)fd);
+        close((int)fd); /* whoever has opened it */
 }
 
 int run_wasm_load(struct init *init, struct step *step) {
@@ -268,7 +266,7 @@ int run_wasm_run(struct init *init, struct step *step) {
     if (meter_start(init) < 0)
         return -1;
     close_others(init);
-    sys_close(&init->started_fd); /* `start` waits for its end of file */
+    close_now(&init->started_fd); /* `start` waits for its end of file */
     make_dumpable(init);
     if (engine_run(init->module, &status, &error) != 0)
         dprintf(STDERR_FILENO, "crunw: %s\n", error.message);

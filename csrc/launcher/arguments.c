@@ -75,11 +75,10 @@ static bool plain(const char *word) {
 static bool is_host_root(void) {
     char text[64] = "";
     char *next = text;
-    int map = geteuid() == 0 ? open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC) : -1;
+    OWNED int map = geteuid() == 0 ? open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC) : -1;
     if (map < 0)
         return false;
     ssize_t got = TEMP_FAILURE_RETRY(read(map, text, sizeof text - 1));
-    close(map);
     return got > 0 && strtoul(next, &next, 10) == 0 && strtoul(next, &next, 10) == 0 &&
            strtoul(next, &next, 10) == UINT32_MAX;
 }

@@ -61,11 +61,9 @@ __attribute__((noreturn)) static void run_python(const struct installation *inst
 static bool create_log(const char *path) {
     if (path == NULL)
         return true;
-    int file = strchr(path, ':') == NULL
-                   ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)
-                   : -1; /* syslog:ID and others */
-    if (file >= 0)
-        close(file);
+    OWNED int file = strchr(path, ':') == NULL
+                         ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)
+                         : -1; /* syslog:ID and others */
     return file >= 0;
 }
 

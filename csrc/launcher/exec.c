@@ -109,15 +109,13 @@ static bool take_string(struct reader *reader, const char **string) {
 /* The whole of a regular file, in memory that lives until the end. */
 static bool read_whole(int directory, const char *name, off_t most, struct reader *reader) {
     struct stat status;
-    int file = openat(directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    OWNED int file = openat(directory, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     char *data = NULL;
     ssize_t got = -1;
     if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size < most)
         data = malloc((size_t)status.st_size + 1);
     if (data != NULL)
         got = TEMP_FAILURE_RETRY(read(file, data, (size_t)status.st_size + 1));
-    if (file >= 0)
-        close(file);
     if (got < 0 || got != status.st_size)
         return false;
     *reader = (struct reader){.next = data, .left = (size_t)got};
@@ -269,23 +267,18 @@ static int open_in_root(int root, const char *path, int flags) {
 /* -1: there is no file; 0: there is something that Python is to look at; 1: it is an ELF file. */
 static int is_native(int root, const char *path) {
     struct stat status;
-    int found = open_in_root(root, path, O_PATH);
+    char again[40];
+    char head[4];
+    OWNED int found = open_in_root(root, path, O_PATH);
     if (found < 0)
         return errno == ENOENT || errno == ENOTDIR ? -1 : 0;
-    int result = 0;
-    if (fstat(found, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0111) != 0) {
-        char again[40];
-        char head[4];
-        /* Not a device or a FIFO, which opening could do something to. */
-        snprintf(again, sizeof again, "/proc/self/fd/%d", found);
-        int file = open(again, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        result = file >= 0 && pread(file, head, sizeof head, 0) == (ssize_t)sizeof head &&
-                 memcmp(head, "\177ELF", sizeof head) == 0;
-        if (file >= 0)
-            close(file);
-    }
-    close(found);
-    return result;
+    if (fstat(found, &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & 0111) == 0)
+        return 0;
+    /* Not a device or a FIFO, which opening could do something to. */
+    snprintf(again, sizeof again, "/proc/self/fd/%d", found);
+    OWNED int file = open(again, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    return file >= 0 && pread(file, head, sizeof head, 0) == (ssize_t)sizeof head &&
+           memcmp(head, "\177ELF", sizeof head) == 0;
 }
 
 /* The first file on $PATH of that name. */
@@ -309,19 +302,15 @@ static uint64_t nanoseconds(struct timespec time) {
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-/* 1: the module is the very file of which the plan is, and has not changed. */
-static int is_module(const struct recipe *recipe, int root) {
+/* The module is the very file of which the plan is, and has not changed. */
+static bool is_module(const struct recipe *recipe, int root) {
     struct stat status;
-    int found = open_in_root(root, recipe->module, O_PATH);
-    if (found < 0)
-        return 0;
+    OWNED int found = open_in_root(root, recipe->module, O_PATH);
     const uint64_t *wanted = recipe->identity;
-    int result = fstat(found, &status) == 0 && status.st_dev == wanted[DEVICE] &&
-                 status.st_ino == wanted[INODE] && (uint64_t)status.st_size == wanted[SIZE] &&
-                 nanoseconds(status.st_mtim) == wanted[CONTENT_CHANGED] &&
-                 nanoseconds(status.st_ctim) == wanted[CHANGED];
-    close(found);
-    return result;
+    return found >= 0 && fstat(found, &status) == 0 && status.st_dev == wanted[DEVICE] &&
+           status.st_ino == wanted[INODE] && (uint64_t)status.st_size == wanted[SIZE] &&
+           nanoseconds(status.st_mtim) == wanted[CONTENT_CHANGED] &&
+           nanoseconds(status.st_ctim) == wanted[CHANGED];
 }
 
 /* Whether the recipe is of such a program. */
@@ -330,17 +319,16 @@ static bool is_for(const struct recipe *recipe, const struct exec *exec, pid_t p
     const char *name = exec->words[0];
     const char *search = variable(recipe, "PATH");
     snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
-    int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int result = 0;
-    if (root >= 0 && recipe->module[0] != '\0')
-        result = exec->cwd == NULL && strcmp(name, recipe->module) == 0 && is_module(recipe, root);
-    else if (root >= 0 && name[0] == '/')
-        result = is_native(root, name);
-    else if (root >= 0 && name[0] != '\0' && strchr(name, '/') == NULL)
-        result = is_native_on_path(root, name, search != NULL ? search : DEFAULT_PATH);
-    if (root >= 0)
-        close(root);
-    return result > 0;
+    OWNED int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return false;
+    if (recipe->module[0] != '\0')
+        return exec->cwd == NULL && strcmp(name, recipe->module) == 0 && is_module(recipe, root);
+    if (name[0] == '/')
+        return is_native(root, name) > 0;
+    if (name[0] == '\0' || strchr(name, '/') != NULL)
+        return false;
+    return is_native_on_path(root, name, search != NULL ? search : DEFAULT_PATH) > 0;
 }
 
 static void put_strings(struct writer *writer, const char *const *strings, size_t count) {
@@ -419,12 +407,11 @@ static bool write_pid_file(const char *path, pid_t pid) {
     int length = snprintf(temporary, sizeof temporary, "%s.%d", path, (int)getpid());
     if (length >= (int)sizeof temporary)
         return false;
-    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    OWNED int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     length = snprintf(text, sizeof text, "%d", (int)pid);
-    bool written = file >= 0 && write_all(file, text, (size_t)length);
-    if (file >= 0)
-        close(file);
-    return written && rename(temporary, path) == 0;
+    return file >= 0 && write_all(file, text, (size_t)length) &&
+           close(take_fd(&file)) == 0 && /* it is written only then */
+           rename(temporary, path) == 0;
 }
 
 static void reap(pid_t pid) { TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)); }
@@ -447,8 +434,8 @@ static pid_t follow(const struct spawned *init, const char *pid_file) {
     bool announced = ready && (pid_file == NULL || write_pid_file(pid_file, (pid_t)pid));
     bool runs = announced && write(init->answer, "g", 1) == 1 &&
                 TEMP_FAILURE_RETRY(read(init->report, &head, 1)) == 0;
-    close(init->answer);
-    close(init->report);
+    close(init->answer); /* a crunw-init that waits for it ends */
+    close(init->report); /* or can't write to it */
     reap(init->pid);
     if (!runs && pid > 0) {
         kill((pid_t)pid, SIGKILL);
@@ -479,7 +466,7 @@ static struct spawned begin(const struct recipe *recipe, const struct exec *exec
     struct spawned init = {0};
     if (write_plan(&plan, recipe, exec, pidfd) && spawn(program, NULL, pidfd, &init)) {
         write_all(init.plan, plan.data, plan.size);
-        close(init.plan);
+        close(init.plan); /* its end of file is the plan's */
     }
     free(plan.data);
     return init;
@@ -496,7 +483,6 @@ static bool run(const struct recipe *recipe, const struct exec *exec, const char
     struct spawned init = begin(recipe, exec, program, pidfd);
     pid_t pid = init.pid > 0 ? follow(&init, exec->pid_file) : 0;
     if (pid > 0) {
-        close(pidfd);
         *status = exec->detach ? EXIT_SUCCESS : wait_for(pid, &set);
         return true;
     }
@@ -510,10 +496,10 @@ bool verb_exec(struct exec *exec, const char *program, int *status) {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/%s", exec->root, exec->id) >= (int)sizeof path)
         return false;
-    int directory = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    OWNED int directory = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (directory < 0)
         return false;
-    int pidfd = -1;
+    OWNED int pidfd = -1;
     const char *name = exec->process != NULL ? STATE_EXEC_PROCESS : STATE_EXEC;
     if (parse_recipe(&recipe, directory, name, exec->variable_count) &&
         (exec->process == NULL || read_process(&recipe, exec)) && record_read(&record, directory))
@@ -530,8 +516,5 @@ bool verb_exec(struct exec *exec, const char *program, int *status) {
         done = plain && is_for(&recipe, exec, (pid_t)record.pid) &&
                run(&recipe, exec, program, pidfd, status);
     }
-    if (!done && pidfd >= 0)
-        close(pidfd);
-    close(directory);
     return done;
 }

@@ -34,14 +34,12 @@ bool hint_wasm(int argc, char **argv) {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/config.json", bundle(argc, argv)) >= (int)sizeof path)
         return false;
-    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    OWNED int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     char *text = file < 0 ? NULL : malloc(MAX_BYTES);
     ssize_t length = text == NULL ? 0 : read(file, text, MAX_BYTES);
     bool found = length > 0 && (contains(text, (size_t)length, ".wasm\"") ||
                                 contains(text, (size_t)length, "run.oci.handler") ||
                                 contains(text, (size_t)length, "module.wasm.image/variant"));
     free(text);
-    if (file >= 0)
-        close(file);
     return found;
 }

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../owned.h"
+
 #ifndef TEMP_FAILURE_RETRY /* musl has none */
 #define TEMP_FAILURE_RETRY(expression)                                                             \
     ({                                                                                             \

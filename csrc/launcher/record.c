@@ -49,7 +49,7 @@ static bool take_string(struct cursor *cursor, const char **string) {
 
 /* Reads at most `size` bytes; false if the file holds more, or can't be read: then with errno. */
 static bool read_file(int directory, const char *name, char *data, size_t size, size_t *used) {
-    int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    OWNED int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return false;
     ssize_t got = 0;
@@ -58,9 +58,8 @@ static bool read_file(int directory, const char *name, char *data, size_t size, 
         *used += (size_t)got;
         got = TEMP_FAILURE_RETRY(read(file, data + *used, size - *used));
     } while (got > 0);
-    int problem = got < 0 ? errno : EFBIG;
-    close(file);
-    errno = problem;
+    if (got >= 0)
+        errno = EFBIG;
     return got == 0 && *used < size;
 }
 

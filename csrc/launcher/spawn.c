@@ -22,13 +22,11 @@
 enum { PLAN, REPORT, ANSWER, PIPES };
 
 static bool make_pipe(int ends[2]) {
-    int low[2];
+    OWNED_PAIR int low[2] = NO_PAIR;
     if (pipe2(low, O_CLOEXEC) < 0)
         return false;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, LOWEST);
-        close(low[i]);
-    }
     return ends[0] >= 0 && ends[1] >= 0;
 }
 
@@ -60,16 +58,16 @@ bool spawn(const char *program, const char *stub, int inherited, struct spawned 
     bool good = access(program, X_OK) == 0;
     for (int i = 0; i < PIPES && good; i++)
         good = make_pipe(pipes[i]);
-    const int theirs[PIPES] = {pipes[PLAN][0], pipes[REPORT][1], pipes[ANSWER][0]};
-    const int ours[PIPES] = {pipes[PLAN][1], pipes[REPORT][0], pipes[ANSWER][1]};
+    int theirs[PIPES] = {pipes[PLAN][0], pipes[REPORT][1], pipes[ANSWER][0]};
+    int ours[PIPES] = {pipes[PLAN][1], pipes[REPORT][0], pipes[ANSWER][1]};
     /* Not vfork, which would wait for exec: this process is small, and has something to do. */
     pid_t pid = good ? fork() : -1;
     if (pid == 0)
         execute(program, stub, inherited, theirs);
     for (int i = 0; i < PIPES; i++) {
-        close(theirs[i]);
+        close_now(&theirs[i]); /* the child has them, and their end of file is to be seen */
         if (pid < 0)
-            close(ours[i]);
+            close_now(&ours[i]); /* nobody is at the other end */
     }
     *init = (struct spawned){
         .pid = pid, .plan = ours[PLAN], .report = ours[REPORT], .answer = ours[ANSWER]};

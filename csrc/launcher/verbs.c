@@ -33,7 +33,6 @@ static bool is_missing(int directory, const char *name) {
 static bool lock(int directory) {
     struct stat status;
     int file = openat(directory, STATE_LOCK, O_RDWR | O_CLOEXEC);
-    // cppcheck-suppress resourceLeak ; the lock is to outlive this call
     return file >= 0 && TEMP_FAILURE_RETRY(flock(file, LOCK_EX)) == 0 &&
            fstat(file, &status) == 0 && status.st_nlink > 0;
 }
@@ -44,11 +43,10 @@ static bool find_frozen(const struct record *record, bool *frozen) {
     *frozen = false;
     if (record->freezer[0] == '\0')
         return true;
-    int file = open(record->freezer, O_RDONLY | O_CLOEXEC);
+    OWNED int file = open(record->freezer, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return errno == ENOENT;
     ssize_t got = TEMP_FAILURE_RETRY(read(file, text, sizeof text));
-    close(file);
     size_t length = strlen(record->thawed);
     *frozen = got != (ssize_t)length + 1 || memcmp(text, record->thawed, length) != 0;
     return got > 0;
@@ -123,13 +121,12 @@ bool verb_kill(const struct command *command, int directory, int *status) {
     /* What is frozen on cgroup v1 does not end; without a pid namespace there are others to end. */
     if (number == SIGKILL && (!record_thawed(&record) || (record.hooks & FAST_SHARED_PIDS) != 0))
         return false;
-    int process = (int)syscall(SYS_pidfd_open, (pid_t)record.pid, 0);
+    OWNED int process = (int)syscall(SYS_pidfd_open, (pid_t)record.pid, 0);
     if (process < 0)
         return false;
     /* Looked at again now that the pid can't be given to another process. */
     bool sent = process_life(&record) == LIFE_RUNS &&
                 syscall(SYS_pidfd_send_signal, process, number, NULL, 0) == 0;
-    close(process);
     *status = EXIT_SUCCESS;
     return sent;
 }
@@ -166,7 +163,6 @@ static bool keep_report(int started, int report) {
 static bool let_go(int go, int started, int report) {
     if (write(go, "g", 1) != 1)
         return add_error(report, "write", STATE_START);
-    close(go);
     return keep_report(started, report) || add_error(report, "read", STATE_STARTED);
 }
 
@@ -180,7 +176,7 @@ bool verb_start(const struct command *command, int directory, int *status, int *
     if (now == NULL || strcmp(now, "created") != 0)
         return false;
     int started = openat(directory, STATE_STARTED, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    int go = openat(directory, STATE_START, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    OWNED int go = openat(directory, STATE_START, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     int kept = memfd_create("report", 0);
     /* The FIFO goes first: where it can't, the container would stay "created" though it runs. */
     if (started < 0 || go < 0 || kept < 0 || fcntl(started, F_SETFL, 0) < 0 ||

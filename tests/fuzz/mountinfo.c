@@ -12,8 +12,6 @@ int sys_openat(struct error *error, int directory, const char *path, int flags, 
     return dup(fuzz_file(input, length));
 }
 
-void sys_close(int *descriptor) { close(*descriptor); }
-
 int error_errno(struct error *error, const char *operation, const char *path) {
     (void)error, (void)operation, (void)path;
     return -1;

@@ -2,6 +2,7 @@
  * to standard output. So a call that failed is repeated with the log on and standard output in a
  * memory file. */
 #define _GNU_SOURCE
+#include "../../owned.h"
 #include "internal.h"
 
 #include <errno.h>
@@ -29,11 +30,11 @@ static int redirect(int from, int to, int flags) {
 void capture_log(const struct engine *engine, void (*call)(void *argument), void *argument,
                  char *text, size_t size) {
     text[0] = '\0';
-    int memory = memfd_create("wasmedge-log", MFD_CLOEXEC);
+    OWNED int memory = memfd_create("wasmedge-log", MFD_CLOEXEC);
     if (memory < 0)
         return;
     fflush(stdout);
-    int saved = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    OWNED int saved = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     if (saved >= 0 && redirect(memory, STDOUT_FILENO, 0) >= 0) {
         engine->wasmedge.LogSetErrorLevel();
         call(argument);
@@ -42,7 +43,4 @@ void capture_log(const struct engine *engine, void (*call)(void *argument), void
         redirect(saved, STDOUT_FILENO, 0);
         read_text(memory, text, size);
     }
-    if (saved >= 0)
-        close(saved);
-    close(memory);
 }

@@ -3,6 +3,7 @@
  * (catch_all), and the program goes on with wrong numbers. So the library is asked, by modules that
  * trap where it is wrong; a version is not. */
 #define _GNU_SOURCE
+#include "../../owned.h"
 #include "internal.h"
 #include "probes.h"
 
@@ -76,13 +77,12 @@ static bool compiles(struct engine *engine, unsigned exception, const char *outp
                      const struct engine_compile_options *options) {
     const struct engine_options plain = {.statistics = options->statistics};
     struct engine_error ignored;
-    int fd = memfd_create("probe", MFD_CLOEXEC);
+    OWNED int fd = memfd_create("probe", MFD_CLOEXEC);
     if (fd < 0)
         return false;
     bool done = write(fd, PROBES[exception].bytes, PROBES[exception].length) ==
                     (ssize_t)PROBES[exception].length &&
                 wasmedge_compile(engine, fd, output, options, &ignored) == 0;
-    close(fd);
     struct engine_module *module =
         done ? wasmedge_load_compiled(engine, output, &plain, &ignored) : NULL;
     if (!module)

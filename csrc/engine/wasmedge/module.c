@@ -1,4 +1,5 @@
 /* Loading: bytes to a validated module, and what it imports and exports. */
+#include "../../owned.h"
 #include "internal.h"
 
 #include <dlfcn.h>
@@ -190,12 +191,9 @@ static int set_outline(struct engine_module *module, const struct engine_options
 /* A shared object; else it is a module with its code in a section (the universal format). */
 static bool is_shared_object(const char *path) {
     char magic[4];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool is = fd >= 0 && read(fd, magic, sizeof(magic)) == sizeof(magic) &&
-              memcmp(magic, "\177ELF", sizeof(magic)) == 0;
-    if (fd >= 0)
-        close(fd);
-    return is;
+    OWNED int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && read(fd, magic, sizeof(magic)) == sizeof(magic) &&
+           memcmp(magic, "\177ELF", sizeof(magic)) == 0;
 }
 
 struct engine_module *wasmedge_load_compiled(struct engine *engine, const char *path,

@@ -1,5 +1,6 @@
 /* Ahead-of-time compilation: what the library makes of a module, in a file. */
 #define _GNU_SOURCE
+#include "../../owned.h"
 #include "internal.h"
 
 #include <errno.h>
@@ -38,13 +39,14 @@ static int write_all(int fd, const struct wasm_bytes *bytes, struct engine_error
 
 static int write_file(const char *output, const struct wasm_bytes *bytes,
                       struct engine_error *error) {
-    int fd = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    OWNED int fd = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return engine_fail(error, "the code can't be written: %s", strerror(errno));
-    int outcome = write_all(fd, bytes, error);
-    if (close(fd) != 0 && outcome == 0)
-        outcome = engine_fail(error, "the code can't be written: %s", strerror(errno));
-    return outcome;
+    if (write_all(fd, bytes, error) != 0)
+        return -1;
+    if (close(take_fd(&fd)) != 0) /* it is written only then */
+        return engine_fail(error, "the code can't be written: %s", strerror(errno));
+    return 0;
 }
 
 static int serialize(struct engine_module *module, const char *output, struct engine_error *error) {

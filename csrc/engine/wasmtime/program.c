@@ -258,7 +258,7 @@ static int add_preopen(struct engine_module *module, struct wasi_config *wasi,
     int expected = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR);
     if (expected < 0)
         return engine_fail(error, "no descriptor is free");
-    close(expected);
+    close(expected); /* it is the library's next */
     if (!module->engine->wasmtime.wasi_config_preopen_dir(wasi, preopen->host, preopen->guest,
                                                           !preopen->read_only))
         return engine_fail(error, "preopen %s:%s can't be opened", preopen->guest, preopen->host);
