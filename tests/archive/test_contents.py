@@ -22,6 +22,13 @@ def test_size(packed: Path) -> None:
     assert packed.stat().st_size <= 120 * MEGABYTE
 
 
+def test_sums(packed: Path) -> None:
+    """Of all packages in the directory; none has changed since."""
+    sums = packed.parent / "SHA256SUMS"
+    assert packed.name in sums.read_text()
+    subprocess.run(["sha256sum", "--check", "--strict", sums], cwd=sums.parent, check=True)
+
+
 def test_list_of_packages(archive: Path) -> None:
     """It is valid, has the packages that matter, and each has its licence beside it."""
     text = (archive / "sbom.cdx.json").read_text()
