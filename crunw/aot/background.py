@@ -62,22 +62,23 @@ def start(module: int, nice: int, verb: Sequence[str], said: int = -1) -> int:
     )
 
 
-def wait(pid: int, seconds: float) -> bool:
-    """Wait for the end of what :func:`start` has started; False: it goes on, but comes last."""
+def wait(pid: int, seconds: float) -> int | None:
+    """Wait for the end of what :func:`start` has started; return its wait status, as waitpid(2) has
+    it. None: it goes on, but comes last.
+    """
     import select
 
     process = posix.pidfd_open(pid)
     try:
         if select.select([process], [], [], seconds)[0]:
-            posix.waitpid(pid, 0)
-            return True
+            return posix.waitpid(pid, 0)[1]
     finally:
         posix.close(process)
     try:
         posix.setpriority(posix.PRIO_PGRP, pid, LAST)
     except OSError:
         pass  # it has just ended
-    return False
+    return None
 
 
 _ENVIRONMENT = ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")

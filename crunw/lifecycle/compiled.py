@@ -179,12 +179,12 @@ class Compiled:
             posix.close(said)
         if tiers.find():
             self.reason = ""
-        elif not ended:
+        elif ended is None:
             self._worse = True
             self.reason = f"{NOT_YET}: it took longer than the {patience:g} s of aot.wait"
         else:
             reason = text.rpartition("\n")[2].removeprefix("crunw: ")
-            self._give_up(f"failed: {reason or 'the compiler ended without a word'}")
+            self._give_up(f"failed: {reason or _how_it_ended(ended)}")
 
     def _settle(self) -> None:
         if self._tiers and self._tiers.level:
@@ -253,6 +253,13 @@ class Compiled:
         if self._module >= 0:
             posix.close(self._module)
             self._module = -1
+
+
+def _how_it_ended(status: int) -> str:
+    """Of a compiler that has reported nothing: its wait status in words."""
+    if posix.WIFSIGNALED(status):
+        return f"the compiler was killed by signal {posix.WTERMSIG(status)}"
+    return f"the compiler ended with status {posix.WEXITSTATUS(status)}, and reported nothing"
 
 
 def _check_size(path: str, module: int) -> None:

@@ -232,6 +232,21 @@ def test_a_signal_while_create_waits_for_the_compiler(crunw, wasm_bundle, cache)
     assert list((CACHE / "queue").iterdir()) == []
 
 
+def test_a_compiler_that_is_killed(crunw, wasm_bundle, cache) -> None:
+    """As by the kernel, for lack of memory. It is not the module's fault: it is tried again."""
+    bundle = with_policy(wasm_bundle("wasi_example_main"), "always")
+    words = ("create", "--bundle", bundle.path, bundle.id)
+    process = crunw.spawn(*words)
+    wait_for(lambda: compilers_below(process.pid), "the compiler")
+    (builder,) = (p for p in below(process.pid) if b"\0cache\0" in read(f"/proc/{p}/cmdline"))
+    os.kill(int(builder), signal.SIGKILL)
+    error = process.communicate(timeout=30)[1]
+    assert error.endswith("asks for: failed: the compiler was killed by signal 9\n")
+    assert process.returncode == 1
+    settle()
+    crunw.create(bundle).ok()
+
+
 def test_a_background_compiler_that_can_not_be_started(crunw, wasm_bundle, cache) -> None:
     """It is told, and kept in the record."""
     bundle = with_policy(wasm_bundle("sleep"), "auto")
