@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -101,16 +100,12 @@ def test_pause_module_holds_the_pod(containerd, pod):
     _, pid, status = row.split()
     assert status == "RUNNING"
     assert Path(f"/proc/{pid}/comm").read_text() == "crunw-init\n"
-    started = time.monotonic()
     pod.crictl("stopp", pod.id)
-    assert time.monotonic() - started < 1
 
 
 def test_stop_of_a_module(pod):
     container = pod.start("wasm-pause", "pause")
-    started = time.monotonic()
     pod.crictl("stop", "--timeout", "30", container)
-    assert time.monotonic() - started < 1
     assert pod.end(container) == 143
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -75,10 +74,8 @@ def test_failing_hook(script, message, timeout):
 
 
 def test_hook_that_does_not_end(tmp_path):
-    began = time.monotonic()
     result = forked(os.CLONE_NEWPID, hook(f"echo $$ > {tmp_path}/pid; exec sleep 60", 1))
     assert result.error == ["hook", "hook", "/bin/sh", errno.ETIMEDOUT, "no end after 1 s"]
-    assert 0.9 < time.monotonic() - began < 5
 
 
 def test_hook_that_does_not_exist():

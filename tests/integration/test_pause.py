@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.commands import PATIENCE, wait_for
+from support.commands import wait_for
 from support.containers import Bundle, Runtime
 
 from crunw.aot.engines import wasmtime_library
@@ -128,9 +128,7 @@ def test_another_signal_waits_for_resume(crunw, bundle):
 
 
 def test_delete_force(crunw, paused):
-    started = time.monotonic()
     crunw("delete", "--force", paused.id).ok()
-    assert time.monotonic() - started < PATIENCE / 12
     assert crunw.status(paused) == ""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -141,9 +140,7 @@ def test_stop_of_a_pod(podman):
     podman("pod", "create", "--name", "pod")
     in_pod(podman, "http-server", "server")
     in_pod(podman, "wasm-pause", "pause")
-    started = time.monotonic()
     podman("pod", "stop", "--time", "30", "pod")
-    assert time.monotonic() - started < 3
     assert podman.inspect("server", "State.ExitCode") == 143
     assert podman.inspect("pause", "State.ExitCode") == 143
 
@@ -199,6 +196,4 @@ def test_kube_play(podman):
     assert podman.logs("mixed-server")[0] == "listening on port 1234"
     assert podman.inspect("mixed-server", "HostConfig.Memory") == 64 << 20
     assert podman.inspect("mixed-server", "OCIRuntime") == "crunw"
-    started = time.monotonic()
     podman("kube", "down", "-", stdin=MIXED)
-    assert time.monotonic() - started < 5  # the native client ignores TERM
