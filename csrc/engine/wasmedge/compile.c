@@ -1,6 +1,8 @@
 /* Ahead-of-time compilation, for which the library needs LLVM. */
+#define _GNU_SOURCE
 #include "internal.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,6 +74,20 @@ static void load_trial(void *argument) {
         wasmedge_load_compiled(trial->engine, trial->path, trial->options, &trial->error);
 }
 
+/* Whether the library has kept the shared object open: it does when it runs its code. */
+static bool is_kept(const char *path) {
+    void *handle = dlopen(path, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
+    if (handle)
+        dlclose(handle);
+    return handle != NULL;
+}
+
+/* Why the code is left aside, which the library's log alone says; NULL: it is not. */
+static const char *why_interpreted(const char *log) {
+    const char *reason = strstr(log, "AOT ");
+    return reason && strstr(reason, "nterpreter") ? reason : NULL;
+}
+
 int wasmedge_check_compiled(struct engine *engine, const char *path,
                             const struct engine_compile_options *options,
                             struct engine_error *error) {
@@ -83,10 +99,12 @@ int wasmedge_check_compiled(struct engine *engine, const char *path,
     capture_log(engine, load_trial, &trial, log, sizeof log);
     if (!trial.module)
         return engine_fail(error, "the compiled code can't be loaded: %s", trial.error.message);
+    bool kept = !options->native || is_kept(path);
     wasmedge_module_close(trial.module);
-    const char *reason = strstr(log, "AOT section");
-    if (!reason || !strstr(reason, "nterpreter mode"))
-        return 0;
-    return engine_fail(error, "the compiled code can't be used: %.*s", (int)strcspn(reason, "\n"),
-                       reason);
+    const char *reason = why_interpreted(log);
+    if (reason)
+        return engine_fail(error, "the compiled code can't be used: %.*s",
+                           (int)strcspn(reason, "\n"), reason);
+    return kept ? 0
+                : engine_fail(error, "the compiled code is not used: the library interprets it");
 }

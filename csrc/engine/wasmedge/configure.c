@@ -1,52 +1,71 @@
 /* What every module of crunw is loaded with. */
 #include "internal.h"
 
-#include <assert.h>
 #include <stddef.h>
 
-/* The numbers of the proposals differ from version to version (Threads is 12 in 0.14 and 16 in
- * 0.17), but from 0.14 on they are the same eighteen, with the component model, which has no
+/* From 0.14 on the proposals are the same eighteen, with the component model, which has no
  * functions in the C interface, as the last. All the others: no number has to be known. */
 #define PROPOSALS 17
-static_assert((int)WasmEdge_Proposal_Component == PROPOSALS, "another set of proposals");
 
-/* Their names, by the numbers of the version that crunw is built with. */
-static const char *const proposals[PROPOSALS + 1] = {
-    [WasmEdge_Proposal_ImportExportMutGlobals] = "mutable-globals",
-    [WasmEdge_Proposal_NonTrapFloatToIntConversions] = "nontrapping-float-to-int",
-    [WasmEdge_Proposal_SignExtensionOperators] = "sign-extension",
-    [WasmEdge_Proposal_MultiValue] = "multi-value",
-    [WasmEdge_Proposal_BulkMemoryOperations] = "bulk-memory",
-    [WasmEdge_Proposal_ReferenceTypes] = "reference-types",
-    [WasmEdge_Proposal_SIMD] = "simd",
-    [WasmEdge_Proposal_TailCall] = "tail-call",
-    [WasmEdge_Proposal_ExtendedConst] = "extended-const",
-    [WasmEdge_Proposal_FunctionReferences] = "function-references",
-    [WasmEdge_Proposal_GC] = "gc",
-    [WasmEdge_Proposal_MultiMemories] = "multi-memory",
-    [WasmEdge_Proposal_Threads] = "threads",
-    [WasmEdge_Proposal_RelaxSIMD] = "relaxed-simd",
-    [WasmEdge_Proposal_Annotations] = "annotations",
-    [WasmEdge_Proposal_Memory64] = "memory64",
-    [WasmEdge_Proposal_ExceptionHandling] = "exception-handling",
+/* Their names, in the order of 0.14's numbers, and those of 0.17, which has sorted them anew. */
+static const struct {
+    const char *name;
+    uint8_t in_0_17;
+} proposals[PROPOSALS] = {
+    {"mutable-globals", 0},
+    {"nontrapping-float-to-int", 1},
+    {"sign-extension", 2},
+    {"multi-value", 3},
+    {"bulk-memory", 4},
+    {"reference-types", 5},
+    {"simd", 6},
+    {"tail-call", 7},
+    {"extended-const", 8},
+    {"function-references", 9},
+    {"gc", 10},
+    {"multi-memory", 11},
+    {"threads", 16},
+    {"relaxed-simd", 12},
+    {"annotations", 13},
+    {"memory64", 15},
+    {"exception-handling", 14},
 };
 
-const char *engine_proposal(unsigned index) { return index < PROPOSALS ? proposals[index] : NULL; }
+const char *engine_proposal(unsigned index) {
+    return index < PROPOSALS ? proposals[index].name : NULL;
+}
 
-static bool numbers_are_known(const struct engine *engine) {
-    return engine->wasmedge.VersionGetMajor() == WASMEDGE_VERSION_MAJOR &&
-           engine->wasmedge.VersionGetMinor() == WASMEDGE_VERSION_MINOR;
+/* The set of the library's numbers for a set of crunw's; false: they are not known. */
+static bool numbers_of(const struct engine *engine, uint32_t set, uint32_t *numbers) {
+    uint32_t minor = engine->wasmedge.VersionGetMinor();
+    *numbers = minor == 14 ? set : 0;
+    if (minor == 17)
+        for (unsigned index = 0; index < PROPOSALS; index++)
+            *numbers |= (set >> index & 1) << proposals[index].in_0_17;
+    bool known = engine->wasmedge.VersionGetMajor() == 0 && (minor == 14 || minor == 17);
+    return known || !set;
+}
+
+/* 0.14 executes compiled code unless it must not, later versions when asked. */
+static void set_execution(const struct wasmedge_symbols *wasmedge,
+                          WasmEdge_ConfigureContext *configure, enum execution execution) {
+    enum { RUN_INTERPRETER = 0, RUN_AOT = 2 }; /* enum WasmEdge_RunMode */
+    if (wasmedge->ConfigureSetRunMode)
+        wasmedge->ConfigureSetRunMode(configure, execution == COMPILED ? RUN_AOT : RUN_INTERPRETER);
+    else
+        wasmedge->ConfigureSetForceInterpreter(configure, execution == INTERPRETED);
 }
 
 WasmEdge_ConfigureContext *configure_create(const struct engine *engine, enum execution execution,
                                             uint32_t max_memory_pages, bool statistics,
                                             uint32_t without, struct engine_error *error) {
     const struct wasmedge_symbols *wasmedge = &engine->wasmedge;
-    if (without && !numbers_are_known(engine)) {
+    uint32_t removed;
+    if (!numbers_of(engine, without, &removed)) {
         engine_fail(error,
-                    "libwasmedge is another version than the %s that crunw was built with: "
-                    "proposals can't be named",
-                    WASMEDGE_VERSION);
+                    "libwasmedge %s is neither 0.14 nor 0.17, whose numbers of proposals crunw "
+                    "knows: proposals can't be named",
+                    wasmedge->VersionGet());
         return NULL;
     }
     WasmEdge_ConfigureContext *configure = wasmedge->ConfigureCreate();
@@ -55,15 +74,14 @@ WasmEdge_ConfigureContext *configure_create(const struct engine *engine, enum ex
         return NULL;
     }
     for (unsigned proposal = 0; proposal < PROPOSALS; proposal++) {
-        if (without >> proposal & 1)
+        if (removed >> proposal & 1)
             wasmedge->ConfigureRemoveProposal(configure, (enum WasmEdge_Proposal)proposal);
         else
             wasmedge->ConfigureAddProposal(configure, (enum WasmEdge_Proposal)proposal);
     }
     if (max_memory_pages)
         wasmedge->ConfigureSetMaxMemoryPage(configure, max_memory_pages);
-    /* 0.14 loads AOT sections by itself, later versions when asked. */
-    wasmedge->ConfigureSetForceInterpreter(configure, execution == INTERPRETED);
+    set_execution(wasmedge, configure, execution);
     if (statistics) {
         wasmedge->ConfigureStatisticsSetInstructionCounting(configure, true);
         wasmedge->ConfigureStatisticsSetCostMeasuring(configure, true);

@@ -68,6 +68,19 @@ static int resolve_symbols(struct engine *engine, struct engine_error *error) {
         missing = #name;
     ENGINE_SYMBOLS(RESOLVE)
 #undef RESOLVE
+#define RESOLVE(name, type, ...)                                                                   \
+    engine->wasmedge.name = (type(*)(__VA_ARGS__))dlsym(engine->library, "WasmEdge_" #name);
+    ENGINE_OPTIONAL_SYMBOLS(RESOLVE)
+    ENGINE_CHANGED_SYMBOLS(RESOLVE)
+#undef RESOLVE
+#define CHECK(name, ...)                                                                           \
+    if (!engine->wasmedge.name)                                                                    \
+        missing = #name;
+    ENGINE_CHANGED_SYMBOLS(CHECK)
+#undef CHECK
+    /* One of the two says that a module is interpreted. */
+    if (!engine->wasmedge.ConfigureSetForceInterpreter && !engine->wasmedge.ConfigureSetRunMode)
+        missing = "ConfigureSetRunMode";
     /* Said first: an old version lacks functions too. */
     if (engine->wasmedge.VersionGetMinor && engine->wasmedge.VersionGetMajor &&
         engine->wasmedge.VersionGetMajor() == 0 && engine->wasmedge.VersionGetMinor() < 14)

@@ -13,8 +13,6 @@
     X(ConfigureCreate)                                                                             \
     X(ConfigureAddProposal)                                                                        \
     X(ConfigureRemoveProposal)                                                                     \
-    X(ConfigureSetMaxMemoryPage)                                                                   \
-    X(ConfigureSetForceInterpreter)                                                                \
     X(ConfigureStatisticsSetInstructionCounting)                                                   \
     X(ConfigureStatisticsSetCostMeasuring)                                                         \
     X(ConfigureStatisticsSetTimeMeasuring)                                                         \
@@ -62,7 +60,6 @@
     X(ModuleInstanceFindFunction)                                                                  \
     X(ModuleInstanceFindMemory)                                                                    \
     X(ModuleInstanceDelete)                                                                        \
-    X(MemoryInstanceGetPageSize)                                                                   \
     X(PluginLoadFromPath)                                                                          \
     X(PluginListPluginsLength)                                                                     \
     X(PluginListPlugins)                                                                           \
@@ -76,9 +73,24 @@
     X(ResultOK)                                                                                    \
     X(ResultGetMessage)
 
+/* Those that versions declare differently, in a way that fits all on 64-bit processors: pages have
+ * 32 bits in 0.14 and 64 in 0.17, of which no memory needs more than 32. */
+#define ENGINE_CHANGED_SYMBOLS(X)                                                                  \
+    X(ConfigureSetMaxMemoryPage, void, WasmEdge_ConfigureContext *, uint64_t)                      \
+    X(MemoryInstanceGetPageSize, uint32_t, const WasmEdge_MemoryInstanceContext *)
+
+/* Those that some versions lack: NULL there. The first is 0.14's, and deprecated in 0.17. */
+#define ENGINE_OPTIONAL_SYMBOLS(X)                                                                 \
+    X(ConfigureSetForceInterpreter, void, WasmEdge_ConfigureContext *, bool)                       \
+    X(ConfigureSetRunMode, void, WasmEdge_ConfigureContext *, int)
+
 struct wasmedge_symbols {
 #define ENGINE_POINTER(name) __typeof__(WasmEdge_##name) *name;
     ENGINE_SYMBOLS(ENGINE_POINTER)
+#undef ENGINE_POINTER
+#define ENGINE_POINTER(name, type, ...) type (*name)(__VA_ARGS__);
+    ENGINE_CHANGED_SYMBOLS(ENGINE_POINTER)
+    ENGINE_OPTIONAL_SYMBOLS(ENGINE_POINTER)
 #undef ENGINE_POINTER
 };
 
