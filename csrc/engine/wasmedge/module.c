@@ -48,6 +48,18 @@ static void parse(void *argument) {
     wasmedge->LoaderDelete(loader);
 }
 
+/* What a module was built for, where this version can't parse that any more; else "". */
+static const char *explain_parse(const struct parse *failed) {
+    const uint32_t old = 1U << EXCEPTION_LEGACY_CATCH | 1U << EXCEPTION_LEGACY_CATCH_ALL;
+    char wrong[32];
+    if (!(failed->binary.outline.exceptions & old))
+        return "";
+    exceptions_wrong(failed->module->engine, 1U << EXCEPTION_LEGACY_CATCH, wrong, sizeof wrong);
+    return *wrong ? " (it has exceptions of the old form, which this version of libwasmedge does "
+                    "not know: build it with those of WebAssembly 3.0)"
+                  : "";
+}
+
 /* "…, at byte 0x31": the log is written by the library, but about bytes of the module. Only the
  * number is taken from it. */
 static void fail_parse(struct parse *failed, struct engine_error *error) {
@@ -58,10 +70,11 @@ static void fail_parse(struct parse *failed, struct engine_error *error) {
     const char *offset = strstr(log, label);
     const char *reason = engine->wasmedge.ResultGetMessage(failed->result);
     if (offset)
-        engine_fail(error, "the module %s: %s, at byte 0x%" PRIx64, failed->phase, reason,
-                    (uint64_t)strtoull(offset + sizeof(label) - 1, NULL, 16));
+        engine_fail(error, "the module %s: %s, at byte 0x%" PRIx64 "%s", failed->phase, reason,
+                    (uint64_t)strtoull(offset + sizeof(label) - 1, NULL, 16),
+                    explain_parse(failed));
     else
-        engine_fail(error, "the module %s: %s", failed->phase, reason);
+        engine_fail(error, "the module %s: %s%s", failed->phase, reason, explain_parse(failed));
 }
 
 static int create_statistics(struct engine_module *module, struct engine_error *error) {
