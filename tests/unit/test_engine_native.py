@@ -91,7 +91,8 @@ def test_native_code_of_an_image_is_not_run(exit3: Path, universal: Path, tmp_pa
     with Engine(stub=paths.engine_stub()) as engine:
         assert engine.inspect(str(path)).native_code
         assert engine.run(str(path), ["both"]) == Result(4, "")
-    if shutil.which("wasmedge"):
+        runs_unasked = engine.version.startswith("0.14.")
+    if shutil.which("wasmedge") and runs_unasked:
         assert subprocess.run(["wasmedge", path], check=False).returncode == 3
 
 
