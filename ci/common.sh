@@ -32,6 +32,15 @@ enter_machine_with_cgroups() {
 # debian_packages FILE: those of a list, of which other kinds of lines begin with KIND: .
 debian_packages() { sed 's/[[:space:]]*#.*//; /^$/d; /^[a-z]*:/d' "$1"; }
 
+# fetch_packages PROGRAM PACKAGE…: into the machine, which forgets them, unless it has PROGRAM. For what few need.
+fetch_packages() {
+    ! command -v "$1" >/dev/null || return 0
+    shift
+    [[ -e /run/crunw-machine ]] || die "it needs: apt-get install $*"
+    apt-get update -qq
+    apt-get install -qq --yes --no-install-recommends "$@" </dev/null >/dev/null 2>&1
+}
+
 # keep_go: where Go puts modules and what it has compiled, kept from one call of the machine to the next.
 keep_go() { export GOPATH=/var/cache/crunw-ci/go GOCACHE=/var/cache/crunw-ci/go-build; }
 

@@ -35,6 +35,7 @@ def test_list_of_packages(archive: Path) -> None:
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     components = json.loads(text)["components"]
     names = {one["name"] for one in components if one.get("purl", "").startswith("pkg:deb/")}
+    assert "wasmtime" in {one["name"] for one in components}
     wanted = {"libc6", "libwasmedge0", "libllvm19", "libseccomp2", "python3-jeepney"}
     assert wanted | {"python3-cffi-backend", "python3.13-minimal"} <= names
     licences = {path.name for path in (archive / "share/doc/crunw/licences").iterdir()}

@@ -18,9 +18,9 @@ HEAD = """# What is tested where
 
 This table is made from what `ci/test` runs (`tests/support.toml`); `ci/lint` fails when it is
 stale. A system that is not in the table can work, but is not tested: `crunw doctor` tries what
-crunw needs of a host. crunw is built and tested on x86-64, with Python {python}, libwasmedge
-{libwasmedge} and wasmtime {wasmtime}. It needs Linux 5.12, Python 3.11 and libwasmedge 0.14, or
-later versions.
+crunw needs of a host. crunw is built and tested on x86-64, the portable archive also on arm64; with
+Python {python}, libwasmedge {libwasmedge} and wasmtime {wasmtime}. It needs Linux 5.12, Python 3.11
+and libwasmedge 0.14, or later versions.
 
 | what | version | system | cgroups | manager | tests | when |
 |-|-|-|-|-|-|-|
@@ -83,6 +83,7 @@ def render() -> str:
         "bare": f"{debian}, bare",
         "hosts": ", ".join(kind.name for kind in HOSTS),
         "rpm": RPM_HOST.name,
+        "arm64": f"emulated arm64, the kernel of {debian} and busybox",
     }
     pinned = version(r"file:ci/packages:wasmtime==(\d+\.\d+)")
     head = HEAD.format(

@@ -10,9 +10,11 @@ from pathlib import Path
 from packages.host import PROJECT
 
 
-def package(form: str, output: Path, project: Path = PROJECT) -> Path:
+def package(
+    form: str, output: Path, project: Path = PROJECT, options: tuple[str, ...] = ()
+) -> Path:
     """Build what an option of ci/package names, as "deb", of a checkout."""
-    command = [project / "ci/package", f"--{form}", "--output", output]
+    command = [project / "ci/package", f"--{form}", "--output", output, *options]
     built = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return Path(built.stdout.strip())
 

@@ -80,6 +80,9 @@ def find_llvm(readelf: str, libwasmedge: str) -> tuple[str, str] | None:
     if needed is None:
         return None
     soname = needed[1]
+    beside = Path(libwasmedge).with_name(soname)
+    if beside.exists():  # where ldd would find it, and can't for another processor
+        return soname, str(beside)
     for line in run("ldd", libwasmedge).splitlines():
         name, _, target = line.strip().partition(" => ")
         if name == soname and target.startswith("/"):

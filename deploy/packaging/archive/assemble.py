@@ -1,14 +1,16 @@
-"""usage: assemble.py TREE VERSION [--without-llvm]
+"""usage: assemble.py TREE VERSION --root ROOT --machine MACHINE [--without-llvm]
 
 Completes TREE, an installation of crunw below its top directory, to one that needs nothing of its
-host: with the loader, C library, Python and libraries of the Debian that this runs on, their
-licences and a list of them (sbom.cdx.json). The launcher starts the interpreter with them. Into
-crunw's other programs install.sh writes where they are: `lib/crunw/relocations` says where there
-is room for it.
+host: with the loader, C library, Python and libraries of the Debian in ROOT, their licences and a
+list of them (sbom.cdx.json). ROOT may be for another processor than this one, and is then of the
+same release: which files are wanted is found here. The launcher starts the interpreter with them.
+Into crunw's other programs install.sh writes where they are: `lib/crunw/relocations` says where
+there is room for it.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import py_compile
@@ -27,15 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ROOM = 255  # bytes for a path in a program
-LOADER = "ld-linux-x86-64.so.2"
 MARKS = {"interpreter": "/@interpreter@", "libraries": "/@libraries@"}
+HERE = sysconfig.get_config_var("MULTIARCH")  # x86_64-linux-gnu: also in names of files
 LIBRARIES = Path(sysconfig.get_config_var("LIBDIR"))
 PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 STDLIB = Path(sysconfig.get_path("stdlib"))
 # What crunw's modules import of Debian's, and the library of components of pip's.
 PACKAGES = ("jeepney", "_cffi_backend")
 # What the interpreter imports without being asked to, or by names that it is given.
-BY_NAME = ("encodings", "site", "_sitebuiltins", "_sysconfigdata__x86_64-linux-gnu")
+BY_NAME = ("encodings", "site", "_sitebuiltins", f"_sysconfigdata__{HERE}")
 # Imported by others where they can, and not missed: they drag hundreds of files in.
 NOT_MISSED = (
     *("asyncio", "concurrent", "ctypes", "doctest", "email", "http", "multiprocessing", "pdb"),
@@ -48,15 +50,24 @@ NOT_MISSED = (
 class Archive:
     """The tree, and which files of Debian went into it."""
 
-    def __init__(self, tree: Path, version: str, *, llvm: bool) -> None:
-        self.tree = tree
-        self.version = version
-        self.llvm = llvm
-        self.own = tree / "lib/crunw"
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.tree: Path = options.tree
+        self.version: str = options.version
+        self.root: Path = options.root
+        self.multiarch = f"{options.machine}-linux-gnu"
+        self.llvm: bool = not options.without_llvm
+        self.own = self.tree / "lib/crunw"
         self.sources: set[Path] = set()
 
-    def copy(self, source: Path, target: Path) -> None:
-        """Copy a file; what a link leads to."""
+    def theirs(self, path: Path) -> Path:
+        """The file of ROOT that is for its processor what ``path`` is here."""
+        name = str(path.relative_to("/")).replace(HERE, self.multiarch)
+        return self.root / name
+
+    def copy(self, here: Path, target: Path) -> None:
+        """Copy a file of ROOT, as it is named here; what a link leads to."""
+        source = self.theirs(here)
+        target = target.with_name(target.name.replace(HERE, self.multiarch))
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         target.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
@@ -84,23 +95,30 @@ class Archive:
 
     def add_libraries(self) -> None:
         """Those that anything here is linked with, or opens."""
-        known = {LOADER: Path("/lib64", LOADER)}
+        loader = self._loader()
+        known = {loader.name: loader}
         wanted = ["libwasmedge.so.0", "libseccomp.so.2", *self._needed(self._programs())]
         while wanted:
             name = wanted.pop()
             if name in known or (name.startswith("libLLVM") and not self.llvm):
                 continue
             known[name] = LIBRARIES / name
-            wanted += self._needed([known[name]])
+            wanted += self._needed([self.theirs(known[name])])
         for name, path in known.items():
             self.copy(path, self.own / "lib" / name)
-        (self.own / "lib" / LOADER).chmod(0o755)
-        (self.own / "lib/ld.so").symlink_to(LOADER)  # its name on all processors
+        (self.own / "lib" / loader.name).chmod(0o755)
+        (self.own / "lib/ld.so").symlink_to(loader.name)  # its name on all processors
         if not self.llvm:
             (self.own / "crunw/lib/without-llvm").touch()  # crunw.paths.has_llvm
 
     def _programs(self) -> list[Path]:
         return [path for path in self.own.rglob("*") if is_elf(path)]
+
+    def _loader(self) -> Path:
+        """What the programs were linked for."""
+        command = ["readelf", "-lW", self.own / "crunw/lib/crunw-init"]
+        shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return Path(re.findall(r"program interpreter: (/.*)\]", shown)[0])
 
     def _needed(self, files: Iterable[Path]) -> list[str]:
         shown = subprocess.run(
@@ -129,10 +147,10 @@ class Archive:
 
     def add_documents(self) -> None:
         """Each Debian package's licences, and the list of packages."""
-        found = sbom.packages(self.sources)
+        found = sbom.packages(self.sources, self.root)
         licences = self.tree / "share/doc/crunw/licences"
         for name in found:
-            source = Path("/usr/share/doc", name, "copyright")
+            source = self.root / "usr/share/doc" / name / "copyright"
             licences.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, licences / name)
             for common in re.findall(r"/usr/share/common-licenses/([\w.-]*\w)", source.read_text()):
@@ -167,8 +185,13 @@ def imported(package: Path) -> Iterator[tuple[str, Path]]:
 
 def main() -> None:
     """Complete the tree."""
-    tree, version, *options = sys.argv[1:]
-    archive = Archive(Path(tree), version, llvm="--without-llvm" not in options)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tree", type=Path)
+    parser.add_argument("version")
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--machine", required=True)
+    parser.add_argument("--without-llvm", action="store_true")
+    archive = Archive(parser.parse_args())
     archive.add_python()
     archive.add_libraries()
     archive.make_relocatable()

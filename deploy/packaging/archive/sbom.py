@@ -8,7 +8,6 @@ import subprocess
 import uuid
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cyclonedx.model import HashAlgorithm, HashType
@@ -19,6 +18,7 @@ from packageurl import PackageURL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 
 class Package(NamedTuple):
@@ -29,19 +29,20 @@ class Package(NamedTuple):
     source: str
 
 
-def packages(files: Iterable[Path]) -> dict[str, Package]:
-    """The packages that own these files, by name; a file of pip's has none."""
+def packages(files: Iterable[Path], root: Path) -> dict[str, Package]:
+    """The packages below ``root`` that own these files, by name; a file of pip's has none."""
+    database = root / "var/lib/dpkg"
     # dpkg knows a file below /usr by the name that its package gave it, maybe /lib.
-    real = {os.path.realpath(file) for file in files}
+    real = {f"/{file.resolve().relative_to(root.resolve())}" for file in files}
     real |= {path.removeprefix("/usr") for path in real}
     names = {
         listed.name.removesuffix(".list").split(":")[0]
-        for listed in Path("/var/lib/dpkg/info").glob("*.list")
+        for listed in (database / "info").glob("*.list")
         if not real.isdisjoint(listed.read_text().splitlines())
     }
     form = "${Package}\t${Version}\t${Architecture}\t${source:Package}@${source:Version}\n"
     shown = subprocess.run(
-        ["dpkg-query", "--show", f"--showformat={form}", *sorted(names)],
+        ["dpkg-query", f"--admindir={database}", "--show", f"--showformat={form}", *sorted(names)],
         capture_output=True,
         text=True,
         check=True,
@@ -80,7 +81,7 @@ def _debian(name: str, package: Package) -> Component:
 
 def _files(tree: Path) -> Iterable[Component]:
     """The programs and shared objects, with their sums as the archive has them."""
-    if (tree / "lib/crunw-wasmtime").exists():
+    if (tree / "lib/crunw/wasmtime").exists():
         version = metadata.version("wasmtime")
         url = PackageURL("pypi", None, "wasmtime", version)
         yield Component(
