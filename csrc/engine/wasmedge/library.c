@@ -55,6 +55,7 @@ static int open_library(struct engine *engine, const char *library, const char *
         return engine_fail(error, "the WasmEdge library can't be loaded: %s", dlerror());
     /* LLVM calls fmin, fmax and others of libm. It is there, as the library needs it, but its names
      * are not for all. Code that wants one that is missing is not loaded. */
+    // cppcheck-suppress leakReturnValNotUsed ; it is for the life of the process
     (void)dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
     return 0;
 }
