@@ -21,12 +21,10 @@ enter_machine() {
         exec "$project/ci/machine" -- "$(realpath "$0")" "$@"
 }
 
-# The same, with cgroups in the first layout that can be mounted here.
+# The same, with cgroups.
 enter_machine_with_cgroups() {
-    local layout=v2
-    ! has_v1 || layout=v1
     [[ -e /run/crunw-machine || ${CRUNW_MACHINE_HOST:-} ]] ||
-        exec "$project/ci/machine" --cgroup "$layout" -- "$(realpath "$0")" "$@"
+        exec "$project/ci/machine" --cgroup "$(first_layout)" -- "$(realpath "$0")" "$@"
 }
 
 # debian_packages FILE: those of a list, of which other kinds of lines begin with KIND: .
@@ -37,8 +35,9 @@ fetch_packages() {
     ! command -v "$1" >/dev/null || return 0
     shift
     [[ -e /run/crunw-machine ]] || die "it needs: apt-get install $*"
-    apt-get update -qq
-    apt-get install -qq --yes --no-install-recommends "$@" </dev/null >/dev/null 2>&1
+    apt-get update -qq >&2
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$@" </dev/null >/dev/null ||
+        die "apt-get could not install $*"
 }
 
 # keep_go: where Go puts modules and what it has compiled, kept from one call of the machine to the next.
@@ -46,3 +45,6 @@ keep_go() { export GOPATH=/var/cache/crunw-ci/go GOCACHE=/var/cache/crunw-ci/go-
 
 # Whether this kernel has controllers that belong to cgroup v1.
 has_v1() { grep -qE '^[0-9]+:[^:=]+:' /proc/self/cgroup; }
+
+# The first cgroup layout that can be mounted here.
+first_layout() { if has_v1; then echo v1; else echo v2; fi; }

@@ -39,7 +39,6 @@ INSTALL = "/srv/archive/install.sh"
 INTERPRETED = looked_at("first", "grep -c /module.so /proc/{}/maps")
 FILTERED = looked_at("filtered", "grep Seccomp /proc/{}/status")
 COMPILED = looked_at("second", "grep -c /module.so /proc/{}/maps")
-INIT = "/opt/crunw/lib/crunw/crunw/lib/crunw-init"
 STEPS = [
     "uname -srm",
     INSTALL,
