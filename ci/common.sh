@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 project=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 export project
+# What takes minutes to make is kept here; for scripts in the machine, in a directory of the host's cache.
+cache=/var/cache/crunw-ci
 
 die() {
     echo "ci/${0##*/}: $*" >&2
@@ -40,8 +42,26 @@ fetch_packages() {
         die "apt-get could not install $*"
 }
 
+# once PATH CMD…: unless PATH is there, `CMD… PATH.new` makes it, which then takes its place. Who needs it meanwhile
+# waits. What a CMD that was killed has left is removed first.
+once() {
+    local path=$1 lock
+    shift
+    [[ ! -e $path ]] || return 0
+    mkdir -p "${path%/*}"
+    exec {lock}>"$path.lock"
+    flock "$lock"
+    if [[ ! -e $path ]]; then
+        echo "${0#"$project/"}: making $path, once" >&2
+        rm -rf --one-file-system "$path.new"
+        "$@" "$path.new" </dev/null
+        mv "$path.new" "$path"
+    fi
+    exec {lock}>&-
+}
+
 # keep_go: where Go puts modules and what it has compiled, kept from one call of the machine to the next.
-keep_go() { export GOPATH=/var/cache/crunw-ci/go GOCACHE=/var/cache/crunw-ci/go-build; }
+keep_go() { export GOPATH=$cache/go GOCACHE=$cache/go-build; }
 
 # Whether this kernel has controllers that belong to cgroup v1.
 has_v1() { grep -qE '^[0-9]+:[^:=]+:' /proc/self/cgroup; }
