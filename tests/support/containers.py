@@ -399,7 +399,7 @@ def reap_orphans() -> list[str]:
 
     Needs ``PR_SET_CHILD_SUBREAPER``: by it every orphan becomes a child of this process.
     """
-    reap_ended(2)
+    reap_ended(PATIENCE)  # the cache's work in the background ends by itself, on a busy host late
     left = []
     for pid in children():
         with open(f"/proc/{pid}/cmdline", "rb") as file:
