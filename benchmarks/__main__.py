@@ -28,6 +28,7 @@ GROUPS = (
     "cpu",
     "compiler",
     "components",
+    "walls",
     "growth",
     "pods",
 )

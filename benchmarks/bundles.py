@@ -49,8 +49,17 @@ class Bundles:
         config["linux"]["seccomp"] = self._podman["linux"]["seccomp"]
         config["linux"]["resources"] = self._podman["linux"]["resources"]
         config["process"]["capabilities"] = self._podman["process"]["capabilities"]
+        return self._copy(bundle, "podman", config)
+
+    def without_walls(self, bundle: Path) -> Path:
+        """The same bundle of a module without those walls that annotations take down."""
+        config: Config = json.loads((bundle / "config.json").read_text())
+        config["annotations"] |= {"run.oci.wasm.seccomp": "off", "run.oci.wasm.proc": "writable"}
+        return self._copy(bundle, "without-walls", config)
+
+    def _copy(self, bundle: Path, suffix: str, config: Config) -> Path:
         config["root"]["path"] = str(bundle / "rootfs")
-        copied = bundle.with_name(f"{bundle.name}-podman")
+        copied = bundle.with_name(f"{bundle.name}-{suffix}")
         copied.mkdir()
         (copied / "config.json").write_text(json.dumps(config))
         return copied

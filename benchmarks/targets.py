@@ -46,6 +46,9 @@ TARGETS = (
     Target("a component's work, CPU work", "components/cpu-*", "wasmtime", 1.02),
     Target("idle component, private dirty", "components/Private_Dirty", "3 MiB", 1.0),
     Target("100 idle components, PSS of each", "components/Pss-100", "1.5 MiB", 1.0),
+    Target("`run` of a module, its walls", "walls/run", "without", 1.03),
+    Target("lifecycle of a module, its walls", "walls/lifecycle", "without", 1.03),
+    Target("idle module, private dirty, its walls", "walls/Private_Dirty", "without", 1.03),
     Target("100 pods on CRI-O until all run", "pods/running", "crun", 1.0),
     Target("100 pods on CRI-O, PSS of each", "pods/Pss", "crun", 1.0),
     # Less can't be told apart: a lookup is a hundredth of a start.
