@@ -74,11 +74,24 @@ def wait(pid: int, seconds: float) -> int | None:
             return posix.waitpid(pid, 0)[1]
     finally:
         posix.close(process)
-    try:
-        posix.setpriority(posix.PRIO_PGRP, pid, LAST)
-    except OSError:
-        pass  # it has just ended
+    _put_last(pid)
     return None
+
+
+def _put_last(leader: int) -> None:
+    """Have a session come last: among others (``csrc/compiler/later.c``) and its processes.
+
+    It may have just ended, or the kernel not group by session.
+    """
+    try:
+        posix.setpriority(posix.PRIO_PGRP, leader, LAST)
+        group = posix.open(f"/proc/{leader}/autogroup", posix.O_WRONLY | posix.O_CLOEXEC)
+        try:
+            posix.write(group, f"{LAST}".encode())
+        finally:
+            posix.close(group)
+    except OSError:
+        pass
 
 
 _ENVIRONMENT = ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")

@@ -55,8 +55,13 @@ static void leave_cgroups(void) {
         endmntent(mounts);
 }
 
+/* Where the kernel groups tasks by session (sched(7), "The autogroup feature"), nice and policy count
+ * within a session alone, and this process has one of its own. */
 static void lower_priority(int nice) {
     static const struct sched_param none = {0};
+    char text[16];
+    snprintf(text, sizeof text, "%d", nice);
+    put("/proc/self/autogroup", text);
     put("/proc/self/oom_score_adj", "1000");
     setpriority(PRIO_PROCESS, 0, nice);
     if (nice < LAST)

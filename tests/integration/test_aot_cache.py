@@ -35,6 +35,8 @@ from crunw.paths import library_dir
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# sched(7): sessions compete with each other, and SCHED_IDLE and nice count within one alone.
+AUTOGROUP = Path("/proc/self/autogroup")
 LANDLOCK_CREATE_RULESET, LANDLOCK_VERSION = 444, 1  # landlock_create_ruleset(2)
 
 
@@ -152,6 +154,8 @@ def test_background_compiler(crunw, wasm_bundle, cache) -> None:
     (pid,) = wait_for(background, "the background compiler")
     wait_for(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19)
     wait_for(lambda: os.sched_getscheduler(pid) == os.SCHED_IDLE)
+    if AUTOGROUP.exists():
+        wait_for(lambda: read(f"/proc/{pid}/autogroup").endswith(b" nice 19\n"))
     # An ordinary user's stays in his: he may not leave it.
     own = {"/", f"/crunw-compiler/{pid}"}
     assert groups(str(pid)) <= (groups("self") if os.geteuid() else own)

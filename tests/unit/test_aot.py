@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from crunw import directories, notices
 from crunw.aot import (
+    background,
     build,
     config,
     digest,
@@ -421,3 +423,16 @@ def test_a_note_that_can_not_be_written_is_a_detail(
     assert wrong == f"{tmp_path}/run: not a directory (remove it)"
     places.count("hits", "key")
     assert told == [f"a note about modules is not kept: {wrong}"] * 2
+
+
+def test_what_is_waited_for_no_longer_comes_last() -> None:
+    job = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        assert background.wait(job.pid, 0.01) is None
+        assert os.getpriority(os.PRIO_PROCESS, job.pid) == background.LAST
+        group = Path(f"/proc/{job.pid}/autogroup")
+        if os.geteuid() == 0 and group.exists():  # others' may be told to try again
+            assert group.read_text().endswith(" nice 19\n")
+    finally:
+        job.kill()
+        job.wait()
