@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Config = dict[str, Any]
 
+ASK_FOR_WASM = {"run.oci.handler": "wasm"}  # what crun recognises a Wasm container by
 PODMAN_CONFIG = "tests/data/configs/podman-default.json"
 
 
@@ -40,8 +41,8 @@ class Bundles:
         return self._make(name, module, arguments, annotations)
 
     def wasm_for_crun(self, name: str, module: Path, arguments: Sequence[str] = ()) -> Path:
-        """The same with the annotation that crun recognises a Wasm container by."""
-        return self._make(f"{name}-crun", module, arguments, {"run.oci.handler": "wasm"})
+        """The same for crun."""
+        return self._make(f"{name}-crun", module, arguments, ASK_FOR_WASM)
 
     def as_podman(self, bundle: Path) -> Path:
         """The same bundle with the seccomp profile, capabilities and limits that podman sets."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -17,19 +16,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import Result, Timing, in_turn, timed
-
-sys.path.append(str(Path(__file__).parent.parent / "tests"))
 from crio.node import Node, cgroups
 
+from benchmarks.bundles import ASK_FOR_WASM
+from benchmarks.measure import Result, Timing, in_turn, timed
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from benchmarks.context import Context
 
 _PODS = 100
 _PARALLEL = 4  # requests at a time, as a kubelet that starts its pods makes
-_ASK_FOR_WASM = {"run.oci.handler": "wasm"}  # crun needs it
 
 
 def measure(context: Context) -> Iterator[Result]:
@@ -39,7 +37,7 @@ def measure(context: Context) -> Iterator[Result]:
         tasks = {
             runtime.name: partial(
                 _start_and_remove,
-                nodes.enter_context(_node(context.directory, runtime.name)),
+                nodes.enter_context(node(context.directory, runtime.name)),
                 memory.samples.setdefault(runtime.name, []),
             )
             for runtime in (context.crunw, context.crun)
@@ -51,33 +49,43 @@ def measure(context: Context) -> Iterator[Result]:
 
 
 @contextmanager
-def _node(directory: Path, runtime: str) -> Iterator[Any]:
+def node(directory: Path, runtime: str) -> Iterator[Any]:
+    """A node with CRI-O and the example images, whose default runtime is that one."""
     with tempfile.TemporaryDirectory(prefix=f"pods-{runtime}-", dir=directory) as name:
-        node = Node(Path(name), runtime=runtime)
-        node.make_images()
-        node.start()
+        made = Node(Path(name), runtime=runtime)
+        made.make_images()
+        made.start()
         try:
-            yield node
+            yield made
         finally:
-            node.stop()
-            _remove_cgroups(node)
-            node.delete()
+            made.stop()
+            _remove_cgroups(made)
+            made.delete()
 
 
 def _start_and_remove(node: Any, sizes: list[float]) -> Timing:
-    """Start the pods, and remove them; ``sizes`` gets what each takes.
+    """Start the pods, and remove them; ``sizes`` gets what each takes."""
+    containers: list[str] = []
+    taken = timed(lambda: containers.extend(_start_all(node)))
+    sizes += [_pss(pid_of(node, container)) for container in containers]
+    remove_all(node, containers)
+    return taken
+
+
+def pid_of(node: Any, container: str) -> int:
+    """The pid of a running container's program."""
+    return int(node.json("inspect", container)["info"]["pid"])
+
+
+def remove_all(node: Any, containers: Iterable[str]) -> None:
+    """Remove all pods, of which these are the running containers.
 
     They are ended by SIGKILL, for crun's would miss TERM, and CRI-O wait for each.
     """
-    containers: list[str] = []
-    taken = timed(lambda: containers.extend(_start_all(node)))
     for container in containers:
-        pid = node.json("inspect", container)["info"]["pid"]
-        sizes.append(_pss(pid))
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid_of(node, container), signal.SIGKILL)
     node.crictl("rmp", "--all", "--force")
     _remove_cgroups(node)
-    return taken
 
 
 def _remove_cgroups(node: Any) -> None:
@@ -89,7 +97,7 @@ def _start_all(node: Any) -> list[str]:
     """Start the pods and their containers; return the containers when all of them run."""
 
     def start(number: int) -> str:
-        pod = node.pod(f"pod{number}", _ASK_FOR_WASM)
+        pod = node.pod(f"pod{number}", ASK_FOR_WASM)
         return str(pod.start("localhost/wasm-pause", "/pause.wasm"))
 
     with ThreadPoolExecutor(_PARALLEL) as pool:

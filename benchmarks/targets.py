@@ -53,6 +53,16 @@ TARGETS = (
     Target("100 pods on CRI-O, PSS of each", "pods/Pss", "crun", 1.0),
     # Less can't be told apart: a lookup is a hundredth of a start.
     Target("first start under `auto`", "cache/first-*", "off", 1.02),
+    Target("`podman run`, first start", "first/podman", "off", 1.05),
+    Target("start while another module is compiled", "first/beside-a-compiler", "alone", 1.1),
+    # 0.9 and 0.25 of the requests in the same time.
+    Target("first replica, 0.1 MB, time of a request", "first/reply-small", "second", 1 / 0.9),
+    Target("first replica, 0.7 MB, time of a request", "first/reply-large", "second", 1 / 0.25),
+    Target("real programs, second start", "real/compiled-*", "native", 1.3),
+    Target("fast tier of a module of 1 MB", "real/fast-avr-ld", "6 s", 1.0),
+    Target("fast tier of CPython", "real/fast-cpython", "45 s", 1.0),
+    Target("CPython, resident", "real/resident-cpython", "its size twice", 1.0),
+    Target("CPython, resident at most", "real/peak-cpython", "its size twice", 1.0),
     Target("warm lookup in the cache", "cache/lookup-*", "a millisecond", 1.0),
 )
 

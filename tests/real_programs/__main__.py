@@ -6,20 +6,17 @@ import argparse
 import json
 import sys
 import tempfile
-import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from crunw.aot.options import BEST, FAST
 from crunw.workload import WASMTIME
-from real_programs import table
+from real_programs import sources, table
 from real_programs.judging import judge
 from real_programs.running import Case, Compiled, Outcome
-from real_programs.sources import KEPT
 
-PROGRAMS = Path(__file__).with_name("programs.toml")
-KEEP = KEPT / "figures"
+KEEP = sources.KEPT / "figures"
 REPEAT = 5  # runs of what is soon done, for the table: other work on the machine slows some of them
 QUICK = 270_000  # bytes: of larger modules --quick makes the first tier only
 
@@ -33,10 +30,10 @@ def main() -> int:
     parser.add_argument("--levels", action="store_true", help="each level of the better tier, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument(
-        "--list", type=Path, default=PROGRAMS, metavar="FILE", help="other programs"
+        "--list", type=Path, default=sources.LIST, metavar="FILE", help="other programs"
     )
     options = parser.parse_args()
-    programs = tomllib.loads(options.list.read_text())["program"]
+    programs = sources.listed(options.list)
     entries = [one for one in programs if not options.only or one["name"] in options.only]
     if options.quick:
         entries = [one for one in entries if one.get("quick")]

@@ -40,7 +40,7 @@ _numbers = itertools.count()
 class Outcome:
     """How a run ended. ``seconds`` of processor time; ``memory``: bytes that were resident at most;
     ``files``: what it wrote, ``""`` being standard output; ``says``: crunw's own words; ``how`` it
-    was executed, as ``crunw state`` has it.
+    was executed, as ``crunw state`` has it; ``wall``: seconds of real time.
     """
 
     status: int = 0
@@ -49,6 +49,7 @@ class Outcome:
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
     says: str = ""
     how: dict[str, str] = field(default_factory=dict)
+    wall: float = 0.0
 
     def is_like(self, other: Outcome) -> bool:
         return (self.status, self.files) == (other.status, other.files)
@@ -112,13 +113,17 @@ class Case:
         if isinstance(command, list):
             return command[0], self._run(command, self._copy("reference"))
         if self.program.native and command != "wasmtime":
-            words = [str(self.program.native), *self.entry["arguments"]]
-            return "native", self._fastest(lambda: self._run(words, self._copy("native")))
+            return "native", self._fastest(self.native)
         words = [str(sources.wasmtime()), str(Path(__file__).with_name("reference.py"))]
         words.append(str(self.program.module))
         sources.run(*words)  # compiles it
         words += [f"/{MODULE}", *self.entry["arguments"]]
         return "wasmtime", self._run(words, self._copy("wasmtime"))
+
+    def native(self) -> Outcome:
+        """The native program of the same source."""
+        words = [str(self.program.native), *self.entry["arguments"]]
+        return self._run(words, self._copy("native"))
 
     def first_start(self, levels: tuple[str, ...]) -> Outcome:
         """A start without code in the cache, after which it is compiled at one of these levels."""
@@ -144,7 +149,7 @@ class Case:
         while not (is_there := tiers.find()) and not tiers.failure():
             if time.monotonic() > end:
                 return Compiled(problem=f"no code {BACKGROUND} s after the first start")
-            _hurry(tiers.name)
+            hurry(tiers.name)
             time.sleep(0.5)
         if not is_there:
             return Compiled(problem=tiers.failure())
@@ -194,6 +199,34 @@ class Case:
         return self._contain(INTERPRETER, NOTHING).seconds
 
     def _contain(self, limit: int, module: bytes = b"") -> Outcome:
+        """By crunw; a ``module`` instead of the program's is interpreted."""
+        rootfs = self._bundle(limit, module, {"run.oci.wasm.aot": "off"} if module else {})
+        container = f"real-{os.getpid()}-{next(_numbers)}"
+        outcome = self._in_container(rootfs, "crunw", "run", "--keep", container)
+        state = subprocess.run(["crunw", "state", container], capture_output=True, check=False)
+        if state.returncode == 0:  # else crunw has refused it
+            outcome.how = json.loads(state.stdout)["wasm"]
+            subprocess.run(["crunw", "delete", container], check=True)
+        return outcome
+
+    def run(
+        self, runtime: str, annotations: dict[str, str], limit: int = PATIENCE, module: bytes = b""
+    ) -> Outcome:
+        """``RUNTIME run`` of the program, or of another ``module`` in its place.
+
+        ``limit``: the seconds of processor time after which it is ended.
+        """
+        rootfs = self._bundle(limit, module, annotations)
+        return self._in_container(rootfs, runtime, "run", f"real-{os.getpid()}-{next(_numbers)}")
+
+    def _in_container(self, rootfs: Path, *command: str) -> Outcome:
+        *words, container = command
+        outcome = self._run([*words, "--bundle", str(self._directory), container], rootfs)
+        del outcome.files[MODULE]
+        return outcome
+
+    def _bundle(self, limit: int, module: bytes, annotations: dict[str, str]) -> Path:
+        """Make the bundle anew; return its root."""
         rootfs = self._copy("rootfs")
         (rootfs / MODULE).write_bytes(module or self.program.module.read_bytes())
         bundle = self._directory
@@ -208,17 +241,9 @@ class Case:
             "rlimits": [{"type": "RLIMIT_CPU", "soft": limit, "hard": limit}],
         }
         config["root"]["readonly"] = False
-        if module:  # else as it is without settings: `auto`
-            config["annotations"] = {"run.oci.wasm.aot": "off"}
+        config["annotations"] = annotations
         path.write_text(json.dumps(config))
-        container = f"real-{os.getpid()}-{next(_numbers)}"
-        outcome = self._run(["crunw", "run", "--keep", "--bundle", str(bundle), container], rootfs)
-        del outcome.files[MODULE]
-        state = subprocess.run(["crunw", "state", container], capture_output=True, check=False)
-        if state.returncode == 0:  # else crunw has refused it
-            outcome.how = json.loads(state.stdout)["wasm"]
-            subprocess.run(["crunw", "delete", container], check=True)
-        return outcome
+        return rootfs
 
     def _run(self, words: list[str], directory: Path) -> Outcome:
         """Run to the end, in the directory; what is new or changed there are the files."""
@@ -232,10 +257,12 @@ class Case:
             # A child of this process would be said to have used as much memory as this one.
             timed = ["busybox", "time", "-f", "%M", "-o", peak.name, *words]
             environment = {**os.environ, **ENVIRONMENT}
+            begin = time.monotonic()
             pid = subprocess.Popen(
                 timed, cwd=directory, stdin=given, stdout=out, stderr=err, env=environment
             ).pid
             _, status, usage = os.wait4(pid, 0)
+            wall = time.monotonic() - begin
             out.seek(0)
             err.seek(0)
             said = err.read().decode(errors="replace")
@@ -244,6 +271,7 @@ class Case:
                 usage.ru_utime + usage.ru_stime,
                 int(peak.read().split()[-1]) << 10,
                 {"": out.read()},
+                wall=wall,
             )
         own = [line for line in said.splitlines() if line.startswith("crunw: ")]
         outcome.says = "\n".join(own or said.splitlines()[-3:])
@@ -258,7 +286,7 @@ def _describe(tiers: lookup.Tiers, seconds: float) -> Compiled:
     return Compiled(tiers.level, seconds, size)
 
 
-def _hurry(name: str) -> None:
+def hurry(name: str) -> None:
     """The background compiler has the lowest priority of all; have it compete with others."""
     leaders = {
         int(path.parent.name)

@@ -15,11 +15,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+LIST = Path(__file__).with_name("programs.toml")
 KEPT = Path("/var/cache/crunw-ci/real-programs")
 KINDS = ("pypi", "npm", "go", "crate", "c")
 _BUILD = ("hash", "build", "options", "wasm-options", "sources", "without", "own", "env")
@@ -34,6 +36,12 @@ class Program:
     module: Path
     native: Path | None
     directory: Path
+
+
+def listed(path: Path = LIST) -> list[dict[str, Any]]:
+    """The entries of a list of programs."""
+    programs: list[dict[str, Any]] = tomllib.loads(path.read_text())["program"]
+    return programs
 
 
 def get(entry: dict[str, Any]) -> Program:

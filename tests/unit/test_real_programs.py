@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from real_programs.judging import judge
 from real_programs.running import PROJECT, Outcome
 
 HERE = PROJECT / "tests/real_programs"
-PROGRAMS = tomllib.loads((HERE / "programs.toml").read_text())["program"]
+PROGRAMS = sources.listed()
 HASHES = {"go": r"h1:[A-Za-z0-9+/]{43}="}  # the others: SHA-256
 
 
