@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from support.commands import wait_for
+
 from benchmarks import big_module, images
 from benchmarks.bundles import ASK_FOR_WASM
 from benchmarks.compilers import compilers, end_compilers, hurry
@@ -101,8 +103,7 @@ def _compiling(context: Context) -> Iterator[None]:
     big_module.write(module, _COMPILED_MEANWHILE)
     context.crunw.run(context.bundles.wasm("compiled-meanwhile", module))
     try:
-        while not compilers():
-            time.sleep(_AGAIN)
+        wait_for(compilers, "the compiler")
         yield
     finally:
         end_compilers()

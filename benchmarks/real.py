@@ -57,7 +57,9 @@ def _program(context: Context, case: Case) -> Iterator[Result]:
     precompiled = _precompiled(context, case, code.level)
 
     def start(runtime: str, annotations: dict[str, str], module: bytes = b"") -> Task:
-        return _task(case, wanted, lambda: case.run(runtime, annotations, table.INTERPRETER, module))
+        return _task(
+            case, wanted, lambda: case.run(runtime, annotations, table.INTERPRETER, module)
+        )
 
     ours = start("crunw", {})
     tasks = {"crunw": ours, "crun": start("crun", ASK_FOR_WASM, precompiled)}

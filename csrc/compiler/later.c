@@ -55,8 +55,8 @@ static void leave_cgroups(void) {
         endmntent(mounts);
 }
 
-/* Where the kernel groups tasks by session (sched(7), "The autogroup feature"), nice and policy count
- * within a session alone, and this process has one of its own. */
+/* Where the kernel groups tasks by session (sched(7), "The autogroup feature"), nice and policy
+ * count within a session alone, and this process has one of its own. */
 static void lower_priority(int nice) {
     static const struct sched_param none = {0};
     char text[16];
