@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 from real_programs import running
@@ -12,6 +13,8 @@ from real_programs import running
 from benchmarks.measure import reap_adopted
 from crunw.aot import digest, lookup, store
 from crunw.lifecycle.compiler_cgroup import PATH
+
+_AGAIN = 0.5  # s
 
 
 def compilers() -> list[int]:
@@ -25,11 +28,19 @@ def compilers() -> list[int]:
     return found
 
 
-def hurry(module: Path) -> None:
-    """Have the compiler of a module, which comes last of all, compete with others."""
+def wait_for_best(module: Path) -> None:
+    """Wait until nothing better is to be had than the code that a module has.
+
+    Its compiler, which comes last of all, competes with others from now on.
+    """
     with module.open("rb") as file:
         tiers = lookup.Tiers(digest.of_file(file.fileno()), statistics=False)
-    running.hurry(tiers.name)
+    end = time.monotonic() + running.BACKGROUND
+    while not (tiers.find() and tiers.is_final()):
+        if time.monotonic() > end:
+            raise RuntimeError(f"{module}: no better code within {running.BACKGROUND} s")
+        running.hurry(tiers.name)
+        time.sleep(_AGAIN)
 
 
 def end_compilers() -> None:

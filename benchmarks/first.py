@@ -18,7 +18,7 @@ from support.commands import wait_for
 
 from benchmarks import big_module, images
 from benchmarks.bundles import ASK_FOR_WASM
-from benchmarks.compilers import compilers, end_compilers, hurry
+from benchmarks.compilers import compilers, end_compilers, wait_for_best
 from benchmarks.measure import Result, in_turn, reap_adopted, run, say, timed
 from benchmarks.pods import node, remove_all
 
@@ -124,8 +124,7 @@ def _replicas(context: Context, crio: Any, name: str) -> Iterator[Result]:
         for subject in ("crunw", "second", "crun"):
             say(f"  {title}: {subject}")
             if subject == "second":
-                hurry(module)
-                run([context.crunw.program, "cache", "warm", str(module)], context.crunw.errors)
+                wait_for_best(module)
             replies = _serve(crio, image, "crun" if subject == "crun" else "")
             first.samples.setdefault(subject, []).append(replies[0])
             last.samples.setdefault(subject, []).append(replies[-1])

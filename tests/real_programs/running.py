@@ -298,6 +298,7 @@ def hurry(name: str) -> None:
             if os.getsid(pid) in leaders:
                 os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
                 os.setpriority(os.PRIO_PROCESS, pid, 5)
+                Path(f"/proc/{pid}/autogroup").write_text("5")
 
 
 def _read(path: Path) -> bytes:
