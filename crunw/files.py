@@ -6,27 +6,32 @@ classes of ``collections``), a tenth of a whole call; its system calls are the b
 
 from __future__ import annotations
 
+import errno
 import posix
 
 _TYPE = 0o170000
 _DIRECTORY = 0o040000
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def exists(path: str) -> bool:
-    """Whether ``path``, links followed, is there."""
-    try:
-        posix.stat(path)
-    except OSError:
-        return False
-    return True
+    """Whether ``path``, links followed, is there. Raises OSError where that can't be known."""
+    return _mode(path) != 0
 
 
 def is_directory(path: str) -> bool:
-    """Whether ``path``, links followed, is a directory."""
+    """Whether ``path``, links followed, is a directory. Raises OSError as :func:`exists` does."""
+    return _mode(path) & _TYPE == _DIRECTORY
+
+
+def _mode(path: str) -> int:
+    """The type and permissions of a file (stat(2)), 0 of none."""
     try:
-        return posix.stat(path).st_mode & _TYPE == _DIRECTORY
-    except OSError:
-        return False
+        return posix.stat(path).st_mode
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise
+        return 0
 
 
 def parent(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from crunw.aot import places
-from crunw.files import environment, exists, inherited
+from crunw.files import environment, inherited
 from crunw.paths import later_path, program_path
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ def is_waiting(name: str) -> bool:
 
     A node that was switched off has left its queue, but no process.
     """
-    if not exists(f"{places.cache()}/queue/{name}"):
+    if not places.has(f"{places.cache()}/queue/{name}"):
         return False
     import fcntl
 

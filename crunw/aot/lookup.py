@@ -8,7 +8,6 @@ import time
 from crunw import directories
 from crunw.aot import digest, failures, places, platform
 from crunw.aot.options import BEST, FAST, Options
-from crunw.files import exists
 from crunw.workload import WASMEDGE
 
 _STAMP = 3600.0  # s: how exact the time of the last use is
@@ -84,7 +83,7 @@ class Tiers:
 
 def is_there(key: str) -> bool:
     """Whether there is an entry, without a look at what is in it."""
-    return exists(f"{places.entry(key)}/{places.ARTEFACT}")
+    return places.has(f"{places.entry(key)}/{places.ARTEFACT}")
 
 
 def usable(key: str) -> bool:
@@ -104,7 +103,7 @@ def is_sound(key: str) -> bool:
     try:
         identity = places.identity(posix.lstat(f"{places.entry(key)}/{places.ARTEFACT}"))
     except OSError:
-        if not exists(places.entry(key)):
+        if not places.has(places.entry(key)):
             return False
     if identity and places.read(places.note("verified", key)) == identity:
         return True

@@ -11,7 +11,7 @@ import posix
 
 from crunw import directories, notices
 from crunw.errors import CrunwError
-from crunw.files import create_file, environment, parent
+from crunw.files import create_file, environment, exists, parent
 from crunw.paths import cache_dir, is_rootless
 
 TYPE_CHECKING = False
@@ -31,6 +31,17 @@ def cache() -> str:
 def entry(key: str) -> str:
     """The directory of an entry."""
     return f"{cache()}/entries/{key}"
+
+
+def has(path: str) -> bool:
+    """Whether a file of the cache is there, for those whom its being there only helps.
+
+    What can't be looked at is not there; ``create`` and ``doctor`` say why.
+    """
+    try:
+        return exists(path)
+    except OSError:
+        return False
 
 
 def prepare() -> None:

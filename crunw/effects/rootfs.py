@@ -97,7 +97,9 @@ class Root:
         on_root = [number for number, (covered, _) in enumerate(self._binds) if not covered]
         later = self._binds[on_root[-1] + 1 :] if on_root else self._binds
         names.update(
-            covered[0] for covered, sources in later if len(covered) > 1 or is_directory(sources[0])
+            covered[0]
+            for covered, sources in later
+            if len(covered) > 1 or _is_directory(sources[0])
         )
         return sorted(names)
 
@@ -327,3 +329,11 @@ def _join(directory: str, path: str) -> str:
     return (
         path if path.startswith("/") else f"{directory.rstrip('/')}/{path}" if path else directory
     )
+
+
+def _is_directory(source: str) -> bool:
+    """Of one that can't be looked at the mount says why."""
+    try:
+        return is_directory(source)
+    except OSError:
+        return False

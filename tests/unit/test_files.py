@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crunw.aot import places
+from crunw.effects.store import container_ids
+from crunw.files import exists, is_directory
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[str]:
+    """A directory in which an ordinary user, who asks, can look at nothing."""
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    (tmp_path / "closed/inside").mkdir(parents=True)
+    (tmp_path / "closed").chmod(0o644)  # names can be read
+    user = os.geteuid()
+    os.seteuid(user or NOBODY)
+    yield str(tmp_path / "closed")
+    os.seteuid(user)
+    (tmp_path / "closed").chmod(0o755)
+
+
+@pytest.mark.parametrize("ask", [exists, is_directory])
+@pytest.mark.parametrize("path", ["nothing", "file/below", "loop", "x" * 300])
+def test_what_is_not_there(ask: object, path: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    assert callable(ask)
+    assert ask(f"{tmp_path}/{path}") is False
+
+
+def test_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert exists(str(tmp_path))
+    assert is_directory(str(tmp_path))
+    assert exists(f"{tmp_path}/file")
+    assert not is_directory(f"{tmp_path}/file")
+
+
+def test_what_cannot_be_known_is_not_no(closed: str) -> None:
+    for ask in (exists, is_directory):
+        with pytest.raises(PermissionError, match="inside"):
+            ask(f"{closed}/inside")
+    with pytest.raises(PermissionError, match="inside"):
+        container_ids(closed)
+
+
+def test_a_closed_cache_has_nothing(closed: str) -> None:
+    assert not places.has(f"{closed}/inside")
