@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 _HEADER = 8
 # Where the command line of a process that runs a module is shown (csrc/init/title.c).
 _TITLE_ROOM = {"TITLE": " " * 1000}
+# The step "credentials" carries out two fields; capabilities are the larger one.
+_USER = {
+    "setgroups": "process.user.additionalGids",
+    "setresgid": "process.user.gid",
+    "setresuid": "process.user.uid",
+    "chdir": "process.cwd",
+}
 
 
 class Init:
@@ -253,12 +260,22 @@ def tell_notice(fields: list[int | str]) -> None:
 
 
 def init_error(payload: bytes) -> InitError:
-    """Make the exception of an error report."""
+    """Make the exception of an error report; it names the field that asked for the step."""
     stage, operation, path, errno, message = decode_fields(REPORTS[REPORT_ERROR], payload)
     where = f"{operation} {path}".rstrip()
     cause = message or (posix.strerror(int(errno)) if errno else "")
-    parts = [str(part) for part in (where, cause) if part]
+    field = _field(str(stage), str(operation))
+    parts = [str(part) for part in (field, where, cause) if part]
     return InitError(str(stage), str(operation), str(path), int(errno), ": ".join(parts))
+
+
+def _field(stage: str, operation: str) -> str:
+    """The field of config.json that alone asked for what failed; "": there is none."""
+    from crunw.plan.op_fields import CONFIG
+
+    if stage == "credentials" and operation in _USER:
+        return _USER[operation]
+    return CONFIG.get(stage, "")
 
 
 def _read_exactly(descriptor: int, length: int) -> bytes:

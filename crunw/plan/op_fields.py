@@ -1,4 +1,4 @@
-"""The names of the operations' fields, for people.
+"""The names of the operations' fields, and of config.json's that ask for them, for people.
 
 Made by ci/contract of csrc/contract.toml.
 """
@@ -62,4 +62,24 @@ FIELDS: dict[str, str] = {
     "wasm_load": "path preopens function",
     "preopen_readonly": "index path",
     "wasm_limits": "memory_pages initial_pages instructions count milliseconds",
+}
+
+CONFIG: dict[str, str] = {
+    "oom_score_adj": "process.oomScoreAdj",
+    "ns_enter": "linux.namespaces",
+    "time_offsets": "linux.timeOffsets",
+    "sysctl": "linux.sysctl",
+    "hostname": "hostname",
+    "domainname": "domainname",
+    "mask": "linux.maskedPaths",
+    "readonly": "linux.readonlyPaths",
+    "rlimit": "process.rlimits",
+    "personality": "linux.personality",
+    "scheduler": "process.scheduler",
+    "io_priority": "process.ioPriority",
+    "cpu_affinity": "process.execCPUAffinity",
+    "memory_policy": "linux.memoryPolicy",
+    "cwd": "process.cwd",
+    "credentials": "process.capabilities",
+    "seccomp": "linux.seccomp",
 }

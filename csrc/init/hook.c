@@ -61,6 +61,11 @@ static void execute(const struct init *init, const char *path, strings argv, str
     execve(path, argv, envp);
 }
 
+/* What an error calls it: the kinds differ in the root that they run in. */
+static const char *kind_of(const struct init *init) {
+    return init->root_fd >= 0 ? "createContainer hook" : "startContainer hook";
+}
+
 /* fork, not posix_spawn: that calls clone3, which the container's seccomp filter may forbid. The
  * child's errno comes through a pipe that exec closes. */
 static pid_t spawn(struct init *init, const char *path, strings argv, strings envp, int state,
@@ -84,7 +89,7 @@ static pid_t spawn(struct init *init, const char *path, strings argv, strings en
         pid = -1;
     }
     errno = problem;
-    return pid > 0 ? pid : error_errno(error, "exec", path);
+    return pid > 0 ? pid : error_errno(error, kind_of(init), path);
 }
 
 /* Seconds left until `deadline` on CLOCK_MONOTONIC; never negative. */
@@ -103,8 +108,9 @@ static struct timespec until(struct timespec deadline) {
 
 /* Wait until the child has ended, or the deadline has passed: then kill it. It is not reaped
  * before, so its pid can't have become another's. SIGCHLD is blocked: sigtimedwait sees it. */
-static int wait_or_kill(struct error *error, const char *path, pid_t pid, time_t timeout,
+static int wait_or_kill(struct init *init, const char *path, pid_t pid, time_t timeout,
                         int *status) {
+    struct error *error = &init->error;
     struct timespec deadline;
     sigset_t child;
     sigemptyset(&child);
@@ -118,16 +124,17 @@ static int wait_or_kill(struct error *error, const char *path, pid_t pid, time_t
             continue;
         kill(pid, SIGKILL);
         TEMP_FAILURE_RETRY(waitpid(pid, status, 0));
-        return error_set(error, "hook", path, ETIMEDOUT, "no end after %lld s", (long long)timeout);
+        return error_set(error, kind_of(init), path, ETIMEDOUT, "no end after %lld s",
+                         (long long)timeout);
     }
     return ended < 0 ? error_errno(error, "waitpid", path) : 0;
 }
 
-static int wait_for(struct error *error, const char *path, pid_t pid, time_t timeout, int *status) {
+static int wait_for(struct init *init, const char *path, pid_t pid, time_t timeout, int *status) {
     if (timeout > 0)
-        return wait_or_kill(error, path, pid, timeout, status);
+        return wait_or_kill(init, path, pid, timeout, status);
     if (TEMP_FAILURE_RETRY(waitpid(pid, status, 0)) < 0)
-        return error_errno(error, "waitpid", path);
+        return error_errno(&init->error, "waitpid", path);
     return 0;
 }
 
@@ -146,15 +153,15 @@ static void last_output(int output, char text[OUTPUT_SHOWN + 1]) {
     text[end] = '\0';
 }
 
-static int check_status(struct error *error, const char *path, int status, int output) {
+static int check_status(struct init *init, const char *path, int status, int output) {
     char text[OUTPUT_SHOWN + 1];
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     last_output(output, text);
     const char *how = WIFSIGNALED(status) ? "signal" : "exit status";
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-    return error_set(error, "hook", path, 0, "%s %d%s%s", how, number, *text == '\0' ? "" : ": ",
-                     text);
+    return error_set(&init->error, kind_of(init), path, 0, "%s %d%s%s", how, number,
+                     *text == '\0' ? "" : ": ", text);
 }
 
 static int run(struct init *init, const char *path, strings argv, strings envp, time_t timeout,
@@ -171,10 +178,10 @@ static int run(struct init *init, const char *path, strings argv, strings envp, 
     sigprocmask(SIG_BLOCK, &child, &before);
     pid_t pid = spawn(init, path, argv, envp, state, output);
     if (pid >= 0)
-        result = wait_for(error, path, pid, timeout, &status);
+        result = wait_for(init, path, pid, timeout, &status);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (result == 0)
-        result = check_status(error, path, status, output);
+        result = check_status(init, path, status, output);
     return result;
 }
 

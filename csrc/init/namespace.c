@@ -150,6 +150,12 @@ int run_fork(struct init *init, struct step *step) {
     if (hide_process(&init->error) < 0)
         return -1;
     long child = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (child < 0 && errno == EAGAIN)
+        return error_set(
+            &init->error, "clone3", "", EAGAIN,
+            "%s: no more processes are allowed (raise linux.resources.pids.limit, which "
+            "must be 2 at least, or RLIMIT_NPROC)",
+            strerror(EAGAIN));
     if (child < 0)
         return error_errno(&init->error, "clone3", "");
     if (child > 0)

@@ -54,7 +54,13 @@ static int capset_all(struct error *error, const struct capabilities *want) {
         data[word].permitted = (uint32_t)(want->permitted >> 32 * word);
         data[word].inheritable = (uint32_t)(want->inheritable >> 32 * word);
     }
-    return syscall(SYS_capset, &header, data) < 0 ? error_errno(error, "capset", "") : 0;
+    if (syscall(SYS_capset, &header, data) == 0)
+        return 0;
+    if (errno == EPERM)
+        return error_set(error, "capset", "", EPERM,
+                         "%s (effective must be in permitted, inheritable in bounding)",
+                         strerror(EPERM));
+    return error_errno(error, "capset", "");
 }
 
 /* A set that the kernel gives one capability at a time: the mask of those for which prctl(option,

@@ -114,7 +114,8 @@ def test_program_that_is_not_there(execute):
     assert execute(["nothing"]).error(255) == "exec nothing: executable file not found in $PATH"
     assert execute(["/no/thing"]).error(255) == "exec /no/thing: No such file or directory"
     assert execute(["/bin"]).error(255) == "exec /bin: Permission denied"
-    assert execute("--cwd", "/no", ["true"]).error(255) == "chdir /no: No such file or directory"
+    error = execute("--cwd", "/no", ["true"]).error(255)
+    assert error == "process.cwd: chdir /no: No such file or directory"
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "QUIT", "USR1"])

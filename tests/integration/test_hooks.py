@@ -78,7 +78,7 @@ def test_failure_of_start_container_is_an_error_of_start(crunw, bundle):
     container = bundle("touch", "/ran")
     container.change(hooks={"startContainer": [hook("exit 3")]})
     crunw.create(container).ok()
-    assert crunw("start", container.id).error() == "hook /bin/sh: exit status 3"
+    assert crunw("start", container.id).error() == "startContainer hook /bin/sh: exit status 3"
     crunw.wait_status(container, "stopped")
     assert not (container.rootfs / "ran").exists()
 

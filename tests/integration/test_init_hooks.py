@@ -49,7 +49,7 @@ def test_large_state_and_output():
         0,
     )
     error = after_fork(step).error
-    assert error[:4] == ["hook", "hook", "/bin/sh", 0]
+    assert error[:4] == ["hook", "startContainer hook", "/bin/sh", 0]
     assert error[4].startswith("exit status 2: ")
     assert " 20000" in error[4]
     assert len(error[4]) < 450
@@ -69,18 +69,24 @@ def test_large_state_and_output():
 @pytest.mark.parametrize("timeout", [0, 30])
 def test_failing_hook(script, message, timeout):
     result = after_fork(hook(script, timeout), script="echo no")
-    assert result.error == ["hook", "hook", "/bin/sh", 0, message]
+    assert result.error == ["hook", "startContainer hook", "/bin/sh", 0, message]
     assert result.output == ""
 
 
 def test_hook_that_does_not_end(tmp_path):
     result = forked(os.CLONE_NEWPID, hook(f"echo $$ > {tmp_path}/pid; exec sleep 60", 1))
-    assert result.error == ["hook", "hook", "/bin/sh", errno.ETIMEDOUT, "no end after 1 s"]
+    assert result.error == [
+        "hook",
+        "startContainer hook",
+        "/bin/sh",
+        errno.ETIMEDOUT,
+        "no end after 1 s",
+    ]
 
 
 def test_hook_that_does_not_exist():
     error = after_fork(Step("hook", "/no/hook", ["x"], [], 0, "", "", 0)).error
-    assert error == ["hook", "exec", "/no/hook", errno.ENOENT, ""]
+    assert error == ["hook", "startContainer hook", "/no/hook", errno.ENOENT, ""]
 
 
 def test_hooks_barrier():

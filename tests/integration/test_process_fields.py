@@ -52,7 +52,7 @@ def test_scheduler(
 def test_scheduler_that_the_kernel_refuses(crunw: Runtime, bundle) -> None:
     wanted = {"policy": "SCHED_DEADLINE", "runtime": 2, "deadline": 1, "period": 1}
     made = bundle(process__scheduler=wanted)
-    assert crunw.run(made).error() == "sched_setattr: Invalid argument"
+    assert crunw.run(made).error() == "process.scheduler: sched_setattr: Invalid argument"
 
 
 @pytest.mark.parametrize(
