@@ -11,12 +11,17 @@ import posix
 
 _TYPE = 0o170000
 _DIRECTORY = 0o040000
+_REGULAR = 0o100000
+_LINK = 0o120000
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
-def exists(path: str) -> bool:
-    """Whether ``path``, links followed, is there. Raises OSError where that can't be known."""
-    return _mode(path) != 0
+def exists(path: str, *, follow: bool = True) -> bool:
+    """Whether ``path``, links followed unless not asked for, is there.
+
+    Raises OSError where that can't be known.
+    """
+    return _mode(path, follow=follow) != 0
 
 
 def is_directory(path: str) -> bool:
@@ -24,10 +29,20 @@ def is_directory(path: str) -> bool:
     return _mode(path) & _TYPE == _DIRECTORY
 
 
-def _mode(path: str) -> int:
+def is_file(status: posix.stat_result) -> bool:
+    """Whether this is the status of a regular file."""
+    return status.st_mode & _TYPE == _REGULAR
+
+
+def is_special(path: str) -> bool:
+    """Whether ``path``, links not followed, is a device, a FIFO or a socket. Raises OSError."""
+    return _mode(path, follow=False) & _TYPE not in (0, _DIRECTORY, _REGULAR, _LINK)
+
+
+def _mode(path: str, *, follow: bool = True) -> int:
     """The type and permissions of a file (stat(2)), 0 of none."""
     try:
-        return posix.stat(path).st_mode
+        return posix.stat(path, follow_symlinks=follow).st_mode
     except OSError as error:
         if error.errno not in _ABSENT:
             raise

@@ -19,8 +19,8 @@ from crunw.contract import (
     STATE_START,
     STATE_STARTED,
 )
-from crunw.errors import KernelError, StateError
-from crunw.files import create_file, environment, exists, is_directory, parent
+from crunw.errors import KernelError, StateError, UsageError
+from crunw.files import create_file, environment, exists, is_directory, is_special, parent
 from crunw.oci.jsontext import dumps, loads
 from crunw.paths import is_rootless
 
@@ -214,7 +214,10 @@ class Container:
     def make_fifos(self) -> None:
         """Create ``start`` and ``started``."""
         for path in (self.start_fifo(), self.started_fifo()):
-            posix.mkfifo(path, 0o600)
+            try:
+                posix.mkfifo(path, 0o600)
+            except OSError as error:
+                raise KernelError("mkfifo", path, error) from error
 
     def counters(self) -> str:
         """Return the path of the module's counters."""
@@ -291,6 +294,13 @@ def write_file(path: str, text: str) -> None:
     publish_file(path)
 
 
+def write_pid_file(path: str, pid: int) -> None:
+    """Write what ``--pid-file`` asks for. A device or a FIFO would be replaced by a file."""
+    if is_special(path):
+        raise UsageError(f"--pid-file {path}: is not a regular file")
+    write_file(path, str(pid))
+
+
 def stage_file(path: str, text: str) -> None:
     """Write ``text`` beside ``path``, for :func:`publish_file`."""
     try:
@@ -302,6 +312,7 @@ def stage_file(path: str, text: str) -> None:
         finally:
             posix.close(descriptor)
     except OSError as error:
+        _discard(path)
         raise KernelError("write", path, error) from error
 
 
@@ -310,7 +321,16 @@ def publish_file(path: str) -> None:
     try:
         posix.rename(_temporary(path), path)
     except OSError as error:
+        _discard(path)
         raise KernelError("write", path, error) from error
+
+
+def _discard(path: str) -> None:
+    """Leave nothing beside ``path``, where others may look."""
+    try:
+        posix.unlink(_temporary(path))
+    except OSError:
+        pass  # most often it was not created
 
 
 def _temporary(path: str) -> str:

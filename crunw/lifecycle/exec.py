@@ -8,7 +8,7 @@ from crunw import notices, status
 from crunw.effects import foreground, processes
 from crunw.effects.init import Init, nothing
 from crunw.effects.rootfs import Root
-from crunw.effects.store import Container, read_file, write_file
+from crunw.effects.store import Container, read_file, write_file, write_pid_file
 from crunw.errors import KernelError, StateError
 from crunw.lifecycle.descriptors import (
     connect_listener,
@@ -232,7 +232,7 @@ def _announce(request: Request, pid: int, started: int) -> None:
     if request.pidfd_socket:
         send_pidfd(request.pidfd_socket, pid, started)
     if request.pid_file:
-        write_file(request.pid_file, str(pid))
+        write_pid_file(request.pid_file, pid)
 
 
 def _with_capabilities(process: Process, first: Process) -> Process:

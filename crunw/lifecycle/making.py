@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crunw import notices
 from crunw.effects import hooks, processes
-from crunw.effects.store import Container, write_file
+from crunw.effects.store import Container, write_file, write_pid_file
 from crunw.errors import CrunwError
 from crunw.lifecycle.cgroup import make_cgroup, plan_cgroup
 from crunw.lifecycle.delete import run_poststop
@@ -130,7 +130,7 @@ class Making:
         if self.request.pidfd_socket:
             send_pidfd(self.request.pidfd_socket, pid, self.record["startTime"])
         if self.request.pid_file:
-            write_file(self.request.pid_file, str(pid))
+            write_pid_file(self.request.pid_file, pid)
 
     def undo(self) -> None:
         """Undo what was done, the last first. A step that fails keeps none of the others from

@@ -400,18 +400,30 @@ static bool read_exactly(int descriptor, void *data, size_t size) {
     return true;
 }
 
-/* As crunw/effects/store.py writes a file: a reader sees all of it or nothing. */
+/* Whether a file may be put there: it would replace a device. */
+static bool is_replaceable(const char *path) {
+    struct stat status;
+    return lstat(path, &status) < 0 || S_ISREG(status.st_mode) || S_ISLNK(status.st_mode);
+}
+
+/* As crunw/effects/store.py writes a file: a reader sees all of it or nothing, and no link is
+ * followed. What is in the way is Python's to judge. */
 static bool write_pid_file(const char *path, pid_t pid) {
     char temporary[PATH_MAX];
     char text[16];
     int length = snprintf(temporary, sizeof temporary, "%s.%d", path, (int)getpid());
-    if (length >= (int)sizeof temporary)
+    if (length >= (int)sizeof temporary || !is_replaceable(path))
         return false;
-    OWNED int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    OWNED int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file < 0)
+        return false;
     length = snprintf(text, sizeof text, "%d", (int)pid);
-    return file >= 0 && write_all(file, text, (size_t)length) &&
-           close(take_fd(&file)) == 0 && /* it is written only then */
-           rename(temporary, path) == 0;
+    bool written = write_all(file, text, (size_t)length) &&
+                   close(take_fd(&file)) == 0 && /* it is written only then */
+                   rename(temporary, path) == 0;
+    if (!written)
+        unlink(temporary);
+    return written;
 }
 
 static void reap(pid_t pid) { TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)); }

@@ -340,6 +340,19 @@ def test_pid_file_and_detach(crunw: Runtime, prepared: Bundle, tmp_path: Path) -
     assert "is stopped" in crunw("exec", *words, prepared.id).error(255)
 
 
+def test_a_link_in_the_place_of_the_pid_files_copy(crunw: Runtime, prepared, tmp_path) -> None:
+    """Others may write to the directory: what a link there leads to stays as it is."""
+    directory = tmp_path / "pids"
+    directory.mkdir()
+    victim, pid_file = directory / "victim", directory / "pid"
+    victim.write_text("kept")
+    plant = ["sh", "-c", f'ln -s {victim} {pid_file}.$$; exec "$@"', "-"]
+    crunw("exec", "--pid-file", pid_file, prepared.id, "true", prefix=plant).ok()
+    assert victim.read_text() == "kept"
+    assert int(pid_file.read_text()) > 0
+    assert sorted(os.listdir(directory)) == ["pid", "victim"]
+
+
 def test_a_pid_file_that_can_not_be_written(crunw: Runtime, prepared: Bundle, tmp_path) -> None:
     error = crunw("exec", "--pid-file", tmp_path / "no/pid", prepared.id, "touch", "/ran").error(
         255
