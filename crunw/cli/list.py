@@ -7,6 +7,7 @@ import sys
 from crunw.cli.options import Option, Parsed
 from crunw.cli.table import table
 from crunw.effects.store import default_root
+from crunw.errors import UsageError
 from crunw.lifecycle.listing import states
 
 USAGE = "[OPTION…]"
@@ -21,6 +22,8 @@ _COLUMNS = ("id", "pid", "status", "bundle", "created", "owner")
 
 def run(parsed: Parsed, given: Parsed) -> int:
     """Print the list."""
+    if parsed.arguments:
+        raise UsageError(f"unexpected argument {parsed.arguments[0]!r}")
     found = states(given.text("root") or default_root())
     if parsed.flag("quiet"):
         text = "".join(f"{state['id']}\n" for state in found)

@@ -8,6 +8,10 @@ from crunw import __version__, notices
 from crunw.cli.options import Option, Parsed, check, help_text, parse, suggestion
 from crunw.errors import CrunwError, UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
 VERBS = {
     "cache": "list, check, fill and prune the cache of compiled modules",
     "checkpoint": "write a running container to files and end it",
@@ -146,17 +150,26 @@ def _refused(error: OSError) -> str:
     if error.errno == ENOENT and error.filename is None:  # of getcwd(2) alone
         return "the working directory has been removed; name directories by absolute paths"
     cause = error.strerror or str(error)
-    return f"{error.filename}: {cause}" if error.filename else cause
+    if error.filename:
+        return f"{error.filename}: {cause}"
+    code, _ = _place(error)
+    # All that this layer itself does is print.
+    return f"write standard output: {cause}" if code and "/cli/" in code.co_filename else cause
 
 
 def _defect(error: Exception) -> str:
     """Name the error and the place that raised it."""
+    code, line = _place(error)
+    where = f" ({code.co_filename}:{line})" if code else ""
+    return f"internal error: {type(error).__name__}: {error}{where}"
+
+
+def _place(error: Exception) -> tuple[CodeType | None, int]:
+    """The code that raised an error, and the line."""
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
-    code = place.tb_frame.f_code if place else None
-    where = f" ({code.co_filename}:{place.tb_lineno})" if code and place else ""
-    return f"internal error: {type(error).__name__}: {error}{where}"
+    return (place.tb_frame.f_code, place.tb_lineno) if place else (None, 0)
 
 
 def _report(message: str, status: int, given: Parsed) -> int:
@@ -179,12 +192,12 @@ def _show(level: str, text: str, given: Parsed) -> None:
 
 def _print(line: str) -> None:
     """Write to standard error. Where that fails, the exit status and the log say so."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.write(line)
-        sys.stderr.flush()
-    except OSError:
-        pass
+    for stream, text in ((sys.stdout, ""), (sys.stderr, line)):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            pass
 
 
 def _log(level: str, text: str, given: Parsed) -> None:

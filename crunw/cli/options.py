@@ -8,6 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+# Of a switch, as Go's parsers know them.
+_TRUE = ("true", "1", "t", "T", "TRUE", "True")
+_FALSE = ("false", "0", "f", "F", "FALSE", "False")
 _MOST_DIGITS = 18  # of a number that is one; the interpreter takes a while for a million of them
 
 
@@ -61,7 +64,7 @@ class Parsed:
 
     def flag(self, name: str) -> bool:
         """Whether the switch was given (``--name=false``: no)."""
-        return name in self._values and self._values[name][-1] != "false"
+        return name in self._values and self._values[name][-1] not in _FALSE
 
     def number(self, name: str, default: int = 0) -> int:
         """The value as a non-negative integer. Raises :class:`UsageError`."""
@@ -110,13 +113,16 @@ def parse(options: Sequence[Option], words: list[str], *, interspersed: bool) ->
             if not rest:
                 raise UsageError(f"{name} requires an argument: {option.value}")
             value = rest.pop()
-        parsed.add(option.name, value)
+        parsed.add(option.name, value if option.value or equals else "true")
     return parsed
 
 
 def check(options: Sequence[Option], parsed: Parsed) -> None:
     """Raise :class:`UsageError` for a value that is not one of its option's choices."""
     for option in options:
+        for text in () if option.value else parsed.texts(option.name):
+            if text not in _TRUE + _FALSE:
+                raise UsageError(f"--{option.name}: {text!r} is neither true nor false")
         for text in parsed.texts(option.name) if option.choices else ():
             if text not in option.choices:
                 raise UsageError(f"--{option.name}: {text!r} {_none_of(option.choices)}")

@@ -39,6 +39,7 @@ def test_value(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "force"),
     [("", False), ("--force", True), ("-f", True), ("--force=true", True), ("--force=false", False),
+     ("--force=0", False), ("--force=F", False), ("--force=T", True),
      ("--force --force=false", False), ("--force=false -f", True)],
 )  # fmt: skip
 def test_switch(text: str, force: bool) -> None:
