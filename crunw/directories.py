@@ -6,6 +6,7 @@ Modes do not depend on the caller's umask: 022, 027 or 077, depending on the eng
 from __future__ import annotations
 
 import posix
+from errno import ENOENT
 
 from crunw.files import is_directory, parent
 from crunw.paths import is_rootless
@@ -25,14 +26,25 @@ def create(path: str, mode: int) -> None:
 
 
 def _create(path: str, mode: int) -> None:
+    missing = []
+    while not _is_made(path, mode):
+        missing.append(path)
+        path = parent(path)
+    for path in reversed(missing):
+        if not _is_made(path, mode):  # below a directory: of procfs, where nothing can be created
+            raise FileNotFoundError(ENOENT, posix.strerror(ENOENT), path)
+
+
+def _is_made(path: str, mode: int) -> bool:
+    """Create one directory; False: that above it is missing."""
     try:
         posix.mkdir(path, mode)
     except FileNotFoundError:
-        _create(parent(path), mode)
-        _create(path, mode)
+        return False
     except FileExistsError:
         if not is_directory(path):
             raise
+    return True
 
 
 def problem(path: str) -> str:

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 from support.aot import has_ended
 from support.bad_configs import CASES
-from support.containers import PREFIX, Bundle, cgroup_directories, children, reap_orphans
+from support.containers import (
+    PREFIX,
+    Bundle,
+    cgroup_directories,
+    children,
+    reap_orphans,
+    require,
+    skip_without_root,
+)
 
 
 def assert_nothing_left(crunw, container: Bundle) -> None:
@@ -83,7 +91,7 @@ PROC = {"destination": "/proc", "type": "proc", "source": "proc"}
         ({"hooks": {"prestart": [{"path": "/no/hook"}]}}, ["prestart", "/no/hook", "No such file"]),
         (
             {"hooks": {"createContainer": [{"path": "/bin/false"}]}},
-            ["hook /bin/false: exit status 1"],
+            ["createContainer hook /bin/false: exit status 1"],
         ),
         ({"process__rlimits": [{"type": "RLIMIT_NOFILE", "soft": 2**40, "hard": 2**40}]},
          ["setrlimit", "Operation not permitted"]),
@@ -99,6 +107,47 @@ def test_what_the_system_refuses(crunw, bundle, changes, words):
         assert all(word in error for word in words), error
     assert reap_orphans() == []
     assert_nothing_left(crunw, container)
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("process.scheduler", {"process__scheduler": {"policy": "SCHED_FIFO"}}),
+        (
+            "process.capabilities",
+            {"process__capabilities": {"bounding": ["CAP_KILL"], "effective": ["CAP_KILL"]}},
+        ),
+        (
+            "process.user.additionalGids",
+            {"process__user": {"uid": 0, "gid": 0, "additionalGids": [*range(1, 70000)]}},
+        ),
+        ("process.cwd", {"process__cwd": "/bin/busybox"}),
+        (
+            "process.rlimits",
+            {"process__rlimits": [{"type": "RLIMIT_NOFILE", "soft": 2**40, "hard": 2**40}]},
+        ),
+        ("linux.sysctl", {"linux__sysctl": {"kernel.shmmni": "banana"}}),
+        (
+            "linux.namespaces",
+            {"linux__namespaces": [{"type": "mount"}, {"type": "network", "path": "/dev/null"}],
+             "hostname": ""},
+        ),
+        ("linux.maskedPaths", {"linux__maskedPaths": ["/" + "x" * 256]}),
+        ("linux.readonlyPaths", {"linux__readonlyPaths": ["/bin/busybox/x"]}),
+        ("createContainer hook /no/hook", {"hooks": {"createContainer": [{"path": "/no/hook"}]}}),
+    ],
+)  # fmt: skip
+def test_what_the_kernel_refuses_is_said_of_the_field(crunw, bundle, field, changes):
+    skip_without_root("to be refused for these fields alone")
+    assert crunw.create(bundle("true", **changes)).error().startswith(f"{field}: ")
+
+
+def test_too_few_processes(crunw, bundle):
+    require("pids")
+    made = bundle("true", linux__resources={"pids": {"limit": 1}})
+    result = crunw.create(made)
+    if result.status:  # where crunw-init joins the cgroup before it forks
+        assert "linux.resources.pids.limit" in result.error()
 
 
 @pytest.mark.parametrize(
@@ -169,11 +218,22 @@ def test_bad_id(crunw, bundle, verb, container_id):
         (["list", "--format", "xml"], "--format: 'xml' is neither table nor json"),
         (["plan", "x"], "unexpected argument 'x'"),
         (["spec", "x"], "unexpected argument 'x'"),
+        (["list", "x"], "unexpected argument 'x'"),
+        (["list", "--quiet=maybe"], "--quiet: 'maybe' is neither true nor false"),
+        (["report"], "report: only crunw itself calls this"),
+        (["report", "x", "y"], "report: only crunw itself calls this"),
+        (["inspect", "/dev/zero"], "/dev/zero: not a regular file"),
     ],
 )
 def test_bad_command_line(crunw, words, problem):
     failure = 255 if words[0] == "exec" and words[1:] else 1
     assert crunw(*words).error(failure).startswith(problem)
+
+
+@pytest.mark.parametrize("root", ["/proc/x", "/proc/x/y/z"])
+def test_root_where_nothing_can_be_created(crunw, bundle, root):
+    error = crunw("--root", root, "create", "--bundle", bundle().path, "x").error()
+    assert error == f"mkdir {root}/x: No such file or directory"
 
 
 def test_log_that_can_not_be_written(crunw, tmp_path):
@@ -185,6 +245,32 @@ def test_log_that_can_not_be_written(crunw, tmp_path):
             f"crunw: --log {tmp_path}/no/log: No such file or directory",
         ],
     )
+
+
+@pytest.mark.parametrize("words", [["list"], ["features"], ["--help"], ["state", "--help"]])
+def test_output_that_can_not_be_written(crunw, words):
+    full = ["sh", "-c", 'exec "$@" >/dev/full', "-"]
+    error = crunw(*words, prefix=full).error()
+    assert error == "write standard output: No space left on device"
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory"])
+def test_a_pid_file_in_the_place_of_something_else(crunw, bundle, tmp_path, kind):
+    """It is left, and so is nothing beside it."""
+    path = tmp_path / "pids/pid"
+    path.parent.mkdir()
+    os.mkfifo(path) if kind == "fifo" else path.mkdir()
+    container = bundle("sleep", "1000")
+    error = crunw.create(container, "--pid-file", str(path)).error()
+    assert str(path) in error
+    assert os.listdir(path.parent) == ["pid"]
+    assert not path.is_file()
+    crunw.start(container)
+    for _ in range(2):  # by Python, then by the launcher
+        error = crunw("exec", "--pid-file", path, container.id, "true").error(255)
+        assert str(path) in error
+        assert os.listdir(path.parent) == ["pid"]
+        crunw("exec", container.id, "true").ok()
 
 
 def test_terminal_without_a_socket(crunw, bundle):
