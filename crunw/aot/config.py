@@ -24,6 +24,7 @@ import posix
 
 from crunw.aot import places
 from crunw.errors import CrunwError, KernelError, SpecError
+from crunw.files import is_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ POD_WAIT = 30.0  # s: a pod lives long, and kubelet waits two minutes for a cont
 _CRI_TYPES = ("io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType")
 _KEPT = 6  # lines of a note, one for each setting
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_TABLES = ("aot", "engine", "plugins")
+_LONGEST = 86400.0  # s, of a duration: the kernel's clocks have an end
 _TIMES = (("ms", 0.001), ("s", 1.0), ("m", 60.0))
 
 
@@ -108,6 +111,8 @@ def load(path: str = FILE) -> Config:
         return Config()
     except OSError as error:
         raise KernelError("read", path, error) from None
+    if not is_file(status):
+        raise CrunwError(f"{path}: is not a regular file")
     name = places.identity(status)
     kept = places.read(places.note("config", name)).split("\n")
     if len(kept) == _KEPT:
@@ -125,10 +130,15 @@ def duration(text: str) -> float:
     """Seconds of a duration as ``500ms``, ``30s``, ``2m`` or ``0``. Raises ValueError."""
     for unit, seconds in _TIMES:
         if text.endswith(unit):
-            return _not_negative(text.removesuffix(unit)) * seconds
-    if _not_negative(text):
+            found = _not_negative(text.removesuffix(unit)) * seconds
+            break
+    else:
+        found = _not_negative(text)
+        if found:
+            raise ValueError(text)
+    if found > _LONGEST:
         raise ValueError(text)
-    return 0.0
+    return found
 
 
 def _not_negative(text: str) -> float:
@@ -140,7 +150,10 @@ def _not_negative(text: str) -> float:
 def size(text: str) -> int:
     """Bytes of a size as ``512M``. Raises ValueError."""
     unit = _UNITS.get(text[-1:].upper(), 0)
-    return int(text[:-1]) * unit if unit else int(text)
+    number = text[:-1] if unit else text
+    if not number.isascii() or not number.isdecimal():
+        raise ValueError(text)
+    return int(number) * (unit or 1)
 
 
 def _parse(path: str) -> Config:
@@ -149,8 +162,17 @@ def _parse(path: str) -> Config:
     try:
         with open(path, "rb") as file:
             document = tomllib.load(file)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise KernelError("read", path, error) from None
+    except UnicodeDecodeError as error:
+        raise CrunwError(f"{path}: is not UTF-8 text: byte {error.start + 1}") from None
+    except RecursionError:
+        raise CrunwError(f"{path}: is nested too deep") from None
+    except ValueError as error:
         raise CrunwError(f"{path}: {error}") from None
+    for name in document:
+        if name not in _TABLES:
+            raise CrunwError(f"{path}: unknown table {name} (there are {', '.join(_TABLES)})")
     table = _table(path, document, "aot", ("policy", "max-size", "max-module", "wait"))
     directory = _path(path, document, "plugins", "directory")
     wasmtime = _path(path, document, "engine", "wasmtime")

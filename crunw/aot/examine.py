@@ -12,6 +12,7 @@ from crunw.aot.engines import ADVICE, wasmtime_library
 from crunw.aot.exceptions import better_by_wasmtime
 from crunw.engine import PROPOSALS, Engine
 from crunw.errors import CrunwError, KernelError
+from crunw.files import is_special
 from crunw.workload import WASM_MAGIC, WASMEDGE, WASMTIME, is_component
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def examine(path: str) -> dict[str, Any]:
     Of a component only size and kind are known where there is no wasmtime. The engine
     works in a process of its own, with limits: a module may be made to exhaust it.
     """
+    if is_special(path):
+        raise CrunwError(f"{path}: not a regular file")
     output, pipe = os.pipe()
     child = os.fork()
     if child == 0:

@@ -11,7 +11,7 @@ import posix
 
 from crunw import directories, notices
 from crunw.errors import CrunwError
-from crunw.files import create_file, environment, exists, parent
+from crunw.files import create_file, environment, exists, is_directory, parent
 from crunw.paths import cache_dir, is_rootless
 
 TYPE_CHECKING = False
@@ -54,6 +54,21 @@ def prepare() -> None:
     for path in (cache(), *(f"{cache()}/{name}" for name in DIRECTORIES)):
         if wrong := directories.private(path):
             raise CrunwError(f"the cache can't be used: {wrong}")
+
+
+def check() -> None:
+    """Raise :class:`CrunwError` where there is a cache that no start would use.
+
+    Without one nothing has been compiled yet.
+    """
+    above = parent(cache())
+    wrong = ""
+    if exists(cache(), follow=False):
+        wrong = directories.private(cache())
+    elif exists(above, follow=False) and not is_directory(above):
+        wrong = f"{above}: not a directory (remove it)"
+    if wrong:
+        raise CrunwError(f"the cache can't be used: {wrong}")
 
 
 def run_dir() -> str:

@@ -54,6 +54,7 @@ def run(parsed: Parsed, given: Parsed) -> int:
         return jobs[verb[0]](words)
     if verb == ["warm"] and words:
         return _warm(words, parsed)
+    places.check()  # an unusable one is not an empty one
     if verb == ["retry"]:
         return _retry(words)
     actions = {"ls": _list, "prune": _prune, "verify": _verify, "metrics": _metrics}

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,9 @@ from crunw.aot import (
     store,
 )
 from crunw.aot.options import Options
+from crunw.cli import cache
 from crunw.cli.compile import default_output
+from crunw.cli.options import Parsed
 from crunw.errors import CrunwError, SpecError
 
 
@@ -46,9 +49,9 @@ def test_sizes(text: str, expected: int) -> None:
     assert config.size(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "x", "1X", "G", "1.5G"])
+@pytest.mark.parametrize("text", ["", "x", "1X", "G", "1.5G", "-1", "-1G", "1_0"])
 def test_bad_sizes(text: str) -> None:
-    with pytest.raises(ValueError, match="invalid literal"):
+    with pytest.raises(ValueError, match=re.escape(text)):
         config.size(text)
 
 
@@ -59,7 +62,7 @@ def test_configuration(tmp_path: Path) -> None:
     for _ in range(2):  # parsed, then remembered
         found = config.load(str(path))
         assert (found.policy, found.max_size) == ("off", 3 << 20)
-    path.write_text("[other]\n")
+    path.write_text("[plugins]\n")
     assert config.load(str(path)).policy == "auto"
 
 
@@ -70,12 +73,16 @@ def test_configuration(tmp_path: Path) -> None:
         ("[aot]\nmax-size = 'big'", "aot.max-size: 'big' is not a size"),
         ("[aot]\nspeed = 1", "unknown key aot.speed"),
         ("aot = 1", "aot is not a table"),
+        ("[aott]\npolicy = 'off'", "unknown table aott (there are aot, engine, plugins)"),
+        ("[aot]\nmax-size = -1", "aot.max-size: -1 is not a size"),
+        ("[aot]\nwait = '99999999999999999999s'", "aot.wait: invalid duration"),
+        ("[aot]\npolicy = 'caf\udce9'", "is not UTF-8 text: byte 20"),
         ("[aot", "Expected ']'"),
     ],
 )
 def test_bad_configuration(tmp_path: Path, text: str, problem: str) -> None:
     path = tmp_path / "crunw.toml"
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     with pytest.raises(CrunwError, match=r"^/.*crunw\.toml: ") as caught:
         config.load(str(path))
     assert problem in str(caught.value)
@@ -85,6 +92,25 @@ def test_annotation() -> None:
     assert config.policy({config.ANNOTATION: "always"}) == "always"
     with pytest.raises(SpecError, match="'maybe' is not one of"):
         config.policy({config.ANNOTATION: "maybe"})
+
+
+@pytest.mark.parametrize("verb", ["ls", "prune", "verify", "retry", "metrics"])
+def test_a_cache_that_is_not_used_is_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    above = tmp_path / "above"
+    monkeypatch.setattr(places, "cache", lambda: f"{above}/cache")
+    parsed = Parsed()
+    parsed.arguments = [verb]
+    assert cache.run(parsed, Parsed()) == 0  # nothing has been compiled yet
+    above.write_text("")
+    with pytest.raises(CrunwError, match=f"{above}: not a directory"):
+        cache.run(parsed, Parsed())
+    above.unlink()
+    above.mkdir()
+    (above / "cache").symlink_to(tmp_path)
+    with pytest.raises(CrunwError, match=f"the cache can't be used: {above}/cache: "):
+        cache.run(parsed, Parsed())
 
 
 def test_options_make_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +267,9 @@ def test_durations(text: str, expected: float) -> None:
     assert config.duration(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "30", "s", "-1s", "1h", "1.2.3s", "1e3s", "infs"])
+@pytest.mark.parametrize(
+    "text", ["", "30", "s", "-1s", "1h", "1.2.3s", "1e3s", "infs", f"{10**20}s"]
+)
 def test_bad_durations(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- of two kinds
         config.duration(text)
@@ -257,6 +285,14 @@ def test_a_pod_waits() -> None:
     assert config.wait({"io.kubernetes.cri-o.ContainerType": "container"}) == 30
     pod = {"io.kubernetes.cri-o.ContainerType": "container", config.WAIT_ANNOTATION: "1s"}
     assert config.wait(pod) == 1
+
+
+@pytest.mark.parametrize("kind", [Path.mkdir, os.mkfifo])
+def test_a_configuration_that_is_no_file(tmp_path: Path, kind: Callable[[Path], None]) -> None:
+    path = tmp_path / "crunw.toml"
+    kind(path)
+    with pytest.raises(CrunwError, match=r"crunw.toml: is not a regular file$"):
+        config.load(str(path))
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
