@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tempfile
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from crunw import directories
 from crunw.errors import CrunwError, KernelError
 
 
 class Change(NamedTuple):
-    """What a file holds and is to hold; None: it is not there."""
+    """What a file holds and is to hold; None: it is not there.
+
+    A new file gets mode and owner of the file ``like``, if there is that.
+    """
 
     path: str
     before: str | None
     after: str | None
+    like: str = ""
 
     def diff(self) -> str:
         """The change as a unified diff; ``""``: there is none."""
@@ -36,7 +42,7 @@ class Change(NamedTuple):
             if self.after is None:
                 os.unlink(self.path)
             else:
-                _replace(os.path.realpath(self.path), self.after)
+                _replace(os.path.realpath(self.path), self.after, self.like)
         except OSError as error:
             raise KernelError("write", self.path, error) from None
 
@@ -54,14 +60,26 @@ def read(path: str) -> str | None:
         raise CrunwError(f"{path}: is not UTF-8 text") from None
 
 
-def _replace(path: str, text: str) -> None:
+def parse_json(path: str, text: str | None) -> Any:
+    """The settings of a file's text. Raises :class:`CrunwError`, which names ``path``."""
+    try:
+        settings = json.loads(text) if text and text.strip() else {}
+        json.dumps(settings, ensure_ascii=False).encode()  # "\\ud800" can be read, not written
+    except RecursionError:
+        raise CrunwError(f"{path}: is not valid JSON: nested too deep") from None
+    except ValueError as error:  # of the interpreter's limits, too
+        raise CrunwError(f"{path}: is not valid JSON: {error}") from None
+    return settings
+
+
+def _replace(path: str, text: str, like: str) -> None:
     directory = os.path.dirname(path)
-    os.makedirs(directory, exist_ok=True)
+    directories.create(directory, directories.SHARED)
     descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f".{os.path.basename(path)}.")
     try:
         with open(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
-            _copy_attributes(path, file.fileno())
+            _copy_attributes(path if os.path.exists(path) else like, file.fileno())
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crunw.errors import CrunwError, KernelError
 from crunw.setup import containerd, dropins, tomltext
-from crunw.setup.change import read
+from crunw.setup.change import parse_json, read
 from crunw.setup.finding import BROKEN, INFO, OK, WARNING, Finding
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _problem(runtime: Any) -> str:
             return f"the runtime crunw is {program}, which can't be executed"
     allowed = runtime.get("allowed_annotations", []) if isinstance(runtime, dict) else []
     for name in dropins.NOT_ANNOTATIONS:
-        if name in allowed:
+        if isinstance(allowed, list) and name in allowed:
             return f"CRI-O does not start with {name!r} in allowed_annotations"
     return ""
 
@@ -103,12 +103,13 @@ def _problem(runtime: Any) -> str:
 def _programs(runtime: Any) -> Iterator[str]:
     """The paths of the runtime in any engine's settings: podman takes the first that exists."""
     if isinstance(runtime, list):
-        yield from [path for path in runtime if os.path.exists(path)][:1] or runtime[:1]
+        paths = [path for path in runtime if isinstance(path, str)]
+        yield from [path for path in paths if os.path.exists(path)][:1] or paths[:1]
     elif isinstance(runtime, dict):
         options = runtime.get("options")
         tables = [runtime, options if isinstance(options, dict) else {}]
         for key in ("runtime_path", "path", "BinaryName"):
-            yield from (table[key] for table in tables if table.get(key, "").startswith("/"))
+            yield from (table[key] for table in tables if str(table.get(key)).startswith("/"))
 
 
 def _toml(path: str) -> dict[str, Any]:
@@ -116,10 +117,7 @@ def _toml(path: str) -> dict[str, Any]:
 
 
 def _json(path: str) -> dict[str, Any]:
-    try:
-        settings = json.loads(read(path) or "{}")
-    except json.JSONDecodeError as error:
-        raise CrunwError(f"{path}: is not valid JSON: {error}") from None
+    settings = parse_json(path, read(path))
     return settings if isinstance(settings, dict) else {}
 
 

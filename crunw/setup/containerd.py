@@ -39,6 +39,8 @@ def containerd(etc: str, program: str, *, default: bool, uninstall: bool) -> lis
     """Raises :class:`CrunwError` when the file can't be understood, or has a runtime ``crunw``."""
     path, plugin = _place(etc)
     before = read(path)
+    runtime = (*plugin, "containerd", "runtimes", "crunw", "options")
+    tomltext.check_tables(path, tomltext.parse(path, before or ""), runtime)
     text = _NEW_FILE if before is None else _without(before)
     fresh = before is None or _BEGIN_NEW in before
     if uninstall:
@@ -60,7 +62,7 @@ def _place(etc: str) -> tuple[str, tomltext.Path]:
     path = f"{etc}/containerd/config.toml"
     settings = tomltext.parse(path, read(path) or "")
     version = settings.get("version", 1) if settings else 2
-    if version not in _PLUGINS:
+    if not isinstance(version, int) or version not in _PLUGINS:
         raise CrunwError(f"{path}: unknown version {version}")
     plugin = _PLUGINS[version]
     found = path
@@ -74,7 +76,8 @@ def disabled(etc: str) -> str:
     """The path of config.toml if it switches the CRI plugin off; else ``""``."""
     path = f"{etc}/containerd/config.toml"
     names = tomltext.parse(path, read(path) or "").get("disabled_plugins", [])
-    return path if any(".".join(plugin[1:]) in names for plugin in _PLUGINS.values()) else ""
+    known = names if isinstance(names, list) else []
+    return path if any(".".join(plugin[1:]) in known for plugin in _PLUGINS.values()) else ""
 
 
 def imports(path: str, settings: dict[str, Any]) -> list[str]:
@@ -118,7 +121,8 @@ def _runtimes(
     earlier: dict[str, Any] = tomltext.lookup(settings, (*place, "runtimes", "crunw")) or {}
     options |= earlier.pop("options", {}) | {"BinaryName": program}
     for key in ("pod_annotations", "container_annotations"):
-        more = [one for one in earlier.get(key, []) if one not in _ANNOTATIONS]
+        given = earlier.get(key)
+        more = [one for one in given if one not in _ANNOTATIONS] if isinstance(given, list) else []
         earlier[key] = [*_ANNOTATIONS, *more]
     crunw = earlier | {"runtime_type": _SHIM, "options": options}
     return {"crunw": crunw} if table.get("runtimes") else {"runc": _RUNC, "crunw": crunw}

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from crunw.errors import CrunwError
-from crunw.setup.change import Change, read
+from crunw.setup.change import Change, parse_json, read
 
 
 def docker(etc: str, program: str, *, default: bool, uninstall: bool) -> list[Change]:
@@ -23,13 +23,16 @@ def docker(etc: str, program: str, *, default: bool, uninstall: bool) -> list[Ch
     runtime = settings.get("runtimes", {}).get("crunw")
     installed = runtime is not None
     added = runtime if isinstance(runtime, dict) else {}
-    default = default or settings.get("default-runtime") == "crunw"
+    is_default = settings.get("default-runtime") == "crunw"
+    if uninstall and saved is None and not installed and not is_default:
+        return []
+    default = default or is_default
     _remove(settings, earlier)
     if uninstall:
         after = _text(settings) if settings else None
         after = saved if settings == earlier else after
         return [Change(path, before, after), Change(saved_path, saved, None)]
-    keep = Change(saved_path, saved, saved if installed else before)
+    keep = Change(saved_path, saved, saved if installed else before, like=path)
     settings.setdefault("runtimes", {})["crunw"] = added | {"path": program}
     if default:
         settings["default-runtime"] = "crunw"
@@ -55,10 +58,7 @@ def _text(settings: dict[str, Any]) -> str:
 
 
 def _parse(path: str, text: str | None) -> dict[str, Any]:
-    try:
-        settings = json.loads(text) if text and text.strip() else {}
-    except json.JSONDecodeError as error:
-        raise CrunwError(f"{path}: is not valid JSON: {error}") from None
+    settings = parse_json(path, text)
     if not isinstance(settings, dict) or not isinstance(settings.get("runtimes", {}), dict):
         raise CrunwError(f"{path}: is not a JSON object of settings")
     return settings

@@ -32,7 +32,9 @@ def parse(path: str, text: str) -> dict[str, Any]:
     """The settings of a file's text. Raises :class:`CrunwError`, which names ``path``."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise CrunwError(f"{path}: is not valid TOML: nested too deep") from None
+    except ValueError as error:  # of the interpreter's limits, too
         raise CrunwError(f"{path}: is not valid TOML: {error}") from None
 
 
@@ -41,6 +43,14 @@ def lookup(settings: Any, path: Path) -> Any:
     for name in path:
         settings = settings.get(name) if isinstance(settings, dict) else None
     return settings
+
+
+def check_tables(path: str, settings: Any, place: Path) -> None:
+    """Raise :class:`CrunwError` where what should be a table, if it is there, is something else."""
+    for length in range(1, len(place) + 1):
+        found = lookup(settings, place[:length])
+        if found is not None and not isinstance(found, dict):
+            raise CrunwError(f"{path}: {'.'.join(place[:length])} is not a table")
 
 
 def merge(text: str, settings: Mapping[str, Any]) -> str:

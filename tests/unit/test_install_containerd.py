@@ -204,6 +204,13 @@ def test_imported_file_that_configures_the_plugin(tmp_path, config):
     [
         ("version = 4\n", "unknown version 4"),
         ("version =\n", "Invalid value"),
+        ("version = []\n", r"unknown version \[\]"),
+        ("version = 2\nplugins = 5\n", "plugins is not a table"),
+        ("version = 2\na = " + "[" * 20000, "nested too deep"),
+        (
+            'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd]\nruntimes = "x"\n',
+            r"io\.containerd\.grpc\.v1\.cri\.containerd\.runtimes is not a table",
+        ),
         (
             'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.crunw]\n',
             "already defines a runtime crunw",

@@ -253,7 +253,37 @@ def test_docker_keeps_arguments_of_the_runtime(tmp_path):
     assert json.loads(path.read_text())["runtimes"] == {"crunw": runtime}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"runtimes": []}', '{"debug": true} // comment'])
+@pytest.mark.parametrize("text", ["", "{}", '{"a":1.10}', '{"runtimes":{"runc":{"path":"/r"}}}'])
+def test_docker_without_crunw_is_left_as_it_is(tmp_path, text):
+    path = daemon_json(tmp_path, text)
+    assert change(tmp_path, "docker", uninstall=True) == []
+    assert path.read_text() == text
+
+
+def test_the_copy_of_a_private_file_is_private(tmp_path):
+    path = daemon_json(tmp_path, '{"proxies": {"http-proxy": "http://user:password@host"}}')
+    path.chmod(0o600)
+    change(tmp_path, "docker")
+    modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    assert modes == {"daemon.json": 0o600, "daemon.json.before-crunw": 0o600}
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman", "crio", "containerd"])
+def test_new_directories_are_open_to_readers(tmp_path, engine):
+    mask = os.umask(0o077)
+    try:
+        change(tmp_path / "etc", engine)
+    finally:
+        os.umask(mask)
+    for path in (tmp_path / "etc").rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"runtimes": []}', '{"debug": true} // comment', "[" * 100000,
+     '{"a": ' + "9" * 5000 + "}", '{"a": "\\ud800"}'],
+)  # fmt: skip
 def test_docker_with_a_file_that_is_wrong(tmp_path, text):
     path = daemon_json(tmp_path, text)
     with pytest.raises(CrunwError, match=r"docker/daemon\.json: "):
