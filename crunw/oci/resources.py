@@ -44,10 +44,6 @@ def _memory(memory: Memory, field: str) -> None:
         raise SpecError(f"{field}.swap", f"{swap} is below the memory limit {limit}")
     if swap > 0 and limit < 0:
         raise SpecError(f"{field}.swap", "needs a memory limit")
-    if 0 < limit < memory.get("reservation", 0):
-        raise SpecError(
-            f"{field}.reservation", f"{memory['reservation']} is above the memory limit {limit}"
-        )
 
 
 def _cpu(cpu: Cpu, field: str) -> None:

@@ -91,7 +91,7 @@ def check_process(process: Process) -> None:
 
 def _highest(text: str, field: str) -> None:
     """A mask has a bit for each number up to the highest: no list may ask for gigabytes."""
-    numbers = text.replace("-", ",").split(",") if text.strip() else []
+    numbers = filter(str.strip, text.replace("-", ",").split(","))
     if any(int(number) > _MAX_NUMBER for number in numbers):
         raise SpecError(field, f"must be below {_MAX_NUMBER + 1}, is {show(text)}")
 

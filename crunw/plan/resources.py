@@ -249,7 +249,7 @@ def _cpu_v2(cpu: Section) -> Iterator[Write]:
 
 def _cpuset(cpu: Section) -> Iterator[Write]:
     for key in ("cpus", "mems"):
-        value = cpu.get(key, "")
+        value = "".join(cpu.get(key, "").split())  # as read from such a file, with its newline
         if not value:
             continue
         if not set(value) <= set("0123456789,-"):

@@ -55,7 +55,7 @@ def memory_policy_steps(spec: Spec) -> list[Step]:
 def mask(text: str) -> bytes:
     """A list of processors or nodes (``0-3,5``) as a mask, the first in the lowest bit."""
     bits = 0
-    for part in text.split(",") if text.strip() else ():
+    for part in filter(str.strip, text.split(",")):
         first, _, last = part.strip().partition("-")
         for number in range(int(first), int(last or first) + 1):
             bits |= 1 << number

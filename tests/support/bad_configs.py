@@ -597,12 +597,6 @@ CONFIGS: list[tuple[str, dict[str, Any], str, str]] = [
         "needs a memory limit",
     ),
     (
-        "reservation above memory",
-        {"linux.resources.memory": {"limit": 100, "reservation": 101}},
-        "linux.resources.memory.reservation",
-        "101 is above the memory limit 100",
-    ),
-    (
         "swappiness is out of range",
         {"linux.resources.memory": {"swappiness": 101}},
         "linux.resources.memory.swappiness",
