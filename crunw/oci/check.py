@@ -168,7 +168,9 @@ def _is_number(text: str) -> bool:
 def _cpus(value: Any, node: Node) -> None:
     """The list format of cpuset(7): ``0-4,9``; the empty list is allowed."""
     _string(value, node)
-    for part in filter(None, value.strip().split(",")):
+    for part in value.strip().split(","):
+        if not part:
+            continue
         first, dash, last = part.strip().partition("-")
         if not (_is_number(first) and (not dash or _is_number(last))):
             raise SpecError("", f"must be a list such as '0-3,7', is {show(value)}")
