@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,37 @@ def replace(made, content):
     program.unlink()  # it is a link to the file of all tests
     program.write_bytes(content)
     return program
+
+
+# A component around a core module; {0}: the type of its run, {1}: the core module's fields.
+LIFTED = """(component
+  (import "wasi:cli/exit@0.2.0" (instance $wasi (export "exit" (func (param "status" (result))))))
+  (core func $exit (canon lower (func $wasi "exit")))
+  (core instance $given (export "exit" (func $exit)))
+  (core module $program (import "wasi" "exit" (func $exit (param i32))) {1})
+  (core instance $instance (instantiate $program (with "wasi" (instance $given))))
+  (func $run {0} (canon lift (core func $instance "run")))
+  (instance $interface (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $interface)))"""
+RESULT = "(result (result))"
+RETURNS = '(func (export "run") (result i32) (i32.const 0))'
+ENDLESS = f"(func $start (loop (br 0))) (start $start) {RETURNS}"
+RECURSIVE = '(func $run (export "run") (result i32) (call $run))'
+
+
+@pytest.fixture
+def assembled(component, tmp_path):
+    """Make a bundle of what ``wasm-tools`` makes of a text: ``assembled(text, **changes)``."""
+
+    def make(text, **changes):
+        source, output = tmp_path / "source.wat", tmp_path / "assembled.wasm"
+        source.write_text(text)
+        subprocess.run(["wasm-tools", "parse", source, "-o", output], check=True)
+        made = component(**changes)
+        replace(made, output.read_bytes())
+        return made
+
+    return make
 
 
 def without_wasmtime():
@@ -129,6 +161,44 @@ def test_no_program(crunw, wasm_bundle):
     )
 
 
+@pytest.mark.parametrize("version", ["0.3.0", "0.3.0-rc-2025-09-16", "1.0.0"])
+def test_run_of_another_version(crunw, assembled, version):
+    text = LIFTED.replace("cli/run@0.2.0", f"cli/run@{version}").format(RESULT, RETURNS)
+    assert crunw.run(assembled(text)).error() == (
+        f"load /component_program.wasm: the component exports wasi:cli/run@{version}, and crunw runs "
+        "those of WASI 0.2"
+    )
+
+
+@pytest.mark.parametrize("version", ["0.2.0", "0.2.3", "0.2.99"])
+def test_run_of_each_0_2(crunw, assembled, version):
+    text = LIFTED.replace("cli/run@0.2.0", f"cli/run@{version}").format(RESULT, RETURNS)
+    assert crunw.run(assembled(text)).ok() == ""
+
+
+WITH_ARGUMENT = '(func (export "run") (param i32) (result i32) (i32.const 0))'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LIFTED.format("(result u32)", RETURNS),
+        LIFTED.format("(result bool)", RETURNS),
+        LIFTED.format("", '(func (export "run"))'),
+        LIFTED.format(f'(param "a" u32) {RESULT}', WITH_ARGUMENT),
+        '(component (instance $i) (export "wasi:cli/run@0.2.0" (instance $i)))',
+        LIFTED.replace("(instance $interface)))", '(func $run)))').format(RESULT, RETURNS),
+    ],
+    ids=["number", "bool", "nothing", "argument", "missing", "function"],
+)
+def test_run_of_another_type(crunw, assembled, text):
+    """Else what it returns would be taken for something else."""
+    assert crunw.run(assembled(text)).error() == (
+        "load /component_program.wasm: the component's wasi:cli/run@0.2.0 has no function run that "
+        "takes nothing and returns a result"
+    )
+
+
 def test_damaged(crunw, component):
     made = component()
     replace(made, (made.rootfs / "component_program.wasm").read_bytes()[:10000])
@@ -149,9 +219,54 @@ def test_instruction_limit(crunw, component):
     assert result.err == "crunw: trap: the limit of 9000000 instructions is reached\n"
 
 
-def test_time_limit(crunw, component):
-    result = crunw.run(component("loop", annotations={"run.oci.wasm.time-limit": "500ms"}))
-    assert (result.status, result.err) == (142, "crunw: the time limit of 0.5 s is reached\n")
+def test_instruction_limit_before_run(crunw, assembled):
+    made = assembled(LIFTED.format(RESULT, ENDLESS))
+    made.config["annotations"]["run.oci.wasm.instruction-limit"] = "9000000"
+    result = crunw.run(made.write())
+    assert result.status == 134
+    assert result.err == "crunw: trap: the limit of 9000000 instructions is reached\n"
+
+
+LIMITED = {"run.oci.wasm.time-limit": "500ms"}
+LATE = (142, "crunw: the time limit of 0.5 s is reached\n")
+
+
+@pytest.mark.parametrize("verb", ["loop", "sleep"])
+def test_time_limit(crunw, component, verb):
+    """In compiled code, and in a call that waits, with a thread of the library's beside it."""
+    result = crunw.run(component(verb, annotations=LIMITED))
+    assert (result.status, result.err) == LATE
+
+
+def test_time_limit_of_a_program_that_reads(crunw, component):
+    made = component("stdin", annotations=LIMITED)
+    silent, held = os.pipe()
+    with crunw.spawn("run", "--bundle", made.path, made.id, stdin=silent) as process:
+        assert (process.rest()[1], process.returncode) == (LATE[1], LATE[0])
+    os.close(silent)
+    os.close(held)
+
+
+def test_time_limit_before_run(crunw, assembled):
+    made = assembled(LIFTED.format(RESULT, ENDLESS), annotations=LIMITED)
+    result = crunw.run(made)
+    assert (result.status, result.err) == LATE
+
+
+def test_exit_before_run(crunw, assembled):
+    exits = f"(func $start (call $exit (i32.const 1))) (start $start) {RETURNS}"
+    result = crunw.run(assembled(LIFTED.format(RESULT, exits)))
+    assert (result.status, result.err) == (1, "")
+
+
+@pytest.mark.parametrize("kibibytes", [64, 256, 512, 1024, 8192])
+def test_endless_recursion(crunw, assembled, kibibytes):
+    """Whatever the stack: it is noticed before the stack is at its end."""
+    size = kibibytes << 10
+    limit = {"type": "RLIMIT_STACK", "soft": size, "hard": size}
+    made = assembled(LIFTED.format(RESULT, RECURSIVE), process__rlimits=[limit])
+    result = crunw.run(made)
+    assert (result.status, result.err) == (134, "crunw: trap: call stack exhausted\n")
 
 
 def test_memory_limit(crunw, component):

@@ -7,12 +7,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.aot import entries, mapped, settle
-from support.commands import wait_for
+from support.commands import PATIENCE, wait_for
 from support.containers import Bundle, Runtime, cgroup_directories
 
 from crunw.paths import init_path
@@ -133,6 +134,21 @@ def test_time_limit(crunw, module, name):
     result = crunw.run(module(name, wants={"time-limit": "250ms"}))
     assert (result.status, result.out) == (142, "")
     assert result.err == "crunw: the time limit of 0.25 s is reached\n"
+
+
+def test_time_limit_where_nobody_reads(crunw, module):
+    """What is said of it waits for no reader: a pipe that is full keeps no program alive."""
+    container = module("loop", wants={"time-limit": "250ms"})
+    unread, full = os.pipe()
+    os.set_blocking(full, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(full, bytes(4096))
+    os.set_blocking(full, True)
+    process = crunw.spawn("run", "--bundle", container.path, container.id, stderr=full)
+    os.close(full)
+    assert process.wait(PATIENCE) == 142
+    os.close(unread)
 
 
 def test_the_time_begins_with_the_program(crunw, module):

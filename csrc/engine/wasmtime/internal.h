@@ -9,6 +9,8 @@
 /* The versions whose interface symbols.h describes. */
 #define OLDEST 50
 #define NEWEST 50
+/* How the interface begins that makes a component a program. */
+#define RUN "wasi:cli/run@0.2."
 
 struct engine {
     const struct engine_operations *operations;

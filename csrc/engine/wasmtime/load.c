@@ -9,6 +9,7 @@
 
 #define PAGE 65536
 #define SMALL_GUARD 65536
+#define MOST_STACK (512 * 1024) /* the library's own choice */
 
 /* For each memory the library reserves 4 GiB of addresses, with which it spares tests of bounds.
  * Where addresses are limited (RLIMIT_AS), memories move as they grow. */
@@ -17,11 +18,21 @@ static bool has_addresses(void) {
     return getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY;
 }
 
+/* Of the stack that a program may use; what it calls needs the rest. Beyond it there is a trap,
+ * beyond RLIMIT_STACK a fault. */
+static size_t stack_size(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur / 2 >= MOST_STACK)
+        return MOST_STACK;
+    return limit.rlim_cur / 2;
+}
+
 struct wasm_engine *compiler_create(const struct engine *engine, struct profile profile) {
     const struct wasmtime_symbols *wasmtime = &engine->wasmtime;
     struct wasm_config *config = wasmtime->wasm_config_new();
     wasmtime->wasmtime_config_consume_fuel_set(config, profile.metered);
     wasmtime->wasmtime_config_cranelift_opt_level_set(config, profile.level);
+    wasmtime->wasmtime_config_max_wasm_stack_set(config, stack_size());
     wasmtime->wasmtime_config_parallel_compilation_set(config, false);
     wasmtime->wasmtime_config_native_unwind_info_set(config, false);
     /* It would keep a file open for the first pages of memories, or make one of memory. */
@@ -79,7 +90,7 @@ static void find_kind(struct engine_module *module) {
     if (module->component) {
         char name[128];
         module->type = wasmtime->wasmtime_component_type(module->component);
-        if (find_interface(module, "wasi:cli/run@", name, sizeof name))
+        if (find_interface(module, RUN, name, sizeof name))
             module->kind = ENGINE_COMMAND;
         return;
     }

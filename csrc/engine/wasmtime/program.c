@@ -196,14 +196,68 @@ static int check_imports(const struct engine_module *module, struct engine_error
                        length < sizeof missing ? "" : "...");
 }
 
+/* Takes `external`; whether it is an item of that kind. */
+static bool take_item(const struct wasmtime_symbols *wasmtime,
+                      struct wasmtime_component_extern *external, uint8_t kind,
+                      struct wasmtime_component_item *item) {
+    wasmtime->wasmtime_component_extern_type(external, item);
+    wasmtime->wasmtime_component_extern_delete(external);
+    if (item->kind == kind)
+        return true;
+    wasmtime->wasmtime_component_item_delete(item);
+    return false;
+}
+
+/* Whether it takes nothing and returns a result. */
+static bool is_run(const struct wasmtime_symbols *wasmtime,
+                   const struct wasmtime_component_func_type *function) {
+    struct wasmtime_component_valtype result;
+    if (wasmtime->wasmtime_component_func_type_param_count(function) != 0 ||
+        !wasmtime->wasmtime_component_func_type_result(function, &result))
+        return false;
+    bool found = result.kind == WASMTIME_COMPONENT_RESULT;
+    wasmtime->wasmtime_component_valtype_delete(&result);
+    return found;
+}
+
+/* Whether the interface of that name can be run. */
+static bool has_run(const struct engine_module *module, const char *name) {
+    const struct wasmtime_symbols *wasmtime = &module->engine->wasmtime;
+    struct wasmtime_component_extern *external;
+    struct wasmtime_component_item interface;
+    struct wasmtime_component_item function;
+    bool found = false;
+    if (!wasmtime->wasmtime_component_type_export_get(module->type, module->compiler, name,
+                                                      strlen(name), &external) ||
+        !take_item(wasmtime, external, WASMTIME_COMPONENT_ITEM_INSTANCE, &interface))
+        return false;
+    if (wasmtime->wasmtime_component_instance_type_export_get(
+            interface.of.instance, module->compiler, "run", strlen("run"), &external) &&
+        take_item(wasmtime, external, WASMTIME_COMPONENT_ITEM_FUNC, &function)) {
+        found = is_run(wasmtime, function.of.function);
+        wasmtime->wasmtime_component_item_delete(&function);
+    }
+    wasmtime->wasmtime_component_item_delete(&interface);
+    return found;
+}
+
 static int check_component(const struct engine_module *module, const char *function,
                            struct engine_error *error) {
     char name[128];
     if (function)
         return engine_fail(error, "run.oci.wasm.function names functions of core modules, and this "
                                   "is a component");
-    if (module->kind == ENGINE_COMMAND)
-        return 0;
+    if (find_interface(module, RUN, name, sizeof name)) {
+        if (has_run(module, name))
+            return 0;
+        return engine_fail(error,
+                           "the component's %s has no function run that takes nothing and returns "
+                           "a result",
+                           name);
+    }
+    if (find_interface(module, "wasi:cli/run@", name, sizeof name))
+        return engine_fail(error, "the component exports %s, and crunw runs those of WASI 0.2",
+                           name);
     if (find_interface(module, "wasi:http/incoming-handler@", name, sizeof name))
         return engine_fail(error,
                            "the component answers HTTP requests (%s), which crunw does not "

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN "wasi:cli/run@"
 #define RESULT_BYTES 32 /* at least those of a wasmtime_val_t */
 
 static struct wasmtime_context *context_of(const struct engine_module *module) {
@@ -19,9 +18,10 @@ static int fail_limit(const struct engine_module *module, struct engine_error *e
                        module->cost_limit);
 }
 
-/* Of what a run gives back: the status that the program has asked for, or a trap. */
-static int end(const struct engine_module *module, struct wasmtime_error *failure, uint32_t *status,
-               struct engine_error *error) {
+/* Of what instantiating or a run gives back: the status that the program has asked for, or `what`
+ * has failed. */
+static int end(const struct engine_module *module, struct wasmtime_error *failure, const char *what,
+               uint32_t *status, struct engine_error *error) {
     const struct wasmtime_symbols *wasmtime = &module->engine->wasmtime;
     int wanted;
     if (!failure)
@@ -31,7 +31,7 @@ static int end(const struct engine_module *module, struct wasmtime_error *failur
         wasmtime->wasmtime_error_delete(failure);
         return 0;
     }
-    fail_with(module->engine, "trap", failure, error);
+    fail_with(module->engine, what, failure, error);
     if (module->cost_limit && strstr(error->message, "all fuel consumed"))
         return fail_limit(module, error);
     return -1;
@@ -74,7 +74,7 @@ static int call_core(struct engine_module *module, const struct wasmtime_instanc
         context_of(module), &function.of.function, NULL, 0, results, count, &trap);
     free(results);
     *ended = failure != NULL;
-    return trap ? end_trap(module, trap, error) : end(module, failure, status, error);
+    return trap ? end_trap(module, trap, error) : end(module, failure, "trap", status, error);
 }
 
 static int run_core(struct engine_module *module, uint32_t *status, struct engine_error *error) {
@@ -85,7 +85,7 @@ static int run_core(struct engine_module *module, uint32_t *status, struct engin
     struct wasmtime_error *failure = wasmtime->wasmtime_linker_instantiate(
         module->linker, context_of(module), module->core, &instance, &trap);
     if (failure)
-        return fail_with(module->engine, "the module can't be instantiated", failure, error);
+        return end(module, failure, "the module can't be instantiated", status, error);
     if (trap)
         return end_trap(module, trap, error);
     if (module->kind == ENGINE_REACTOR &&
@@ -122,14 +122,14 @@ static int run_component(struct engine_module *module, uint32_t *status,
     struct wasmtime_error *failure = wasmtime->wasmtime_component_linker_instantiate(
         module->component_linker, context_of(module), module->component, &instance);
     if (failure)
-        return fail_with(module->engine, "the component can't be instantiated", failure, error);
+        return end(module, failure, "the component can't be instantiated", status, error);
     if (find_run(module, &instance, &function, error) != 0)
         return -1;
     failure =
         wasmtime->wasmtime_component_func_call(&function, context_of(module), NULL, 0, &result, 1);
     if (!failure) /* result<_, _>: that it failed is all that it says */
         *status = result.of.result.is_ok ? 0 : 1;
-    return end(module, failure, status, error);
+    return end(module, failure, "trap", status, error);
 }
 
 int wasmtime_run(struct engine_module *module, uint32_t *status, struct engine_error *error) {

@@ -23,6 +23,8 @@ struct wasmtime_linker;
 struct wasmtime_component;
 struct wasmtime_component_type;
 struct wasmtime_component_extern;
+struct wasmtime_component_instance_type;
+struct wasmtime_component_func_type;
 struct wasmtime_component_linker;
 struct wasmtime_component_export_index;
 
@@ -88,6 +90,21 @@ struct wasmtime_component_val {
         } variant; /* the largest */
     } of;
 };
+#define WASMTIME_COMPONENT_RESULT 19
+struct wasmtime_component_valtype {
+    uint8_t kind;
+    void *of;
+};
+#define WASMTIME_COMPONENT_ITEM_INSTANCE 1
+#define WASMTIME_COMPONENT_ITEM_FUNC 3
+struct wasmtime_component_item {
+    uint8_t kind;
+    union {
+        struct wasmtime_component_instance_type *instance;
+        struct wasmtime_component_func_type *function;
+        struct wasmtime_component_valtype type; /* the largest */
+    } of;
+};
 
 enum { WASMTIME_OPT_NONE, WASMTIME_OPT_SPEED, WASMTIME_OPT_SPEED_AND_SIZE };
 
@@ -102,6 +119,7 @@ enum { WASMTIME_OPT_NONE, WASMTIME_OPT_SPEED, WASMTIME_OPT_SPEED_AND_SIZE };
     X(void, wasmtime_config_memory_reservation_set, (struct wasm_config *, uint64_t))              \
     X(void, wasmtime_config_memory_reservation_for_growth_set, (struct wasm_config *, uint64_t))   \
     X(void, wasmtime_config_memory_guard_size_set, (struct wasm_config *, uint64_t))               \
+    X(void, wasmtime_config_max_wasm_stack_set, (struct wasm_config *, size_t))                    \
     X(void, wasmtime_config_native_unwind_info_set, (struct wasm_config *, bool))                  \
     X(void, wasmtime_config_cranelift_opt_level_set, (struct wasm_config *, uint8_t))              \
     X(void, wasmtime_config_wasm_exceptions_set, (struct wasm_config *, bool))                     \
@@ -196,6 +214,20 @@ enum { WASMTIME_OPT_NONE, WASMTIME_OPT_SPEED, WASMTIME_OPT_SPEED_AND_SIZE };
     X(bool, wasmtime_component_type_export_nth,                                                    \
       (const struct wasmtime_component_type *, const struct wasm_engine *, size_t, const char **,  \
        size_t *, struct wasmtime_component_extern **))                                             \
+    X(bool, wasmtime_component_type_export_get,                                                    \
+      (const struct wasmtime_component_type *, const struct wasm_engine *, const char *, size_t,   \
+       struct wasmtime_component_extern **))                                                       \
+    X(bool, wasmtime_component_instance_type_export_get,                                           \
+      (const struct wasmtime_component_instance_type *, const struct wasm_engine *, const char *,  \
+       size_t, struct wasmtime_component_extern **))                                               \
+    X(size_t, wasmtime_component_func_type_param_count,                                            \
+      (const struct wasmtime_component_func_type *))                                               \
+    X(bool, wasmtime_component_func_type_result,                                                   \
+      (const struct wasmtime_component_func_type *, struct wasmtime_component_valtype *))          \
+    X(void, wasmtime_component_valtype_delete, (struct wasmtime_component_valtype *))              \
+    X(void, wasmtime_component_extern_type,                                                        \
+      (const struct wasmtime_component_extern *, struct wasmtime_component_item *))                \
+    X(void, wasmtime_component_item_delete, (struct wasmtime_component_item *))                    \
     X(void, wasmtime_component_extern_delete, (struct wasmtime_component_extern *))                \
     X(struct wasmtime_component_linker *, wasmtime_component_linker_new,                           \
       (const struct wasm_engine *))                                                                \
