@@ -165,8 +165,8 @@ def test_no_program(crunw, wasm_bundle):
 def test_run_of_another_version(crunw, assembled, version):
     text = LIFTED.replace("cli/run@0.2.0", f"cli/run@{version}").format(RESULT, RETURNS)
     assert crunw.run(assembled(text)).error() == (
-        f"load /component_program.wasm: the component exports wasi:cli/run@{version}, and crunw runs "
-        "those of WASI 0.2"
+        f"load /component_program.wasm: the component exports wasi:cli/run@{version}, "
+        "and crunw runs those of WASI 0.2"
     )
 
 
@@ -187,7 +187,7 @@ WITH_ARGUMENT = '(func (export "run") (param i32) (result i32) (i32.const 0))'
         LIFTED.format("", '(func (export "run"))'),
         LIFTED.format(f'(param "a" u32) {RESULT}', WITH_ARGUMENT),
         '(component (instance $i) (export "wasi:cli/run@0.2.0" (instance $i)))',
-        LIFTED.replace("(instance $interface)))", '(func $run)))').format(RESULT, RETURNS),
+        LIFTED.replace("(instance $interface)))", "(func $run)))").format(RESULT, RETURNS),
     ],
     ids=["number", "bool", "nothing", "argument", "missing", "function"],
 )

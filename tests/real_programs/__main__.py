@@ -95,7 +95,11 @@ def measure(entry: dict[str, Any], directory: Path, options: argparse.Namespace)
         if problem := judge(entry, name, outcome, reference):
             wrong.append(f"{name}: {problem}")
     return {
-        **{key: entry[key] for key in ("name", "language", "refused", "note") if key in entry},
+        **{
+            key: entry[key]
+            for key in ("name", "language", "refused", "note", "component")
+            if key in entry
+        },
         "source": next(
             entry[kind] for kind in ("pypi", "npm", "go", "crate", "c") if kind in entry
         ),

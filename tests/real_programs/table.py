@@ -27,6 +27,15 @@ counts. Memory is what was resident at most, in MB. Tier 0 is `-O0`; tier 1 is `
 level stands beside the time, what LLVM could do instead. An interpreter is ended after 5 s. `-`:
 not measured. Wasmtime's time is without its own compiler's.
 """
+COMPONENTS = """\
+## Components
+
+Some of these programs as components of WASI 0.2, which wasmtime executes: those in Rust built for
+`wasm32-wasip2`, the others for WASI preview 1 and given its adapter. The first start compiles, in
+the container; the next ones have the code from the cache.
+
+| component | language | MB | reference | its time | first start | next | compiling | memory |
+|-|-|-|-|-|-|-|-|-|"""
 
 
 def is_too_slow(run: dict[str, Any]) -> bool:
@@ -55,7 +64,7 @@ def summary(figures: list[dict[str, Any]]) -> str:
             for one in figures
             if one.get("reference", {}).get("engine") == "native"
             and tier in one["runs"]
-            and "refused" not in one
+            and not {"refused", "component"} & one.keys()
             and one["reference"]["seconds"] >= LEAST
         ]
         if ratios:
@@ -69,7 +78,7 @@ def summary(figures: list[dict[str, Any]]) -> str:
 def write(figures: list[dict[str, Any]]) -> None:
     """Make the page."""
     good = [one for one in figures if "runs" in one]
-    ran = [one for one in good if "refused" not in one]
+    ran = [one for one in good if not {"refused", "component"} & one.keys()]
     languages = sorted({one["language"] for one in ran})
     titles = (
         "program | language | MB | reference | its time | interpreted | tier 0 | tier 1"
@@ -88,8 +97,12 @@ def write(figures: list[dict[str, Any]]) -> None:
     ]
     if notes:
         parts.append("\n".join(notes) + "\n")
+    components = [one for one in good if "component" in one and "refused" not in one]
+    if components:
+        parts.append(COMPONENTS)
+        parts.append("\n".join(_component(one) for one in components) + "\n")
     if refused := [one for one in good if "refused" in one]:
-        parts.append("## Refused\n\nWhat libwasmedge can't run, and what crunw says.\n")
+        parts.append("## Refused\n\nWhat can't be run, and what crunw says.\n")
         parts.append("\n".join(_refused(one) for one in refused) + "\n")
     DOCUMENT.write_text("\n".join(parts))
 
@@ -120,6 +133,21 @@ def _row(one: dict[str, Any]) -> str:
     ]
     if better not in ("", "1"):
         cells[7] += f" (`-O{better}`)"
+    return f"| {' | '.join(cells)} |"
+
+
+def _component(one: dict[str, Any]) -> str:
+    """Its row."""
+    first, later = one["runs"]["interpreted"], one["runs"]["tier 1"]
+    cells = [
+        one["name"].removesuffix("-component"),
+        one["language"],
+        f"{one['size'] / 1e6:.2f}",
+        one["reference"]["engine"],
+        *(_time(run) for run in (one["reference"], first, later)),
+        f"{one['compiled']['tier 1']['seconds']:.1f}",
+        ", ".join(f"{run['memory'] / 1e6:.0f}" for run in (one["reference"], first, later)),
+    ]
     return f"| {' | '.join(cells)} |"
 
 
