@@ -48,7 +48,7 @@ class Program:
 
 
 def listed(path: Path = LIST) -> list[dict[str, Any]]:
-    """The entries of a list; a ``[[component]]`` has the fields of the program that it is ``of``."""
+    """The entries of a list; a ``[[component]]`` has the fields of its program, too."""
     lists = tomllib.loads(path.read_text())
     programs: list[dict[str, Any]] = lists["program"]
     named = {entry["name"]: entry for entry in programs}
