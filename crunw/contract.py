@@ -14,6 +14,7 @@ STATE_EXEC = "exec"
 STATE_EXEC_PROCESS = "exec.process"
 STATE_COUNTERS = "counters"
 STATE_NOTICES = "notices"
+STATE_LATER = "later"
 STATE_LOCK = "lock"
 
 FAST_POSTSTART = 1

@@ -292,9 +292,11 @@ enum plan_notice {
 #define STATE_COUNTERS "counters"
 /* what works worse than was asked for, a line each */
 #define STATE_NOTICES "notices"
+/* the module that `start` has compiled behind it (csrc/compiler/later.c) */
+#define STATE_LATER "later"
 /* flock(2)ed by whoever changes the container */
 #define STATE_LOCK "lock"
-#define STATE_FILES STATE_START, STATE_STARTED, STATE_CONFIG, STATE_RECORD, STATE_FAST, STATE_EXEC, STATE_EXEC_PROCESS, STATE_COUNTERS, STATE_NOTICES, STATE_LOCK
+#define STATE_FILES STATE_START, STATE_STARTED, STATE_CONFIG, STATE_RECORD, STATE_FAST, STATE_EXEC, STATE_EXEC_PROCESS, STATE_COUNTERS, STATE_NOTICES, STATE_LATER, STATE_LOCK
 
 #define FAST_MAGIC "CRWF"
 #define FAST_VERSION 2u

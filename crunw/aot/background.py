@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from crunw.aot import places
-from crunw.files import environment, inherited
+from crunw.files import create_file, environment, inherited
 from crunw.paths import later_path, program_path
 
 TYPE_CHECKING = False
@@ -60,6 +60,54 @@ def start(module: int, nice: int, verb: Sequence[str], said: int = -1) -> int:
         setsid=True,
         setsigmask=(),
     )
+
+
+def leave(path: str, module: int, verb: Sequence[str]) -> None:
+    """Leave in the new file ``path`` what :func:`take_up` starts.
+
+    That is ``crunw cache VERB…``, last in every queue, with a copy of the open ``module`` if its
+    file is the same and unchanged then. Raises OSError.
+    """
+    status = posix.fstat(module)
+    changed = f"{status.st_ctime_ns // 10**9}.{status.st_ctime_ns % 10**9:09}"
+    words = (
+        f"{status.st_dev}:{status.st_ino}:{status.st_size}:{changed}",
+        posix.readlink(f"/proc/self/fd/{module}"),
+        *(f"{name}={environment(name)}" for name in _ENVIRONMENT if environment(name)),
+        "",
+        *(str(LAST), f"{places.cache()}/new", program_path(), "cache", *verb),
+    )
+    text = "".join(f"{word}\0" for word in words).encode("utf-8", "surrogateescape")
+    file = create_file(path, 0o600)
+    try:
+        posix.write(file, text)
+    finally:
+        posix.close(file)
+
+
+def take_up(path: str) -> str:
+    """Start what :func:`leave` has left, as nobody's child, and remove the file.
+
+    Returns why that can't be done; ``""``: it is done. The launcher does the same for its
+    ``start`` (``compile_later`` in csrc/launcher/verbs.c).
+    """
+    program = later_path()
+    said = posix.memfd_create("said", posix.MFD_CLOEXEC)
+    try:
+        pid = posix.posix_spawn(
+            program,
+            [program, "--from", path],
+            posix.environ,
+            file_actions=[(posix.POSIX_SPAWN_DUP2, said, 2)],
+        )
+        done = posix.waitpid(pid, 0)[1] == 0
+        posix.unlink(path)
+        text = posix.pread(said, 4096, 0).decode("utf-8", "replace").strip()
+    except OSError as error:
+        return f"the compiler can't be started: {error.strerror}"
+    finally:
+        posix.close(said)
+    return "" if done else text or "the compiler can't be started"
 
 
 def wait(pid: int, seconds: float) -> int | None:

@@ -13,6 +13,7 @@ from crunw.contract import (
     STATE_EXEC,
     STATE_EXEC_PROCESS,
     STATE_FAST,
+    STATE_LATER,
     STATE_LOCK,
     STATE_NOTICES,
     STATE_RECORD,
@@ -226,6 +227,10 @@ class Container:
     def notices_file(self) -> str:
         """Return the path of the container's notices, for :func:`crunw.notices.keep_in`."""
         return f"{self.directory}/{STATE_NOTICES}"
+
+    def later_file(self) -> str:
+        """Return the path of what ``start`` has compiled (:func:`crunw.aot.background.leave`)."""
+        return f"{self.directory}/{STATE_LATER}"
 
     def notices(self) -> list[str]:
         """What works worse than was asked for, the oldest first."""

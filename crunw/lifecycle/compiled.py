@@ -192,8 +192,11 @@ class Compiled:
             self.artefact = self._tiers.directory()
             places.count("hits", self._tiers.key(self.tier))
 
-    def compile_later(self) -> None:
-        """Start the background compiler if there is something for it to do."""
+    def compile_later(self, file: str = "") -> None:
+        """Start the background compiler if there is something for it to do.
+
+        With ``file`` leave that there for ``start`` (:func:`crunw.aot.background.leave`).
+        """
         if not self._tiers or self._tiers.is_final() or not self._can_compile():
             return
         from crunw.aot import background
@@ -202,7 +205,10 @@ class Compiled:
             return
         try:
             words = ["enqueue", "--", self._tiers.name, *self._order]
-            background.start(self._module, background.LAST, words)
+            if file:
+                background.leave(file, self._module, words)
+            else:
+                background.start(self._module, background.LAST, words)
         except OSError as error:
             why = f"the compiler can't be started: {error.strerror}"
             if self.tier:

@@ -91,7 +91,7 @@ class Creation(Making):
         init.send(make(self.spec, inputs))
         notices.stage("plan")
         self.copy_config()
-        self.compiled.compile_later()  # overlaps with crunw-init executing the plan
+        self.compiled.compile_later(self.container.later_file())
         if module:
             self.record |= self.compiled.execution()
         init.run(self.map_ids, self.stage, self.at_barrier)

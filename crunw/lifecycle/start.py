@@ -9,6 +9,7 @@ from crunw.effects import hooks
 from crunw.effects.init import follow_reports, read_all
 from crunw.effects.store import Container
 from crunw.errors import CrunwError, KernelError, StateError
+from crunw.files import exists
 from crunw.lifecycle.state import current, hook_state
 from crunw.plan.annotations import hook_outputs
 
@@ -84,6 +85,7 @@ def beside(readiness: Readiness | None, record: Record) -> Callable[[], object]:
 
 def release(container: Container) -> None:
     """Write to the ``start`` FIFO; return when the program runs."""
+    _compile_later(container)
     started = _open(container.started_fifo(), posix.O_RDONLY)
     go = _open(container.start_fifo(), posix.O_WRONLY)
     try:
@@ -99,6 +101,16 @@ def release(container: Container) -> None:
     follow_reports(read_all(started))
     posix.close(started)
     posix.unlink(container.started_fifo())
+
+
+def _compile_later(container: Container) -> None:
+    """Not by ``create``: conmon would inherit the compiler, and wait for it in the end."""
+    if not exists(container.later_file()):
+        return
+    from crunw.aot.background import take_up
+
+    if problem := take_up(container.later_file()):
+        notices.degraded("compiled code", f"{problem} (nothing is compiled for later starts)")
 
 
 def run_poststart(container: Container, record: Record) -> None:

@@ -2,6 +2,10 @@
  * a file without a name in DIRECTORY, then become PROGRAM. With a NICE of 19 nobody waits for it:
  * be last in every queue, and wait until the container that this follows has had the time to start.
  *
+ * crunw-later --from FILE: the same in the background, as FILE says; returns when the module is
+ * open. FILE holds words that each end in a NUL: what shows that the module is the same and
+ * unchanged, its path, the environment, an empty word, then the arguments above.
+ *
  * Whatever runs beside a start slows it down, also on another processor: they share caches, and
  * locks of the kernel. crunw/aot/background.py starts this. What the system refuses of the rest is
  * left out, and said in the log; without its input PROGRAM is not started. */
@@ -13,6 +17,7 @@
 #include <mntent.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +34,7 @@
 #include "../owned.h"
 
 #define SECONDS 1
+#define MAX_WORDS 64
 #define LAST 19
 
 static void put(const char *path, const char *text) {
@@ -115,8 +121,94 @@ static void complain(const char *what) {
                       sizeof addresses[index]) == length;
 }
 
+/* Splits FILE into words; false, with errno: it can't be read, or is none. */
+static bool read_words(const char *path, char *words[static MAX_WORDS + 1]) {
+    static char text[65536];
+    size_t size = 0;
+    size_t count = 0;
+    ssize_t got = 0;
+    OWNED int file = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    while (file >= 0 && size < sizeof text &&
+           (got = read(file, text + size, sizeof text - size)) > 0)
+        size += (size_t)got;
+    if (file < 0 || got < 0)
+        return false;
+    errno = EINVAL;
+    if (size == 0 || text[size - 1] != '\0')
+        return false;
+    for (char *word = text; word < text + size && count < MAX_WORDS; word += strlen(word) + 1)
+        words[count++] = word;
+    words[count] = NULL;
+    return count < MAX_WORDS;
+}
+
+/* The module, by a path that others may have changed meanwhile; -1, with errno. */
+static int open_module(const char *identity, const char *path) {
+    char seen[128];
+    char link[64];
+    struct stat status;
+    OWNED int found = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (found < 0 || fstat(found, &status) != 0)
+        return -1;
+    snprintf(seen, sizeof seen, "%ju:%ju:%jd:%jd.%09ld", (uintmax_t)status.st_dev,
+             (uintmax_t)status.st_ino, (intmax_t)status.st_size, (intmax_t)status.st_ctim.tv_sec,
+             status.st_ctim.tv_nsec);
+    if (strcmp(seen, identity) != 0) {
+        errno = ESTALE;
+        return -1;
+    }
+    snprintf(link, sizeof link, "/proc/self/fd/%d", found);
+    return open(link, O_RDONLY | O_CLOEXEC);
+}
+
+/* A session of its own, and nothing open but the module: an engine waits for the end of the pipes
+ * that it has given to the runtime. */
+static bool detach(int module) {
+    OWNED int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    return null >= 0 && setsid() >= 0 && dup2(module, STDIN_FILENO) >= 0 &&
+           dup2(null, STDOUT_FILENO) >= 0 && dup2(null, STDERR_FILENO) >= 0 &&
+           close_range(STDERR_FILENO + 1, ~0U, 0) == 0;
+}
+
+/* Goes on in the background, and returns the arguments there; NULL: this is all, with *status. */
+static char **go_on_from(const char *path, int *status) {
+    static char *words[MAX_WORDS + 1];
+    *status = EXIT_FAILURE;
+    if (!read_words(path, words) || words[0] == NULL || words[1] == NULL) {
+        complain(path);
+        return NULL;
+    }
+    OWNED int module = open_module(words[0], words[1]);
+    pid_t child = module >= 0 ? fork() : -1;
+    if (child != 0) {
+        if (child < 0)
+            complain("open the module again");
+        else
+            *status = EXIT_SUCCESS;
+        return NULL;
+    }
+    char **end = words + 2;
+    while (*end != NULL && **end != '\0')
+        end++;
+    environ = words + 2;
+    if (*end == NULL || !detach(module)) {
+        complain(path);
+        return NULL;
+    }
+    *end = NULL; /* of the environment; the arguments begin at 1, as main's do */
+    return end;
+}
+
 int main(int count, char **arguments) {
     struct timespec left = {.tv_sec = SECONDS};
+    int status;
+    if (count == 3 && strcmp(arguments[1], "--from") == 0) {
+        arguments = go_on_from(arguments[2], &status);
+        if (arguments == NULL)
+            return status;
+        for (count = 1; arguments[count] != NULL;)
+            count++;
+    }
     if (count < 4) {
         dprintf(STDERR_FILENO, "crunw-later: called by crunw alone\n");
         return 2;

@@ -68,9 +68,12 @@ static bool create_log(const char *path) {
 }
 
 /* Does what can be done without Python; false: nothing. */
-static bool do_verb(const struct command *command, int *status, int *report) {
+static bool do_verb(const struct installation *installation, const struct command *command,
+                    int *status, int *report) {
     char path[PATH_MAX];
+    char later[PATH_MAX];
     set_path(path, "%s/%s", command->root, command->id);
+    set_path(later, "%s/crunw-later", installation->library);
     int directory = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (directory < 0 || !create_log(command->log)) {
         return false;
@@ -79,7 +82,7 @@ static bool do_verb(const struct command *command, int *status, int *report) {
         return verb_state(command, directory, status);
     }
     if (strcmp(command->verb, "start") == 0) {
-        return verb_start(command, directory, status, report);
+        return verb_start(command, later, directory, status, report);
     }
     if (strcmp(command->verb, "kill") == 0) {
         return verb_kill(command, directory, status);
@@ -107,7 +110,7 @@ int main(int argc, char **argv) {
         return status;
     }
     bool creates = command_creates(argc, argv);
-    if (command_parse(&command, argc, argv) && do_verb(&command, &status, &report)) {
+    if (command_parse(&command, argc, argv) && do_verb(&installation, &command, &status, &report)) {
         if (report < 0) {
             return status;
         }

@@ -138,8 +138,9 @@ enum life process_life(const struct record *record);
 bool verb_state(const struct command *command, int directory, int *status);
 bool verb_kill(const struct command *command, int directory, int *status);
 bool verb_delete(const struct command *command, int directory, int *status);
-/* *report: an inherited descriptor with what the container's process has reported, -1 for nothing;
- * Python is to print it. */
-bool verb_start(const struct command *command, int directory, int *status, int *report);
+/* `later`: the program crunw-later. *report: an inherited descriptor with what the container's
+ * process has reported, -1 for nothing; Python is to print it. */
+bool verb_start(const struct command *command, const char *later, int directory, int *status,
+                int *report);
 
 #endif

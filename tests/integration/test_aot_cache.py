@@ -148,6 +148,8 @@ def test_background_compiler(crunw, wasm_bundle, cache) -> None:
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     crunw.create(bundle, pass_fds=[writing]).ok()
+    assert background() == []
+    crunw("start", bundle.id, pass_fds=[writing]).ok()
     os.close(writing)
     assert os.read(reading, 1) == b""  # nobody holds the other end
     os.close(reading)
@@ -252,15 +254,40 @@ def test_a_compiler_that_is_killed(crunw, wasm_bundle, cache) -> None:
 
 
 def test_a_background_compiler_that_can_not_be_started(crunw, wasm_bundle, cache) -> None:
-    """It is told, and kept in the record."""
+    """It is told, and kept; the program runs."""
     bundle = with_policy(wasm_bundle("sleep"), "auto")
-    reason = "the compiler can't be started: Permission denied"
-    words = ("create", "--bundle", bundle.path, bundle.id)
-    assert crunw(*words, prefix=without_background()).notices() == [
-        f"compiled code: {reason} (the module is interpreted)"
-    ]
-    assert crunw.state(bundle)["wasm"] == {"execution": "interpreted", "reason": reason}
+    cause = "the compiler can't be started: Permission denied"
+    problem = f"compiled code: {cause} (nothing is compiled for later starts)"
+    crunw.create(bundle).ok()
+    assert crunw("start", bundle.id, prefix=without_background()).notices() == [problem]
+    assert crunw.state(bundle)["notices"] == [problem]
+    assert crunw.status(bundle) == "running"
     assert background() == []
+
+
+@pytest.mark.parametrize("change", ["content", "replaced", "link", "gone"])
+def test_a_module_that_changes_before_its_start(crunw, wasm_bundle, cache, change: str) -> None:
+    """What `create` has looked at, or nothing, is compiled: no other file is even opened."""
+    bundle = with_policy(wasm_bundle("sleep"), "auto")
+    module = bundle.rootfs / "sleep.wasm"
+    crunw.create(bundle).ok()
+    content = module.read_bytes()
+    module.rename(bundle.path / "aside")
+    if change == "content":
+        (bundle.path / "aside").rename(module)
+        os.utime(module)
+    elif change == "replaced":
+        module.write_bytes(content)
+    elif change == "link":
+        module.symlink_to(bundle.path / "aside")
+    notices = crunw("start", bundle.id).notices()
+    cause = "No such file or directory" if change == "gone" else "Stale file handle"
+    assert notices == [
+        f"compiled code: open the module again: {cause} (nothing is compiled for later starts)"
+    ]
+    assert crunw.status(bundle) == "running"
+    assert background() == []
+    assert entries() == []
 
 
 def test_the_compiler_sees_its_own_directory_alone(crunw, modules: Path, cache, tmp_path) -> None:

@@ -113,9 +113,10 @@ def test_better_code_that_can_not_be_made_is_told(crunw, wasm_bundle, cache: Pat
     assert crunw.run(bundle).status == 3
     assert [each["tier"] for each in listed(crunw) if each["status"] == "compiled"] == ["O0"]
     crunw("cache", "retry").ok()
-    words = ("create", "--bundle", with_policy(bundle, "auto").path, bundle.id)
-    assert crunw(*words, prefix=without_background()).notices() == [
-        "compiled code: the compiler can't be started: Permission denied (the code stays at -O0)"
+    crunw.create(with_policy(bundle, "auto")).ok()
+    assert crunw("start", bundle.id, prefix=without_background()).notices() == [
+        "compiled code: the compiler can't be started: Permission denied"
+        " (nothing is compiled for later starts)"
     ]
     assert crunw.state(bundle)["wasm"] == {"execution": "compiled"}
 
@@ -136,11 +137,10 @@ def test_what_can_not_run_is_not_compiled(crunw, wasm_bundle, cache: Path) -> No
 
 def test_interpreted_though_the_code_is_ready(crunw, wasm_bundle, cache: Path) -> None:
     bundle = with_policy(wasm_bundle("sleep"), "auto")
-    crunw.create(bundle).ok()
-    settle()
+    crunw.start(bundle)
     told = {"execution": "interpreted", "reason": "not compiled yet"}
-    assert in_list(crunw) == told  # not running yet
-    crunw("start", bundle.id).ok()
+    assert in_list(crunw) == told
+    settle()
     assert in_list(crunw) == {**told, "ready": True}
     assert crunw.state(bundle)["wasm"] == told
     crunw("cache", "prune", "--all").ok()
@@ -175,6 +175,7 @@ def test_what_takes_too_long_for_a_pod_is_told(crunw, wasm_bundle, cache: Path) 
         f"compiled code: {reason} (the module is interpreted)"
     ]
     assert crunw.state(bundle)["wasm"]["reason"] == reason
+    crunw("start", bundle.id).ok()
     settle()
     assert entries()
 

@@ -108,9 +108,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> Iterator[
     )  # fmt: skip
     yield podman
     watching = f"{podman.directory}/".encode()
-    # podman's conmon ends after what its container has left to it: a compiler.
+    # That of an exec ends after what it has left to it: a compiler.
     wait_for(
-        lambda: not any(word in line for line in command_lines() for word in WORDS[:2]),
+        lambda: not any(word in line for line in command_lines() for word in WORDS[:3]),
         "the last compiler's end",
     )
     wait_for(lambda: not any(watching in line for line in command_lines()), "the last conmon's end")
@@ -655,3 +655,25 @@ def test_wasm_is_not_checkpointed(podman: Podman) -> None:
     assert refused.status != 0
     assert "not possible for WebAssembly containers" in refused.err
     assert podman.inspect("module", "State.Status") == "running"
+
+
+def test_conmon_does_not_inherit_the_compiler(engine: Podman) -> None:
+    """It waits for all of its children when the container has ended, and ``podman run`` for it."""
+    subprocess.run(["crunw", "cache", "prune", "--all"], check=True, stdout=subprocess.DEVNULL)
+    engine.start("inherits", "localhost/modules", "/sleep.wasm")
+    try:
+        (compiler,) = wait_for(compilers, "the background compiler")
+        parent = (compiler / "stat").read_text().rpartition(") ")[2].split()[1]
+        assert b"conmon" not in Path(f"/proc/{parent}/cmdline").read_bytes()
+    finally:
+        engine("rm", "--force", "--time", "0", "inherits").ok()
+
+
+def compilers() -> list[Path]:
+    """The processes that compile, or will."""
+    found = []
+    for path in processes():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if any(word in (path / "cmdline").read_bytes() for word in WORDS[:3]):
+                found.append(path)
+    return found

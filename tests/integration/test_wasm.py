@@ -391,7 +391,8 @@ def test_exec_of_a_module_in_a_native_container(crunw, bundle, modules):
 def test_exec_of_a_module_ends_by_term(crunw, wasm_bundle):
     container = crunw.start(wasm_bundle("sleep"))
     with crunw.spawn("exec", container.id, "/sleep.wasm") as process:
-        time.sleep(0.3)
+        # The module's process has the command line when `exec` hands signals on.
+        wait_for(lambda: crunw("ps", container.id).ok().count("/sleep.wasm") == 2)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 143
     assert crunw.status(container) == "running"

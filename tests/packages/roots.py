@@ -29,7 +29,7 @@ def remove_unused(cache: Path, but: Path) -> None:
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # nobody is making one
         for root in cache.glob("[0-9a-f]*"):  # beside them is what ci/enter keeps
-            if root != but:
+            if root != but and root.is_dir():
                 _remove(root)
 
 

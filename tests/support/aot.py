@@ -21,7 +21,7 @@ if os.geteuid():
     os.environ["XDG_CACHE_HOME"] = home.name
     CACHE = Path(home.name, "crunw/aot")
     NOTES = Path(os.environ["XDG_RUNTIME_DIR"], "crunw-aot")
-WORDS = (b"\0cache\0enqueue\0", b"\0cache\0build\0", b"\0create\0", b"\0run\0")
+WORDS = (b"\0cache\0enqueue\0", b"\0cache\0build\0", b"\0--from\0", b"\0create\0", b"\0run\0")
 
 
 def mount(target: Path, options: str) -> None:

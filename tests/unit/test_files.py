@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,17 +15,16 @@ NOBODY = 65534
 
 
 @pytest.fixture
-def closed(tmp_path: Path) -> Iterator[str]:
+def closed() -> Iterator[str]:
     """A directory in which an ordinary user, who asks, can look at nothing."""
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
-    (tmp_path / "closed/inside").mkdir(parents=True)
-    (tmp_path / "closed").chmod(0o644)  # names can be read
     user = os.geteuid()
-    os.seteuid(user or NOBODY)
-    yield str(tmp_path / "closed")
-    os.seteuid(user)
-    (tmp_path / "closed").chmod(0o755)
+    with tempfile.TemporaryDirectory() as name:  # others can't come to those of pytest
+        Path(name, "inside").mkdir()
+        os.chmod(name, 0o644)  # names can be read
+        os.seteuid(user or NOBODY)
+        yield name
+        os.seteuid(user)
+        os.chmod(name, 0o755)
 
 
 @pytest.mark.parametrize("ask", [exists, is_directory])
