@@ -292,7 +292,7 @@ enum plan_notice {
 #define STATE_COUNTERS "counters"
 /* what works worse than was asked for, a line each */
 #define STATE_NOTICES "notices"
-/* the module that `start` has compiled behind it (csrc/compiler/later.c) */
+/* the module that `start` has compiled afterwards (csrc/compiler/later.c) */
 #define STATE_LATER "later"
 /* flock(2)ed by whoever changes the container */
 #define STATE_LOCK "lock"

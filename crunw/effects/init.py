@@ -280,10 +280,7 @@ def _field(stage: str, operation: str) -> str:
 
 def _read_exactly(descriptor: int, length: int) -> bytes:
     data = b""
-    while len(data) < length:
-        chunk = posix.read(descriptor, length - len(data))
-        if not chunk:
-            break
+    while len(data) < length and (chunk := posix.read(descriptor, length - len(data))):
         data += chunk
     return data
 

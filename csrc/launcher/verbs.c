@@ -169,7 +169,7 @@ static bool let_go(int go, int started, int report) {
     return keep_report(started, report) || add_error(report, "read", STATE_STARTED);
 }
 
-/* Has the module compiled behind the start where `create` has left that to do; false: Python is to
+/* Has the module compiled after the start where `create` has left that to do; false: Python is to
  * say why not. Not by `create`: conmon would inherit the compiler, and wait for it when the
  * container has ended. */
 static bool compile_later(const struct command *command, const char *later, int directory) {

@@ -7,10 +7,10 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+from support.commands import wait_for
 from support.containers import (
     Bundle,
     Runtime,

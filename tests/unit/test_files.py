@@ -24,7 +24,7 @@ def closed() -> Iterator[str]:
         os.seteuid(user or NOBODY)
         yield name
         os.seteuid(user)
-        os.chmod(name, 0o755)
+        os.chmod(name, 0o700)
 
 
 @pytest.mark.parametrize("ask", [exists, is_directory])
