@@ -51,6 +51,16 @@ def test_proposal(engine: Engine, modules: Path, name: str) -> None:
     assert run(engine, modules / f"{name}.wasm") == Result(0, "")
 
 
+def test_a_disabled_proposal_is_disabled(engine: Engine, modules: Path) -> None:
+    """Or it is said that it is not: 0.17 keeps one that another one includes."""
+    path = str(modules / "reference_types.wasm")
+    including = ("reference-types", "function-references", "gc")
+    with pytest.raises(CrunwError, match="malformed"):
+        engine.validate(path, ("bulk-memory", *including))
+    with pytest.raises(CrunwError, match=r"malformed|disables no proposal that another one"):
+        engine.validate(path, ("bulk-memory", "reference-types"))
+
+
 def test_exceptions_of_the_old_form(engine: Engine, modules: Path) -> None:
     """0.17 can't parse them any more."""
     path = modules / "exceptions_legacy.wasm"

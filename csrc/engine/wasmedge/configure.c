@@ -46,6 +46,27 @@ static bool numbers_of(const struct engine *engine, uint32_t set, uint32_t *numb
     return known || !set;
 }
 
+/* All are enabled, but those in the set of numbers. 0.17 keeps a proposal, and says nothing, while
+ * one is enabled that includes it. Those have higher numbers, so they are removed first. */
+static int set_proposals(const struct wasmedge_symbols *wasmedge,
+                         WasmEdge_ConfigureContext *configure, uint32_t removed,
+                         struct engine_error *error) {
+    for (unsigned number = 0; number < PROPOSALS; number++)
+        wasmedge->ConfigureAddProposal(configure, (enum WasmEdge_Proposal)number);
+    for (unsigned number = PROPOSALS; number-- > 0;)
+        if (removed >> number & 1)
+            wasmedge->ConfigureRemoveProposal(configure, (enum WasmEdge_Proposal)number);
+    for (unsigned number = 0; number < PROPOSALS; number++)
+        if (removed >> number & 1 &&
+            wasmedge->ConfigureHasProposal(configure, (enum WasmEdge_Proposal)number))
+            return engine_fail(error,
+                               "libwasmedge %s disables no proposal that another one includes: "
+                               "that has to be disabled, too (gc includes function-references, "
+                               "and that reference-types)",
+                               wasmedge->VersionGet());
+    return 0;
+}
+
 /* 0.14 executes compiled code unless it must not, later versions when asked. */
 static void set_execution(const struct wasmedge_symbols *wasmedge,
                           WasmEdge_ConfigureContext *configure, enum execution execution) {
@@ -73,11 +94,9 @@ WasmEdge_ConfigureContext *configure_create(const struct engine *engine, enum ex
         engine_fail(error, "out of memory");
         return NULL;
     }
-    for (unsigned proposal = 0; proposal < PROPOSALS; proposal++) {
-        if (removed >> proposal & 1)
-            wasmedge->ConfigureRemoveProposal(configure, (enum WasmEdge_Proposal)proposal);
-        else
-            wasmedge->ConfigureAddProposal(configure, (enum WasmEdge_Proposal)proposal);
+    if (set_proposals(wasmedge, configure, removed, error) != 0) {
+        wasmedge->ConfigureDelete(configure);
+        return NULL;
     }
     if (max_memory_pages)
         wasmedge->ConfigureSetMaxMemoryPage(configure, max_memory_pages);

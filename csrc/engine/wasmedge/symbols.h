@@ -13,6 +13,7 @@
     X(ConfigureCreate)                                                                             \
     X(ConfigureAddProposal)                                                                        \
     X(ConfigureRemoveProposal)                                                                     \
+    X(ConfigureHasProposal)                                                                        \
     X(ConfigureStatisticsSetInstructionCounting)                                                   \
     X(ConfigureStatisticsSetCostMeasuring)                                                         \
     X(ConfigureStatisticsSetTimeMeasuring)                                                         \
