@@ -113,11 +113,12 @@ def soak(directory: Path, modules: Path, lives: int, seed: int) -> list[dict[str
                 made.change(linux__resources__memory={"limit": 1 << 20})
             Life(runtime, made, chance).live()
 
-    for _ in range(ROUNDS):
+    for round_ in range(1, ROUNDS + 1):
         with ThreadPoolExecutor(BESIDE) as lanes:
             list(lanes.map(lane, range(BESIDE)))  # raises what one of them raised
         reap_ended(5)  # what a kill has orphaned
         table.append(counts(directory))
+        print(f"ci/soak: {round_}/{ROUNDS}", file=sys.stderr)
     return table
 
 
