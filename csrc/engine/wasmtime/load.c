@@ -9,7 +9,7 @@
 
 #define PAGE 65536
 #define SMALL_GUARD 65536
-#define MOST_STACK (512 * 1024) /* the library's own choice */
+#define MOST_STACK (512UL * 1024) /* the library's own choice */
 
 /* For each memory the library reserves 4 GiB of addresses, with which it spares tests of bounds.
  * Where addresses are limited (RLIMIT_AS), memories move as they grow. */
