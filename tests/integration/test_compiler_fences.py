@@ -64,7 +64,7 @@ def start(
     """Have a module compiled: the process that was started for it, and who waits for it."""
     with_policy(bundle, policy)
     if policy == "auto":
-        crunw.create(bundle).ok()
+        crunw.start(bundle)
         return background_job(), None
     process = crunw.spawn("create", "--bundle", bundle.path, bundle.id)
 

@@ -116,7 +116,7 @@ def notices_that_can_not_be_kept(box: Box) -> Seen:
 def code_on_a_noexec_file_system(box: Box) -> Seen:
     skip_without_root("to mount")
     container = with_policy(box.wasm_bundle("sleep"), "auto")
-    box.crunw.create(container).ok()
+    box.crunw.start(container)
     box.crunw("delete", "--force", container.id).ok()
     settle()
     subprocess.run(["mount", "-o", "remount,noexec", CACHE], check=True)
@@ -128,7 +128,7 @@ def _without_proc(box: Box) -> Bundle:
     mounts = [mount for mount in container.config["mounts"] if mount["destination"] != "/proc"]
     container.change(mounts=mounts, linux__maskedPaths=[], linux__readonlyPaths=[])
     with_policy(container, "auto")
-    box.crunw.create(container).ok()
+    box.crunw.start(container)
     box.crunw("delete", "--force", container.id).ok()
     settle()
     return container
