@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.aot import all_below, read
 from support.commands import wait_for
 from support.containers import (
     Bundle,
@@ -391,8 +392,12 @@ def test_exec_of_a_module_in_a_native_container(crunw, bundle, modules):
 def test_exec_of_a_module_ends_by_term(crunw, wasm_bundle):
     container = crunw.start(wasm_bundle("sleep"))
     with crunw.spawn("exec", container.id, "/sleep.wasm") as process:
-        # The module's process has the command line when `exec` hands signals on.
-        wait_for(lambda: crunw("ps", container.id).ok().count("/sleep.wasm") == 2)
+        wait_for(
+            lambda: any(
+                read(f"/proc/{pid}/cmdline")[:11] == b"/sleep.wasm"
+                for pid in all_below(process.pid)
+            )
+        )
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 143
     assert crunw.status(container) == "running"
