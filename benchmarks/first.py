@@ -62,7 +62,7 @@ def _podman(context: Context) -> Result:
             module.write_bytes(big_module.with_custom_section(original, module.name.encode()))
             image = images.build(module)
             taken = timed(lambda: run([*words, image], context.crunw.errors))
-            reap_adopted()  # conmon ends after the compiler in the background
+            reap_adopted()  # the compiler in the background is left to this process
             run([podman, "rmi", image])
             return taken
 

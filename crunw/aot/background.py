@@ -86,7 +86,7 @@ def leave(path: str, module: int, verb: Sequence[str]) -> None:
 
 
 def take_up(path: str) -> str:
-    """Start what :func:`leave` has left, as nobody's child, and remove the file.
+    """Start what :func:`leave` has left, as nobody's child; then its file goes.
 
     Returns why that can't be done; ``""``: it is done. The launcher does the same for its
     ``start`` (``compile_later`` in csrc/launcher/verbs.c).

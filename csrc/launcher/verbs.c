@@ -176,8 +176,8 @@ static bool compile_later(const struct command *command, const char *later, int 
     char path[PATH_MAX];
     pid_t pid;
     int status = -1;
-    if (!exists(directory, STATE_LATER))
-        return errno == ENOENT;
+    if (is_missing(directory, STATE_LATER))
+        return true;
     int length = snprintf(path, sizeof path, "%s/%s/" STATE_LATER, command->root, command->id);
     if (length >= (int)sizeof path)
         return false;

@@ -87,10 +87,14 @@ class Podman:
         return int(self("wait", name).ok())
 
 
-def command_lines() -> Iterator[bytes]:
+def running(*words: bytes) -> list[Path]:
+    """The processes with one of these words in the command line."""
+    found = []
     for path in processes():
         with contextlib.suppress(OSError):  # it has ended meanwhile
-            yield (path / "cmdline").read_bytes()
+            line = (path / "cmdline").read_bytes()
+            found += [path] if any(word in line for word in words) else []
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +113,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> Iterator[
     yield podman
     watching = f"{podman.directory}/".encode()
     # That of an exec ends after what it has left to it: a compiler.
-    wait_for(
-        lambda: not any(word in line for line in command_lines() for word in WORDS[:3]),
-        "the last compiler's end",
-    )
-    wait_for(lambda: not any(watching in line for line in command_lines()), "the last conmon's end")
+    wait_for(lambda: not running(*WORDS[:3]), "the last compiler's end")
+    wait_for(lambda: not running(watching), "the last conmon's end")
     for group in CGROUPS.glob(f"**/{PARENT}"):
         conmon = group / "conmon/cgroup.procs"
         wait_for(
@@ -662,18 +663,8 @@ def test_conmon_does_not_inherit_the_compiler(engine: Podman) -> None:
     subprocess.run(["crunw", "cache", "prune", "--all"], check=True, stdout=subprocess.DEVNULL)
     engine.start("inherits", "localhost/modules", "/sleep.wasm")
     try:
-        (compiler,) = wait_for(compilers, "the background compiler")
+        (compiler,) = wait_for(lambda: running(*WORDS[:3]), "the background compiler")
         parent = (compiler / "stat").read_text().rpartition(") ")[2].split()[1]
         assert b"conmon" not in Path(f"/proc/{parent}/cmdline").read_bytes()
     finally:
         engine("rm", "--force", "--time", "0", "inherits").ok()
-
-
-def compilers() -> list[Path]:
-    """The processes that compile, or will."""
-    found = []
-    for path in processes():
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            if any(word in (path / "cmdline").read_bytes() for word in WORDS[:3]):
-                found.append(path)
-    return found
